@@ -1,0 +1,60 @@
+"""truestep: every training step exact, explained, checked, fast.
+
+The names here are the public surface; `ts.data`, `ts.metrics`, `ts.events`, `ts.plot` and `ts.recipes` hold more.
+"""
+
+from importlib import import_module as _import_module
+from typing import TYPE_CHECKING
+
+from truestep import data
+from truestep.core.errors import ConfigError, CountError, DataError, NonFiniteError, ShapeError, TruestepError
+from truestep.core.groups import decay_groups
+from truestep.core.loss import Loss
+from truestep.core.objective import Objective, Term
+from truestep.core.outcome import StepOut
+from truestep.core.schedule import per_epoch, per_step
+from truestep.core.step import TrainStep
+from truestep.fit import events, metrics
+from truestep.fit.evaluate import Evaluation, evaluate
+from truestep.fit.fit import fit
+from truestep.fit.history import History, Record
+from truestep.fit.run import Run
+
+if TYPE_CHECKING:
+    from truestep import plot, recipes
+
+__version__ = "0.1.0"
+__all__ = [
+    "ConfigError",
+    "CountError",
+    "DataError",
+    "Evaluation",
+    "History",
+    "Loss",
+    "NonFiniteError",
+    "Objective",
+    "Record",
+    "Run",
+    "ShapeError",
+    "StepOut",
+    "Term",
+    "TrainStep",
+    "TruestepError",
+    "data",
+    "decay_groups",
+    "evaluate",
+    "events",
+    "fit",
+    "metrics",
+    "per_epoch",
+    "per_step",
+    "plot",
+    "recipes",
+]
+
+
+def __getattr__(name: str) -> object:
+    # Surfaces are loaded when used.
+    if name in ("plot", "recipes"):
+        return _import_module(f"truestep.{name}")
+    raise AttributeError(f"module 'truestep' has no attribute {name!r}")

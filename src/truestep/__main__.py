@@ -1,0 +1,5 @@
+"""`python -m truestep` is the command `truestep`."""
+
+from truestep.cli.main import main
+
+raise SystemExit(main())

@@ -1,0 +1,171 @@
+"""The gradient of a whole batch from its micro-batches, one graph at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from truestep.core.batch import Batch, rows
+from truestep.core.errors import ConfigError, CountError
+from truestep.core.loss import Count, Loss, Shares, divide, shares
+from truestep.core.model import Model, forward
+from truestep.core.objective import Objective
+from truestep.core.precision import Precision
+from truestep.core.ranks import Ranks
+from truestep.core.updates import Updates
+
+Metric = Callable[[Any, Any], Loss]
+Gradients = dict[Tensor, Tensor]
+"""Parameter -> gradient, for those that the loss reaches."""
+
+
+@dataclass(slots=True)
+class Tally:
+    """What one pass over a batch added up: totals and counts a term, samples, metrics. It holds no graph.
+
+    `divisor` is what a hand-written updater has to divide its summed gradients by, 1 for any other.
+    """
+
+    totals: dict[str, float | Tensor] = field(default_factory=dict)
+    counts: dict[str, Count] = field(default_factory=dict)
+    sizes: dict[str, Count] = field(default_factory=dict)
+    metrics: dict[str, Loss] = field(default_factory=dict)
+    alone: dict[str, str] = field(default_factory=dict)
+    samples: int = 0
+    divisor: float = 1.0
+
+    def add(self, parts: Mapping[str, Loss], samples: int) -> None:
+        """Add the totals and counts of one micro-batch."""
+        for name, part in parts.items():
+            summed = part.reduction == "sum"
+            _grow(self.totals, name, part.total.detach())
+            if not summed or name not in self.counts:
+                _grow(self.counts, name, part.count)
+            _grow(self.sizes, name, part.size if summed and part.size is not None else 0)
+            if part.alone:
+                self.alone[name] = part.alone
+        self.samples += samples
+
+
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """What is known of a whole batch, over all its micro-batches and ranks, before its first forward pass."""
+
+    counts: Mapping[str, Count | None]
+    samples: float
+
+
+@dataclass(frozen=True, slots=True)
+class Pass:
+    """How to go over a batch: the model, what to minimise, and who moves the weights with the gradients."""
+
+    model: Model
+    objective: Objective
+    updates: Updates
+    precision: Precision
+    ranks: Ranks
+    metrics: Mapping[str, Metric]
+
+    def run(self, micros: Sequence[Batch], whole: Whole | None, device: torch.device) -> Tally:
+        """Leave the gradient of the step in `.grad`, and return what was added up.
+
+        Without `whole` the one micro-batch is the whole batch, and its own forward pass tells the counts. Totals of
+        terms whose counts are still unknown are differentiated apart and divided late, once.
+        """
+        tally, late = Tally(), dict[str, Gradients]()
+        worth = None if whole is None else self._worth(whole)
+        for inputs, targets in micros:
+            with self.precision.autocast():
+                output = forward(self.model, inputs)
+            parts = self.objective.parts(output, targets)
+            samples = rows(inputs) or rows(targets)
+            if whole is None:
+                worth = self._worth(Whole({name: part.count for name, part in parts.items()}, samples))
+            else:
+                _refuse_alone(parts)
+            assert worth is not None
+            self._backward(parts, worth, late)
+            tally.add(parts, samples)
+            self._observe(tally, output, targets)
+            del output, parts
+        if whole is not None and worth is not None:
+            tally.samples = int(whole.samples)
+            self._meet(tally, device)
+            self._divide_late(tally, worth, late)
+        if worth is not None:
+            tally.divisor = float(next(iter(tally.counts.values()))) if worth.number is None else worth.number
+        self.ranks.add_gradients(self.updates.parameters)
+        return tally
+
+    def _worth(self, whole: Whole) -> Shares:
+        if self.updates.summed and self.objective.summed:
+            return Shares(whole.samples, self.objective.weights)
+        return shares(self.objective.weights, whole.counts, whole.samples if self.updates.summed else None)
+
+    def _backward(self, parts: Mapping[str, Loss], worth: Shares, late: dict[str, Gradients]) -> None:
+        live = {name: part.total for name, part in parts.items() if part.total.requires_grad}
+        if not live:
+            raise ConfigError(
+                f"the loss {', '.join(parts)} does not depend on the parameters: look for detach(), .item(), .numpy(), "
+                "no_grad() or frozen parameters on the way to it."
+            )
+        early = [name for name in live if name in worth.of]
+        unknown = [name for name in live if name not in worth.of]
+        moved = [parameter for parameter in self.updates.parameters if parameter.requires_grad] if unknown else []
+        for name in unknown:
+            keep = bool(early) or name != unknown[-1]
+            seed = self._seed(self.objective.weights[name], live[name])
+            found = torch.autograd.grad(live[name], moved, seed, retain_graph=keep, allow_unused=True)
+            for parameter, gradient in zip(moved, found, strict=True):
+                if gradient is not None:
+                    _grow(late.setdefault(name, {}), parameter, gradient)
+        if early:
+            roots = [live[name] for name in early]
+            torch.autograd.backward(roots, [self._seed(worth.of[name], live[name]) for name in early])
+
+    def _seed(self, share: Count, total: Tensor) -> Tensor:
+        exact = share.to(total.dtype) if isinstance(share, Tensor) else _constant(share, total.dtype, total.device)
+        return self.precision.scale(exact)
+
+    def _observe(self, tally: Tally, output: Any, target: Any) -> None:
+        if not self.metrics:
+            return
+        with torch.no_grad():
+            for name, metric in self.metrics.items():
+                found = metric(output, target)
+                tally.metrics[name] = tally.metrics[name] + found if name in tally.metrics else found
+
+    def _meet(self, tally: Tally, device: torch.device) -> None:
+        """Totals and counts of all ranks, those of sums being one however many ranks there are."""
+        names = list(self.objective.terms)
+        added = [tally.totals, tally.counts, tally.sizes]
+        row = iter(self.ranks.add([figures.get(name, 0.0) for figures in added for name in names], device))
+        tally.totals, tally.counts, tally.sizes = ({name: next(row) for name in names} for _ in added)
+        tally.counts |= dict.fromkeys(self.objective.sums, 1.0)
+
+    def _divide_late(self, tally: Tally, worth: Shares, late: Mapping[str, Gradients]) -> None:
+        for name, gradients in late.items():
+            count, number = (1.0, 1.0) if worth.number is None else (tally.counts[name], worth.number)
+            for parameter, gradient in zip(gradients, divide(list(gradients.values()), count, number), strict=True):
+                parameter.grad = gradient if parameter.grad is None else parameter.grad.add_(gradient)
+
+
+@lru_cache(maxsize=64)
+def _constant(number: float, dtype: torch.dtype, device: torch.device) -> Tensor:
+    # Most steps of a run share one count: their seed is made once. Nobody writes into it.
+    return torch.tensor(number, dtype=dtype, device=device)
+
+
+def _grow(sums: dict[Any, Any], key: Any, more: Count) -> None:
+    sums[key] = sums[key] + more if key in sums else more
+
+
+def _refuse_alone(parts: Mapping[str, Loss]) -> None:
+    for part in parts.values():
+        if part.alone:
+            raise CountError(part.alone)

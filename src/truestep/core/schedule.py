@@ -1,0 +1,72 @@
+"""Learning-rate schedules of torch, stepped once an update or once an epoch, as given."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
+
+from truestep.core.errors import ConfigError
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """Schedulers of torch with the moment at which they are stepped: `every` "step" or "epoch".
+
+    `stated` tells whether somebody said so, or it is the default.
+    """
+
+    schedulers: tuple[Any, ...] = ()
+    every: str = "step"
+    stated: bool = True
+
+    def after_step(self) -> None:
+        """Move on after an update, where this schedule counts updates."""
+        if self.every == "step":
+            for scheduler in self.schedulers:
+                scheduler.step()
+
+    def after_epoch(self, figure: float | None) -> None:
+        """Move on after an epoch; a plateau schedule reads the validation loss (without one, the training loss)."""
+        if self.every != "epoch":
+            return
+        for scheduler in self.schedulers:
+            if isinstance(scheduler, ReduceLROnPlateau):
+                scheduler.step(float("nan") if figure is None else figure)
+            else:
+                scheduler.step()
+
+
+def per_step(*schedulers: Any) -> Schedule:
+    """Step these schedulers of torch once an update: warm-up, one-cycle, cosine over steps."""
+    return Schedule(_checked(schedulers), "step")
+
+
+def per_epoch(*schedulers: Any) -> Schedule:
+    """Step these schedulers of torch once an epoch, after validation: step decay, plateau."""
+    return Schedule(_checked(schedulers), "epoch")
+
+
+def as_schedule(given: Any) -> Schedule:
+    """What was given as schedule: nothing, a `Schedule`, or schedulers, which are stepped once an update.
+
+    A plateau schedule reads the figure of an epoch and is stepped once an epoch.
+    """
+    if given is None:
+        return Schedule()
+    if isinstance(given, Schedule):
+        return given
+    several = tuple(given) if isinstance(given, list | tuple) else (given,)
+    every = "epoch" if any(isinstance(one, ReduceLROnPlateau) for one in several) else "step"
+    return Schedule(_checked(several), every, stated=False)
+
+
+def _checked(schedulers: tuple[Any, ...]) -> tuple[Any, ...]:
+    for one in schedulers:
+        if not isinstance(one, LRScheduler | ReduceLROnPlateau):
+            raise ConfigError(
+                f"a schedule is made of schedulers of torch.optim.lr_scheduler, and {type(one).__name__} is none: "
+                "torch.optim.lr_scheduler.LambdaLR(optimizer, function) makes one of a function."
+            )
+    return schedulers

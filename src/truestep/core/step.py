@@ -1,0 +1,236 @@
+"""One training step that is exact however its batch is split: clear, forward, loss, backward, update."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from truestep.core import model as models
+from truestep.core import ranks
+from truestep.core.batch import Batch, rows, split
+from truestep.core.errors import ConfigError, NonFiniteError
+from truestep.core.finite import clip_, diagnose, exact_norm, gradient_norm, read
+from truestep.core.gradients import Metric, Pass, Tally, Whole
+from truestep.core.loss import value
+from truestep.core.objective import as_objective
+from truestep.core.outcome import StepOut
+from truestep.core.precision import Precision
+from truestep.core.schedule import as_schedule
+from truestep.core.updates import TorchUpdates, updates
+
+NOTHING_COUNTED = "nothing in the batch is counted: every target is ignored"
+
+
+class _Skipped(Exception):
+    """Inside a step: the weights stay; carries what was found and why."""
+
+    def __init__(self, out: StepOut | None, reason: str) -> None:
+        super().__init__(reason)
+        self.out, self.reason = out, reason
+
+
+class TrainStep:
+    """A training step whose gradient is that of the objective on the whole batch, however the batch is split.
+
+    `gradient = sum_k weight_k * d(total_k) / count_k` with the totals and counts of each term summed over
+    micro-batches, loader batches and ranks before the one division.
+
+    Args:
+        model: a module, or any callable `model(inputs)`; tuples of inputs become positional, dicts keyword arguments.
+        objective: an `Objective`, or a single loss.
+        optimizer: a `torch.optim` optimizer, several of them for several parts of the model (list or dict), or a
+            hand-written `updater(batch_size)`, which finds summed gradients and divides by the number it is given.
+        micro_batch: samples a forward pass; None takes the batch whole.
+        clip_norm: the largest 2-norm of the final gradient.
+        schedule: schedulers of torch; stepped once an update, or as `per_epoch` says.
+        amp: None, "bfloat16" or "float16": autocast of the forward pass.
+        compile: reserved; only False runs today.
+        nonfinite: what a non-finite loss or gradient does, before the weights move: "stop" and "raise" raise
+            `NonFiniteError` (`fit` ends in good order on "stop"), "skip" leaves the step out.
+        params: the tensors to train where the model is a plain function.
+        metrics: name -> metric(output, target), added up over the pass that trains.
+
+    Raises:
+        ConfigError: for settings that cannot mean anything, naming the mend.
+        CountError: where a batch would be split and a loss does not say how it may be.
+        NonFiniteError: naming the step, the loss and the first bad parameter.
+
+    >>> from torch import nn
+    >>> model = nn.Linear(3, 1)
+    >>> step = TrainStep(model, nn.MSELoss(), torch.optim.SGD(model.parameters(), lr=0.1), micro_batch=4)
+    >>> out = step(torch.ones(10, 3), torch.zeros(10, 1))
+    >>> out.count, out.skipped
+    (10.0, False)
+    """
+
+    def __init__(
+        self,
+        model: models.Model,
+        objective: Any,
+        optimizer: Any,
+        micro_batch: int | None = None,
+        clip_norm: float | None = None,
+        schedule: Any = None,
+        amp: Any = None,
+        compile: Any = False,
+        *,
+        nonfinite: str = "stop",
+        params: Iterable[Tensor] | None = None,
+        metrics: Mapping[str, Metric] | None = None,
+    ) -> None:
+        _check_settings(micro_batch, clip_norm, compile, nonfinite)
+        self.model = models.unwrap(model)
+        self.objective = as_objective(objective)
+        self.metrics: dict[str, Metric] = dict(metrics or {})
+        self.micro_batch, self.clip_norm, self.nonfinite = micro_batch, clip_norm, nonfinite
+        parameters = models.trained(self.model, optimizer, params)
+        self.device = parameters[0].device
+        self.notes = models.check_held(self.model, optimizer, parameters, self.objective)
+        self.updates = updates(optimizer, parameters)
+        self.names = models.names_of(self.model, parameters)
+        self.schedule = as_schedule(schedule)
+        self.precision = Precision(amp, self.device)
+        self.ranks = ranks.current()
+        self.taken = 0
+        self._running = models.running_statistics(self.model)
+        self._pass = Pass(self.model, self.objective, self.updates, self.precision, self.ranks, self.metrics)
+        if self.updates.closure and self.precision.scaler is not None:
+            raise ConfigError("LBFGS evaluates the step many times, which the scaling of float16 cannot follow.")
+
+    def __call__(self, inputs: Any, targets: Any) -> StepOut:
+        """Take one step on one batch: tensors, or tuples or dicts of tensors whose first dimension is the batch."""
+        return self.window([(inputs, targets)])
+
+    def window(self, batches: Sequence[Batch]) -> StepOut:
+        """Take one step on several batches as if they were one, at their true count."""
+        self.taken += 1
+        micros = [micro for batch in batches for micro in split(batch, self.micro_batch)]
+        for micro in micros:
+            models.check_device(micro, self.device)
+        before = [buffer.clone() for buffer in self._running]
+        try:
+            out = self._take(micros)
+        except _Skipped as skip:
+            self._restore(before)
+            return self._skipped(skip)
+        except BaseException:
+            self._restore(before)
+            raise
+        self.schedule.after_step()
+        return out
+
+    def _take(self, micros: Sequence[Batch]) -> StepOut:
+        whole = self._whole(micros) if len(micros) != 1 or self.ranks.size > 1 else None
+        if isinstance(self.updates, TorchUpdates) and self.updates.closure:
+            return self._take_closure(self.updates, micros, whole)
+        out, tally = self._evaluate(micros, whole)
+        self.updates.apply(tally.divisor)
+        return out
+
+    def _take_closure(self, optimizer: TorchUpdates, micros: Sequence[Batch], whole: Whole | None) -> StepOut:
+        found: list[StepOut] = []
+
+        def closure() -> Tensor:
+            found.append(self._evaluate(micros, whole)[0])
+            return torch.tensor(found[-1].loss, dtype=torch.float64)
+
+        optimizer.apply_closure(closure)
+        return found[0]
+
+    def _whole(self, micros: Sequence[Batch]) -> Whole:
+        """The counts of the whole batch over micro-batches and ranks, as far as targets decide them."""
+        self.objective.refuse_split(f"its split over {len(micros)} parts on {self.ranks.size} rank(s)")
+        counts = self.objective.known_counts([targets for _, targets in micros])
+        samples = sum(rows(inputs) or rows(targets) for inputs, targets in micros)
+        known = [name for name, count in counts.items() if count is not None]
+        met = read(self.ranks.add([samples, *(counts[name] or 0.0 for name in known)], self.device))
+        for name, count in zip(known, met[1:], strict=True):
+            counts[name] = 1.0 if name in self.objective.sums else count
+        if not met[0]:
+            raise _Skipped(None, "the batch has no samples")
+        if len(known) == len(counts) and not any(counts.values()):
+            raise _Skipped(None, NOTHING_COUNTED)
+        return Whole(counts, met[0])
+
+    def _evaluate(self, micros: Sequence[Batch], whole: Whole | None) -> tuple[StepOut, Tally]:
+        """The final gradient in `.grad`, found finite, and clipped."""
+        self.updates.clear()
+        tally, moved = self._pass.run(micros, whole, self.device), self.updates.parameters
+        self.precision.unscale(moved)
+        norm = gradient_norm(moved)
+        out, norm = self._figures(tally, norm)
+        if not any(out.counts.values()):
+            raise _Skipped(out, NOTHING_COUNTED)
+        if not math.isfinite(out.loss) or not math.isfinite(out.grad_norm):
+            self._refuse_nonfinite(out)
+        if self.clip_norm is not None and norm is not None:
+            clip_(moved, self.clip_norm, norm / tally.divisor)
+        return out, tally
+
+    def _figures(self, tally: Tally, norm: Tensor | None) -> tuple[StepOut, Tensor | None]:
+        """All figures of the step, read from the device at once, and the norm where it had to be taken again."""
+        names, weights = list(tally.totals), self.objective.weights
+        row = read(
+            [0.0 if norm is None else norm, *tally.totals.values(), *tally.counts.values(), *tally.sizes.values()]
+        )
+        reach, size = row[0], len(names)
+        if norm is not None and not math.isfinite(reach):
+            norm = exact_norm(self.updates.parameters)
+            reach = float(norm)
+        totals, counts = (dict(zip(names, row[1 + k * size : 1 + (k + 1) * size], strict=True)) for k in (0, 1))
+        terms = {name: value(totals[name], counts[name]) for name in names}
+        different = len(set(counts.values())) > 1
+        out = StepOut(
+            loss=sum(weights[name] * terms[name] for name in names if counts[name]),
+            count=float(tally.samples) if different else counts[names[0]],
+            terms=terms,
+            totals=totals,
+            counts=counts,
+            sizes=dict(zip(names, row[1 + 2 * size :], strict=True)),
+            metrics=tally.metrics,
+            samples=int(tally.samples),
+            grad_norm=value(reach, tally.divisor),
+            lr=self.updates.lr,
+            alone=tally.alone,
+        )
+        return out, norm
+
+    def _refuse_nonfinite(self, out: StepOut) -> None:
+        counted = {name: mean for name, mean in out.terms.items() if out.counts[name]}
+        found = diagnose(self.names, self.updates.parameters, counted)
+        if self.precision.scaler is not None and math.isfinite(out.loss):
+            raise _Skipped(out, f"{found}: float16 overflowed, so its loss scale is halved")
+        if self.nonfinite == "skip":
+            raise _Skipped(out, found)
+        raise NonFiniteError(
+            f"step {self.taken}: {found}; the weights are as they were before this step. Look at this batch, lower the "
+            "learning rate, or give nonfinite='skip' to leave such steps out."
+        )
+
+    def _restore(self, running: Sequence[Tensor]) -> None:
+        self.updates.clear()
+        for buffer, before in zip(self._running, running, strict=True):
+            buffer.copy_(before)
+
+    def _skipped(self, skip: _Skipped) -> StepOut:
+        reason = f"step {self.taken} skipped: {skip.reason}"
+        if skip.out is not None:
+            return replace(skip.out, skipped=True, reason=reason)
+        nan = float("nan")
+        return StepOut(nan, 0.0, {}, {}, {}, {}, {}, 0, 0.0, self.updates.lr, {}, True, reason)
+
+
+def _check_settings(micro_batch: int | None, clip_norm: float | None, compile: Any, nonfinite: str) -> None:
+    if micro_batch is not None and (not isinstance(micro_batch, int) or micro_batch < 1):
+        raise ConfigError(f"micro_batch is a number of samples, at least 1, and not {micro_batch!r}.")
+    if clip_norm is not None and not clip_norm > 0:
+        raise ConfigError(f"clip_norm is the largest norm of the gradient, above 0, and not {clip_norm!r}.")
+    if compile is True:
+        raise ConfigError("compiled steps are not part of this version: give compile='auto' or False.")
+    if nonfinite not in ("stop", "skip", "raise"):
+        raise ConfigError(f"nonfinite knows 'stop', 'skip' and 'raise', and {nonfinite!r} is none of them.")

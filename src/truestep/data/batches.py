@@ -1,0 +1,220 @@
+"""Batches whose order is a function of (seed, epoch), the same on every machine and for every number of ranks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, IterableDataset, TensorDataset
+from torch.utils.data.distributed import DistributedSampler
+
+from truestep.core.batch import Batch, change, leaves, size, take, to_device
+from truestep.core.errors import ConfigError, DataError
+from truestep.core.ranks import Ranks
+
+RESIDENT = 2**30
+"""Bytes of in-memory data that are moved to the model's device once instead of batch by batch."""
+
+
+def mix(*numbers: int) -> int:
+    """One seed of 63 bits from several numbers, such as (seed, epoch): near numbers give unrelated seeds."""
+    words = np.random.SeedSequence([number % 2**64 for number in numbers]).generate_state(1, np.uint64)
+    return int(words[0] >> 1)
+
+
+def order(samples: int, seed: int, epoch: int) -> Tensor:
+    """The order of `samples` in one epoch: a permutation that depends on (seed, epoch) and on nothing else."""
+    generator = torch.Generator().manual_seed(mix(seed, epoch))
+    return torch.randperm(samples, generator=generator)
+
+
+class Source(Protocol):
+    """Where batches come from. Under several ranks each gives its own share of a batch, None where that is empty."""
+
+    notes: list[str]
+
+    def batches(self, epoch: int) -> Iterator[Batch | None]:
+        """The batches of one epoch."""
+        ...
+
+    def __len__(self) -> int:
+        """Batches an epoch, 0 where nobody can say."""
+        ...
+
+
+class TensorSource:
+    """In-memory tensors, sliced rather than collated."""
+
+    def __init__(self, data: Batch, batch_size: int, seed: int | None, ranks: Ranks, device: torch.device) -> None:
+        self.samples = size(*data)
+        if not self.samples:
+            raise DataError("the data are empty: there are no samples to go over.")
+        held = [leaf for _, leaf in leaves(data) if isinstance(leaf, Tensor)]
+        resident = sum(leaf.nbytes for leaf in held) <= RESIDENT
+        self.data: Batch = to_device(data, device) if resident else data
+        self.home = device if resident else held[0].device
+        self.batch_size, self.seed, self.ranks, self.device = batch_size, seed, ranks, device
+        self.notes: list[str] = []
+
+    def __len__(self) -> int:
+        return -(-self.samples // self.batch_size)
+
+    def batches(self, epoch: int) -> Iterator[Batch | None]:
+        """Slices of the data as they lie, or gathered in the order of the epoch."""
+        positions = None if self.seed is None else order(self.samples, self.seed, epoch).to(self.home)
+        for start in range(0, self.samples, self.batch_size):
+            stop = min(start + self.batch_size, self.samples)
+            mine = self.ranks.share(stop - start)
+            index = slice(start + mine.start, start + mine.stop)
+            if mine.start == mine.stop:
+                yield None
+                continue
+            batch = take(self.data, index if positions is None else positions[index])
+            yield batch if self.home == self.device else to_device(batch, self.device)
+
+
+class DatasetSource:
+    """A map-style data set, collated by a `DataLoader` in our order."""
+
+    def __init__(self, data: Dataset, batch_size: int, seed: int | None, ranks: Ranks, device: torch.device) -> None:
+        self.data, self.samples = data, len(data)  # pyright: ignore[reportArgumentType]
+        if not self.samples:
+            raise DataError("the data set is empty: there are no samples to go over.")
+        self.batch_size, self.seed, self.ranks, self.device = batch_size, seed, ranks, device
+        self.notes: list[str] = []
+
+    def __len__(self) -> int:
+        return -(-self.samples // self.batch_size)
+
+    def batches(self, epoch: int) -> Iterator[Batch | None]:
+        """Each batch of the epoch's order, this rank's share of it."""
+        positions = torch.arange(self.samples) if self.seed is None else order(self.samples, self.seed, epoch)
+        whole = [part.tolist() for part in positions.split(self.batch_size)]
+        mine = [part[self.ranks.share(len(part))] for part in whole]
+        # A generator of its own: drawing from the global one would make dropout differ from that of tensors.
+        parts = [part for part in mine if part]
+        loader = iter(DataLoader(self.data, batch_sampler=parts, generator=torch.Generator()))
+        for part in mine:
+            yield _pair(next(loader), self.device) if part else None
+
+
+class LoaderSource:
+    """A `DataLoader` as the user made it. A loader that is the same on all ranks is shared out batch by batch."""
+
+    def __init__(self, loader: DataLoader, ranks: Ranks, device: torch.device) -> None:
+        self.loader, self.ranks, self.device = loader, ranks, device
+        self.sharded = isinstance(loader.sampler, DistributedSampler)
+        self.notes = _repeats(loader.sampler) if isinstance(loader.sampler, DistributedSampler) else []
+
+    def __len__(self) -> int:
+        try:
+            return len(self.loader)
+        except TypeError:
+            return 0
+
+    def batches(self, epoch: int) -> Iterator[Batch | None]:
+        """The loader's batches; a rank whose own loader has ended gives None until all have."""
+        for holder in (self.loader.sampler, self.loader.batch_sampler):
+            if hasattr(holder, "set_epoch"):
+                holder.set_epoch(epoch)  # pyright: ignore[reportOptionalMemberAccess, reportAttributeAccessIssue]
+        if self.sharded and self.ranks.size > 1:
+            yield from self._in_step(iter(self.loader))
+            return
+        empty = True
+        for raw in self.loader:
+            empty, batch = False, _pair(raw, self.device)
+            mine = self.ranks.share(size(*batch)) if self.ranks.size > 1 else None
+            if mine is not None:
+                batch = None if mine.start == mine.stop else take(batch, mine)
+            yield batch
+        if empty:
+            raise DataError(
+                "the loader gave no batches: look for empty data, for drop_last with fewer samples than a batch, or "
+                "for an iterator that can be gone over only once."
+            )
+
+    def _in_step(self, batches: Iterator[Any]) -> Iterator[Batch | None]:
+        while True:
+            raw = next(batches, None)
+            if not float(self.ranks.add([float(raw is not None)], self.device)[0]):
+                return
+            yield None if raw is None else _pair(raw, self.device)
+
+
+def source(data: Any, batch_size: int | None, seed: int | None, ranks: Ranks, device: torch.device) -> Source:
+    """Batches of `(inputs, targets)` tensors or arrays, of a data set, or of a loader.
+
+    `seed` None keeps the order of the data. A `batch_size` counts the samples of all ranks together.
+
+    Raises:
+        DataError: for empty data, or a batch that is not `(inputs, targets)`.
+        ConfigError: for a batch size that is none, or that a loader contradicts.
+    """
+    if batch_size is not None and (not isinstance(batch_size, int) or batch_size < 1):
+        raise ConfigError(f"batch_size is a number of samples, at least 1, and not {batch_size!r}.")
+    if isinstance(data, DataLoader):
+        if batch_size not in (None, data.batch_size):
+            raise ConfigError(
+                f"batch_size={batch_size} contradicts the loader, which has {data.batch_size}: leave it out, or "
+                "give the data set itself."
+            )
+        return LoaderSource(data, ranks, device)
+    if isinstance(data, IterableDataset):
+        return LoaderSource(DataLoader(data, batch_size=batch_size or 256), ranks, device)
+    if type(data) is TensorDataset and len(data.tensors) == 2:  # a subclass may change its samples
+        data = data.tensors
+    if isinstance(data, tuple | list) and len(data) == 2:
+        whole = change(data[0], _tensor), change(data[1], _tensor)
+        return TensorSource(whole, batch_size or 256, seed, ranks, device)
+    sized = hasattr(data, "__getitem__") and hasattr(data, "__len__")
+    if sized and not isinstance(data, tuple | list | dict | str | Tensor | np.ndarray):
+        return DatasetSource(data, batch_size or 256, seed, ranks, device)
+    if isinstance(data, Dataset):
+        raise DataError(
+            f"the data set {type(data).__name__} has no __len__: give it one, or make it an IterableDataset."
+        )
+    raise DataError(
+        f"the data must be (inputs, targets), a data set or a loader, and not {type(data).__name__}: "
+        "give two tensors whose first dimension counts the samples."
+    )
+
+
+def _tensor(leaf: Any) -> Tensor:
+    if isinstance(leaf, Tensor):
+        return leaf
+    if isinstance(leaf, np.ndarray):
+        return _from_array(leaf)
+    raise DataError(f"data in memory must be tensors or arrays, and not {type(leaf).__name__}.")
+
+
+def _from_array(array: np.ndarray) -> Tensor:
+    """The array as it lies in memory; a copy where torch cannot share it: read-only, or running backwards."""
+    shared = array.flags.writeable and all(stride >= 0 for stride in array.strides)
+    try:
+        return torch.from_numpy(array if shared else array.copy())
+    except (TypeError, ValueError) as error:
+        raise DataError(f"an array of {array.dtype} cannot be trained on: {str(error).splitlines()[0]}") from error
+
+
+def _pair(raw: Any, device: torch.device) -> Batch:
+    if not isinstance(raw, tuple | list) or len(raw) != 2:
+        what = f"{len(raw)} items" if isinstance(raw, tuple | list) else type(raw).__name__
+        raise DataError(
+            f"a batch must be (inputs, targets), and the loader gave {what}: let its data set return two things, "
+            "each a tensor or a tuple or dict of tensors."
+        )
+    return to_device(raw[0], device), to_device(raw[1], device)
+
+
+def _repeats(sampler: DistributedSampler) -> list[str]:
+    extra = sampler.total_size - len(sampler.dataset)  # pyright: ignore[reportArgumentType]
+    if extra > 0:
+        return [
+            f"DistributedSampler repeats {extra} sample(s) an epoch to make ranks equal: give fit the data set itself."
+        ]
+    if extra < 0:
+        return [f"DistributedSampler leaves {-extra} sample(s) out of each epoch: give fit the data set itself."]
+    return []

@@ -1,0 +1,1 @@
+"""The loop, evaluation and what a run leaves behind."""

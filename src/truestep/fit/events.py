@@ -1,0 +1,75 @@
+"""What observers see: frozen events. Nothing that they do can change the run under way."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from truestep.core.outcome import StepOut
+from truestep.fit.history import Record
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """A run begins, with its settings in plain data."""
+
+    settings: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Stepped:
+    """An update was made or skipped: `step` counts from 1 over the run, `epoch` from 1."""
+
+    step: int
+    epoch: int
+    out: StepOut
+
+
+@dataclass(frozen=True, slots=True)
+class EpochEnded:
+    """An epoch and its validation ended; `best` says whether it is the best so far."""
+
+    record: Record
+    best: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """A sentence for the person who trains."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A run ended: `status` "finished", "stopped", "interrupted" or "failed", and why in words."""
+
+    status: str
+    reason: str
+
+
+Event = Started | Stepped | EpochEnded | Said | Ended
+Observer = Callable[[Event], Any]
+
+
+class Audience:
+    """The observers of a run. One that raises is left out from then on, with a sentence: it must not cost the run."""
+
+    def __init__(self, observers: tuple[Observer, ...], say: Callable[[str], None]) -> None:
+        self.observers, self._say = list(observers), say
+        # An event of each step is made only where somebody reads it.
+        self.wants_steps = any(getattr(observer, "wants_steps", True) for observer in observers)
+
+    def tell(self, event: Event) -> None:
+        """Show one event to every observer."""
+        for observer in list(self.observers):
+            if not any(one is observer for one in self.observers):
+                continue  # it failed meanwhile, when it was told that another one had
+            try:
+                observer(event)
+            except Exception as error:  # noqa: BLE001 - whatever an observer dies of must not end the training
+                self.observers = [one for one in self.observers if one is not observer]
+                name = getattr(observer, "__name__", type(observer).__name__)
+                what = f"{type(error).__name__}: {error}"
+                self._say(f"the observer {name} failed ({what}) and is left out from here.")

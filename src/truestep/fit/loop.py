@@ -1,0 +1,251 @@
+"""The loop around the step: windows of batches, epochs, validation, the best weights, records for observers."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from truestep.core import model as models
+from truestep.core.batch import Batch
+from truestep.core.errors import ConfigError, NonFiniteError
+from truestep.core.outcome import StepOut
+from truestep.core.ranks import agree
+from truestep.core.step import TrainStep
+from truestep.data.batches import mix, source
+from truestep.fit.evaluate import Evaluation, Sums, evaluate_batches, evaluation_size, meet, refuse_same_names, weigh
+from truestep.fit.events import Audience, Ended, EpochEnded, Observer, Said, Started, Stepped
+from truestep.fit.history import Best, History, Record
+from truestep.fit.progress import Progress
+from truestep.fit.run import Run
+from truestep.fit.sentences import about_averages, about_schedule, about_sums
+
+TAILS = ("step", "carry", "drop")
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How the data are gone over, with what stops it; refuses what cannot mean anything."""
+
+    epochs: int
+    seed: int
+    batch_size: int | None
+    shuffle: bool
+    accumulate: int
+    tail: str
+    patience: int | None
+
+    def __post_init__(self) -> None:
+        for name, least in (("epochs", 0), ("accumulate", 1), ("patience", 1)):
+            number = getattr(self, name)
+            if (number is not None or name != "patience") and (not isinstance(number, int) or number < least):
+                raise ConfigError(f"{name} must be a whole number of at least {least}, and not {number!r}.")
+        if not isinstance(self.seed, int):
+            raise ConfigError(f"seed must be a whole number, and not {self.seed!r}.")
+        if self.tail not in TAILS:
+            raise ConfigError(f"tail knows {', '.join(map(repr, TAILS))}, and {self.tail!r} is none of them.")
+
+
+class Loop:
+    """One run under way."""
+
+    def __init__(self, step: TrainStep, train: Any, validate: Any, plan: Plan) -> None:
+        refuse_same_names(step.objective, step.metrics)
+        if plan.patience is not None and validate is None:
+            raise ConfigError("patience waits for a better validation loss: give fit validate=(inputs, targets).")
+        self.step, self.plan = step, plan
+        seed = plan.seed if plan.shuffle else None
+        self.batches = source(train, plan.batch_size, seed, step.ranks, step.device)
+        self.valid = None
+        if validate is not None:
+            size = evaluation_size(validate, plan.batch_size or 1)
+            self.valid = source(validate, size, None, step.ranks, step.device)
+        self.window: list[Batch | None] = []
+        self.audience = Audience((), self.say)
+        self.run_state = Run(History(), Best(), step.updates.parameters)
+        self._said: set[str] = set()
+        self._sums_said = False
+
+    def run(self, observers: Sequence[Observer], progress: bool, run_dir: str | Path | None) -> Run:
+        """Train until the last epoch, or until something ends the run before; the record is closed in every case."""
+        run, began = self.run_state, time.perf_counter()
+        self.audience = Audience((*self._own_observers(progress, run_dir), *observers), self.say)
+        status, reason = "failed", ""
+        try:
+            with self._random_state():
+                self._start()
+                self._epochs()
+            status, reason = ("stopped", run.stopped) if run.stopped else ("finished", "")
+        except KeyboardInterrupt:
+            status, reason = "interrupted", f"interrupted after {run.steps} steps."
+            raise
+        except Exception as error:
+            reason = f"failed after {run.steps} steps: {error}"
+            raise
+        finally:
+            run.seconds = time.perf_counter() - began
+            self.audience.tell(Ended(status, reason))
+        return run
+
+    def say(self, sentence: str) -> None:
+        """Tell the person who trains, once a sentence."""
+        if sentence not in self._said:
+            self._said.add(sentence)
+            self.run_state.notes.append(sentence)
+            self.audience.tell(Said(sentence))
+
+    def _own_observers(self, progress: bool, run_dir: str | Path | None) -> list[Observer]:
+        if self.step.ranks.rank:
+            return []
+        own: list[Observer] = [Progress(progress)]
+        if run_dir is not None:
+            from truestep.fit.recorder import Recorder  # loads SQLite, which a run without a folder does not need
+
+            self.run_state.folder = Path(run_dir)
+            own.append(Recorder(Path(run_dir), lambda: self.run_state.kept.weights, self.say))
+        return own
+
+    @contextmanager
+    def _random_state(self) -> Iterator[None]:
+        """Draws inside belong to (seed, epoch) alone, and the caller's random state comes back as it was."""
+        device = self.step.device
+        devices = [device] if device.type not in ("cpu", "mps") else []
+        with torch.random.fork_rng(devices, device_type=device.type if devices else "cuda"):
+            yield
+
+    def _start(self) -> None:
+        step, plan = self.step, self.plan
+        if isinstance(step.model, nn.Module):
+            if not step.model.training:  # parts in evaluation mode inside a model in training mode were frozen so
+                step.model.train()
+            if step.ranks.size > 1:
+                agree([*step.model.parameters(), *step.model.buffers()])
+        per_epoch = (len(self.batches) + (0 if plan.tail == "drop" else plan.accumulate - 1)) // plan.accumulate
+        settings = {
+            "model": type(step.model).__name__,
+            "objective": repr(step.objective),
+            "optimizer": repr(step.updates),
+            "micro_batch": step.micro_batch,
+            "clip_norm": step.clip_norm,
+            "amp": None if step.precision.dtype is None else str(step.precision.dtype),
+            "ranks": step.ranks.size,
+            "steps_per_epoch": per_epoch,
+            **{name: getattr(plan, name) for name in plan.__slots__},
+        }
+        self.audience.tell(Started(settings))
+        for sentence in self.run_state.notes:  # said before anybody listened: the record cannot be written
+            self.audience.tell(Said(sentence))
+        split = step.micro_batch is not None or plan.accumulate > 1
+        sentences = [*step.notes, *self.batches.notes, *models.caveats(step.model, split, step.ranks.size > 1)]
+        for sentence in [*sentences, *about_schedule(step.schedule, per_epoch)]:
+            self.say(sentence)
+
+    def _epochs(self) -> None:
+        run, waited = self.run_state, 0
+        for epoch in range(1, self.plan.epochs + 1):
+            began = time.perf_counter()
+            try:
+                found = self._train(epoch)
+            except NonFiniteError as error:
+                if self.step.nonfinite == "raise":
+                    raise
+                run.stopped = f"stopped: {error}"
+                return
+            record = self._record(epoch, found, began)
+            best = run.kept.consider(record, self.step.model, run.parameters)
+            run.history.append(record)
+            self.audience.tell(EpochEnded(record, best))
+            self.step.schedule.after_epoch(record.get("valid_loss", record["train_loss"]))
+            waited = 0 if best else waited + 1
+            if self.plan.patience is not None and waited >= self.plan.patience:
+                run.stopped = f"stopped after epoch {epoch}: {waited} epochs without a better validation loss."
+                return
+
+    def _train(self, epoch: int) -> Trained:
+        """One epoch of updates, and what they added up."""
+        found, together = Trained(), self.step.ranks
+        torch.manual_seed(mix(self.plan.seed, epoch))
+        for number, batch in enumerate(self.batches.batches(epoch)):
+            if number == 0 and together.size > 1:
+                # The loader has drawn its order, which all ranks share; dropout differs from rank to rank.
+                torch.manual_seed(mix(self.plan.seed, epoch, together.rank + 1))
+            self.window.append(batch)
+            if len(self.window) == self.plan.accumulate:
+                self._update(epoch, found)
+        if self.window and self.plan.tail == "step":
+            self._update(epoch, found)
+        elif self.window and (self.plan.tail == "drop" or epoch == self.plan.epochs):
+            self.say(f"{len(self.window)} batch(es) of an incomplete window are left out (tail={self.plan.tail!r}).")
+            self.window.clear()
+        return found
+
+    def _update(self, epoch: int, found: Trained) -> None:
+        window, self.window = [batch for batch in self.window if batch is not None], []
+        out = self.step.window(window)
+        self.run_state.steps += 1
+        if out.skipped:
+            found.skipped += 1
+            self.say(out.reason)
+        else:
+            found.add(out, self.step.objective.sums)
+            self._say_sums(out)
+        if self.audience.wants_steps:
+            self.audience.tell(Stepped(self.run_state.steps, epoch, out))
+
+    def _say_sums(self, out: StepOut) -> None:
+        if not self._sums_said:
+            self._sums_said = True
+            for sentence in about_sums(self.step.objective, out, self.step.updates.summed):
+                self.say(sentence)
+
+    def _record(self, epoch: int, found: Trained, began: float) -> Record:
+        objective = self.step.objective
+        meet(found.metrics, self.step.metrics, frozenset(), self.step.ranks, self.step.device)
+        terms, metrics = found.terms.means(), found.metrics.means()
+        figures: dict[str, Any] = {"epoch": epoch, "train_loss": weigh(objective, terms, found.terms.counts)}
+        figures |= self._named("train", terms, metrics)
+        averaged = dict(found.terms.averaged)
+        if self.valid is not None:
+            seen = self._validate()
+            figures |= {"valid_loss": seen.loss, **self._named("valid", seen.terms, seen.metrics)}
+            averaged |= seen.averaged
+        for sentence in about_averages(averaged):
+            self.say(sentence)
+        seconds = time.perf_counter() - began
+        figures |= {"samples": found.terms.samples, "steps": found.steps, "skipped": found.skipped}
+        return Record({**figures, "seconds": seconds, "lr": found.lr, "grad_norm": found.grad_norm})
+
+    def _named(self, side: str, terms: dict[str, float], metrics: dict[str, float]) -> dict[str, float]:
+        shown = terms if len(terms) > 1 else {}
+        return {f"{side}_{name}": figure for name, figure in (shown | metrics).items()}
+
+    def _validate(self) -> Evaluation:
+        step, valid = self.step, self.valid
+        assert valid is not None
+        return evaluate_batches(step.model, valid, step.objective, step.metrics, step.precision, step.ranks)
+
+
+@dataclass(slots=True)
+class Trained:
+    """What the updates of one epoch added up."""
+
+    terms: Sums = field(default_factory=Sums)
+    metrics: Sums = field(default_factory=Sums)
+    steps: int = 0
+    skipped: int = 0
+    lr: float | None = None
+    grad_norm: float = float("nan")
+
+    def add(self, out: StepOut, sums: frozenset[str]) -> None:
+        """Add one update."""
+        self.steps += 1
+        self.lr, self.grad_norm = out.lr, out.grad_norm
+        self.terms.add_step(out, sums)
+        for name, part in out.metrics.items():
+            self.metrics.add_loss(name, part)

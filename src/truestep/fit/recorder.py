@@ -1,0 +1,62 @@
+"""The run folder: scalars and events in one SQLite file, the best weights as safetensors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from torch import Tensor
+
+from truestep.core.errors import TruestepError
+from truestep.fit.events import Ended, EpochEnded, Event, Said, Started, Stepped
+from truestep.store.atomic import make_folder
+from truestep.store.rundb import RunDB
+from truestep.store.weights import save_weights
+
+BEST = "best.safetensors"
+DATABASE = "run.sqlite"
+
+
+class Recorder:
+    """An observer that writes a run down. What goes wrong with the folder is said once and costs the run nothing."""
+
+    wants_steps = True
+
+    def __init__(self, folder: Path, weights: Callable[[], Mapping[str, Tensor]], say: Callable[[str], None]) -> None:
+        make_folder(folder)
+        self.folder, self._weights, self._say = folder, weights, say
+        self.database = RunDB(folder / DATABASE, say)
+
+    def __call__(self, event: Event) -> None:
+        """Write down one event."""
+        if isinstance(event, Stepped):
+            self._step(event)
+        elif isinstance(event, EpochEnded):
+            self.database.epoch(int(event.record["epoch"]), dict(event.record))
+            if event.best:
+                self._keep()
+        elif isinstance(event, Started):
+            self.database.config(event.settings)
+        elif isinstance(event, Said):
+            self.database.event("note", event.text)
+        elif isinstance(event, Ended):
+            if event.reason:
+                self.database.event("end", event.reason)
+            self.database.status(event.status)
+            self.database.close()
+
+    def _step(self, event: Stepped) -> None:
+        out = event.out
+        if out.skipped:
+            self.database.event("skipped", out.reason)
+            return
+        rows = [(event.step, "train_loss", out.loss), (event.step, "grad_norm", out.grad_norm)]
+        if out.lr is not None:
+            rows.append((event.step, "lr", out.lr))
+        self.database.scalars(rows)
+
+    def _keep(self) -> None:
+        try:
+            save_weights(self.folder / BEST, self._weights())
+        except (TruestepError, OSError) as error:
+            self._say(str(error))

@@ -1,0 +1,62 @@
+"""A finished run: its history, its best weights, where it was written, and what was said."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from torch import Tensor
+
+from truestep.core.errors import ConfigError
+from truestep.fit.history import Best, History, Record, restore
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+@dataclass(slots=True)
+class Run:
+    """What `fit` returns.
+
+    `history` has one record an epoch; `stopped` says in words why a run ended before its last epoch, else ""; `notes`
+    are the sentences that were said; `folder` is the run folder, or None.
+    """
+
+    history: History
+    kept: Best
+    parameters: Sequence[Tensor]
+    folder: Path | None = None
+    stopped: str = ""
+    notes: list[str] = field(default_factory=list)
+    steps: int = 0
+    seconds: float = 0.0
+
+    @property
+    def best(self) -> Record | None:
+        """The record of the epoch with the least validation loss; None where nothing was validated."""
+        return self.kept.record
+
+    def load_best(self, model: Any = None) -> Record:
+        """Copy the weights of the best epoch into `model` (None: the tensors that were trained, for a plain function).
+
+        Raises:
+            ConfigError: where no epoch was validated, or for a model of another make.
+        """
+        if self.kept.record is None:
+            raise ConfigError("no best weights were kept: give fit validate=(inputs, targets) to judge the epochs by.")
+        restore(self.kept.weights, self.parameters if model is None else model)
+        return self.kept.record
+
+    def plot(self, title: str | None = None) -> Figure:
+        """The curves of the run: loss, metrics, the best epoch. Needs the extra `plot`.
+
+        Raises:
+            ConfigError: where no epoch ended.
+        """
+        from truestep.plot import curves
+
+        if not self.history:
+            raise ConfigError("there is nothing to plot: no epoch of this run ended.")
+        return curves(self.history, title=title, best=None if self.best is None else int(self.best["epoch"]))

@@ -1,0 +1,60 @@
+"""What a run says once, in plain words, when a person would otherwise not notice."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from truestep.core.errors import ConfigError
+from truestep.core.objective import Objective
+from truestep.core.outcome import StepOut
+from truestep.core.schedule import Schedule
+
+
+def about_sums(objective: Objective, out: StepOut, divides: bool) -> list[str]:
+    """That a sum was asked for, and what its gradient is to the mean's; a hand-written updater divides itself."""
+    if divides:
+        return []
+    sentences = []
+    for name in objective.sums:
+        size, samples = out.sizes[name], out.samples
+        if size <= 1:
+            continue
+        subject = "this objective" if len(objective.terms) == 1 else f"the term {name}"
+        over = f"{samples:,} samples" if size == samples else f"{size:,.6g} elements of {samples:,} samples"
+        mend = f"lr / {size:g}" if len(objective.terms) == 1 else f"a weight of 1 / {size:g}"
+        sentences.append(
+            f"{subject} is a sum over {over}: its gradient is {size:g} times that of the mean; {mend} gives the same "
+            "weights."
+        )
+    return sentences
+
+
+def about_averages(averaged: dict[str, str]) -> list[str]:
+    """That a term had to be averaged over batches, because it cannot be merged."""
+    return [
+        f"{reason} The figures of {name} in the history are therefore averages over batches, weighted by samples."
+        for name, reason in averaged.items()
+    ]
+
+
+def about_schedule(schedule: Schedule, steps_per_epoch: int) -> list[str]:
+    """How often a schedule is stepped, where nobody said it."""
+    if schedule.stated or not schedule.schedulers or schedule.every == "epoch":
+        return []
+    often = f" ({steps_per_epoch} times an epoch)" if steps_per_epoch else ""
+    names = ", ".join(type(one).__name__ for one in schedule.schedulers)
+    return [f"the schedule {names} is stepped once an update{often}; ts.per_epoch(...) steps it once an epoch."]
+
+
+def refuse_later(checkpoint: Any, resume: bool, compile: Any) -> None:
+    """Refuse what is reserved for a later version rather than take it and do nothing.
+
+    Raises:
+        ConfigError: for checkpoint, resume or compile=True.
+    """
+    if checkpoint is not None or resume:
+        raise ConfigError("checkpoint and resume are not part of this version: run_dir keeps the best weights.")
+    if compile not in ("auto", False):
+        raise ConfigError(
+            f"compiled steps are not part of this version: give compile='auto' or False, not {compile!r}."
+        )

@@ -1,0 +1,46 @@
+"""What holds for every test: one thread, one seed, no screen, and two strengths of property testing."""
+
+import os
+
+# Set before torch is imported, and inherited by every process that a test starts. One thread: sums come out in one
+# order, so that laws about equal bits do not hang on the machine, and the small tensors of tests are faster for it.
+os.environ["OMP_NUM_THREADS"] = "1"
+os.environ["MPLBACKEND"] = "Agg"
+
+import hypothesis
+import pytest
+import torch
+
+LONG = os.environ.get("TRUESTEP_LONG") == "1"
+
+torch.set_num_threads(1)
+
+
+class _TorchRandom:
+    """Torch's global generator, as Hypothesis wants it: each example starts from the same state and can be replayed."""
+
+    seed = staticmethod(torch.manual_seed)
+    getstate = staticmethod(torch.get_rng_state)
+    setstate = staticmethod(torch.set_rng_state)
+
+
+_torch_random = _TorchRandom()  # held here, since Hypothesis keeps only a weak reference
+hypothesis.register_random(_torch_random)
+
+# No deadline in either: timings never decide a test. The quick one draws the same examples every time.
+hypothesis.settings.register_profile("default", max_examples=30, derandomize=True, deadline=None, database=None)
+hypothesis.settings.register_profile("long", max_examples=1000, deadline=None, print_blob=True)
+hypothesis.settings.load_profile("long" if LONG else "default")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leave the tests that take minutes to `make test-long`."""
+    for item in items:
+        if not LONG and item.get_closest_marker("long"):
+            item.add_marker(pytest.mark.skip(reason="takes minutes: make test-long runs it"))
+
+
+@pytest.fixture(autouse=True)
+def _seeded() -> None:
+    """Start every test from one seed, so that it passes or fails alone as it does in the suite."""
+    torch.manual_seed(0)
