@@ -1,6 +1,7 @@
 """Objective, Term and Loss: what they mean, how they are spelled, and what they refuse."""
 
 import functools
+import math
 from typing import Any
 
 import pytest
@@ -50,6 +51,18 @@ def test_terms_with_counts_of_their_own_keep_them():
     assert (whole.count, merged.count) == (4, 4), "without a common count the mixture is counted in samples"
 
 
+def test_a_term_that_counts_nothing_adds_nothing_to_the_mixture():
+    x, y = pair(4, 3)
+    tokens = ts.Term(nn.CrossEntropyLoss(), of=lambda output, target: (output, target[1]))
+    objective = ts.Objective(values=ts.Term(nn.MSELoss(), of=lambda o, target: (o, target[0])), tokens=tokens)
+    ignored = torch.full((4,), -100)
+    assert float(objective(x, (y, ignored))) == pytest.approx(float(F.mse_loss(x, y)))
+    merged = objective(x[:1], (y[:1], ignored[:1])) + objective(x[1:], (y[1:], torch.tensor([0, -100, 2])))
+    expected = F.mse_loss(x, y) + F.cross_entropy(x[[1, 3]], torch.tensor([0, 2]))
+    assert float(merged) == pytest.approx(float(expected))
+    assert math.isnan(ts.Objective(tokens)(x, (y, ignored)).mean)
+
+
 def test_a_weighted_term_multiplies_its_own_weight():
     inner = ts.Term(nn.MSELoss(), weight=3.0)
     assert ts.Objective(a=(0.5, inner)).weights == {"a": 1.5}
@@ -95,11 +108,16 @@ def test_a_coupled_term_is_never_merged():
         objective(x[:2], y[:2]) + objective(x[2:], y[2:])
 
 
-@pytest.mark.parametrize("loss", [nn.BCELoss, nn.BCEWithLogitsLoss, nn.MultiLabelSoftMarginLoss])
-@pytest.mark.parametrize("name", ["weight", "pos_weight"])
+@pytest.mark.parametrize(
+    "loss, name",
+    [
+        (nn.BCELoss, "weight"),
+        (nn.BCEWithLogitsLoss, "weight"),
+        (nn.BCEWithLogitsLoss, "pos_weight"),
+        (nn.MultiLabelSoftMarginLoss, "weight"),
+    ],
+)
 def test_weights_of_single_samples_bind_the_loss_to_the_whole_batch(loss: Any, name: str):
-    if name == "pos_weight" and loss is not nn.BCEWithLogitsLoss:
-        pytest.skip("has no pos_weight")
     x, y = torch.rand(4, 3), torch.rand(4, 3)
     module = loss(**{name: torch.rand(4, 3)})
     assert float(ts.Objective(module)(x, y)) == pytest.approx(float(module(x, y)))

@@ -10,36 +10,29 @@ from torch import Tensor
 from torch.nn.utils import clip_grads_with_norm_
 
 
-def gradient_norm(parameters: Sequence[Tensor]) -> Tensor | None:
-    """The 2-norm of all gradients as one 0-dim tensor, or None where no parameter has a gradient."""
+def gradient_norms(parameters: Sequence[Tensor]) -> list[Tensor]:
+    """The 2-norm of each parameter's gradient as a 0-dim tensor; parameters without a gradient are left out."""
     gradients = [_values(p.grad) for p in parameters if p.grad is not None]
-    if not gradients:
-        return None
-    # As torch.nn.utils.get_total_norm does it, without its grouping by device, which costs more than a small step.
-    norms = torch._foreach_norm(gradients)  # pyright: ignore[reportPrivateImportUsage]
-    home = norms[0].device
-    return torch.linalg.vector_norm(torch.stack([norm.to(home) for norm in norms]))
+    return list(torch._foreach_norm(gradients)) if gradients else []  # pyright: ignore[reportPrivateImportUsage]
 
 
-def exact_norm(parameters: Sequence[Tensor]) -> Tensor:
-    """The same in float64: squares of float32 overflow above 1.8e19 though the gradients themselves are finite."""
-    squares = [_values(p.grad).cpu().double().square().sum() for p in parameters if p.grad is not None]
-    return torch.stack(squares).sum().sqrt()
+def exact_norm(parameters: Sequence[Tensor]) -> float:
+    """The norm of all gradients in float64: squares of float32 overflow above 1.8e19 though the numbers are finite."""
+    return math.hypot(*(float(_values(p.grad).double().norm()) for p in parameters if p.grad is not None))
 
 
-def clip_(parameters: Sequence[Tensor], limit: float, norm: Tensor) -> None:
+def clip_(parameters: Sequence[Tensor], limit: float, norm: float) -> None:
     """Scale all gradients by `limit / norm` where their norm exceeds the limit, in place, as torch does it."""
-    clip_grads_with_norm_(parameters, limit, norm)
+    device = parameters[0].device
+    clip_grads_with_norm_(parameters, limit, torch.tensor(norm, dtype=_widest(device), device=device))
 
 
-def read(values: Sequence[float | Tensor]) -> list[float]:
-    """Plain numbers from figures that may lie on a device: one transfer for all of them."""
-    on_device = [value for value in values if isinstance(value, Tensor) and not value.is_cpu]
-    if not on_device:
+def read(values: Sequence[float | Tensor], device: torch.device) -> list[float]:
+    """Plain numbers from figures that lie on a device: one transfer for all of them."""
+    if device.type == "cpu":
         return [float(value) for value in values]
-    wide = torch.float32 if on_device[0].device.type == "mps" else torch.float64
-    numbers = iter(torch.stack([value.to(wide) for value in on_device]).tolist())
-    return [next(numbers) if isinstance(v, Tensor) and not v.is_cpu else float(v) for v in values]
+    wide = _widest(device)
+    return torch.stack([torch.as_tensor(value, dtype=wide, device=device) for value in values]).tolist()
 
 
 def diagnose(names: Mapping[int, str], parameters: Sequence[Tensor], terms: Mapping[str, float]) -> str:
@@ -60,3 +53,7 @@ def diagnose(names: Mapping[int, str], parameters: Sequence[Tensor], terms: Mapp
 def _values(gradient: Tensor | None) -> Tensor:
     assert gradient is not None
     return gradient.coalesce().values() if gradient.is_sparse else gradient
+
+
+def _widest(device: torch.device) -> torch.dtype:
+    return torch.float32 if device.type == "mps" else torch.float64

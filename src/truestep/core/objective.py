@@ -201,6 +201,8 @@ class Objective:
         if not self.terms:
             raise ConfigError("an objective needs at least one loss: ts.Objective(nn.MSELoss()).")
         self.weights: Mapping[str, float] = {name: term.weight for name, term in self.terms.items()}
+        # The names of the terms that are sums over the whole batch: read every step, so found once.
+        self.sums = frozenset(name for name, term in self.terms.items() if term.summed)
 
     def _add(self, name: str, term: Term) -> None:
         if name in self.terms:
@@ -233,11 +235,6 @@ class Objective:
                     f"the term {name} couples the samples of a batch (couples=True), so {why} would change what it "
                     "means: give the whole batch at once."
                 )
-
-    @property
-    def sums(self) -> frozenset[str]:
-        """The names of the terms that are sums over the whole batch."""
-        return frozenset(name for name, term in self.terms.items() if term.summed)
 
     @property
     def summed(self) -> bool:

@@ -14,7 +14,7 @@ from truestep.core import model as models
 from truestep.core import ranks
 from truestep.core.batch import Batch, rows, split
 from truestep.core.errors import ConfigError, NonFiniteError
-from truestep.core.finite import clip_, diagnose, exact_norm, gradient_norm, read
+from truestep.core.finite import clip_, diagnose, exact_norm, gradient_norms, read
 from truestep.core.gradients import Metric, Pass, Tally, Whole
 from truestep.core.loss import value
 from truestep.core.objective import as_objective
@@ -148,7 +148,7 @@ class TrainStep:
         counts = self.objective.known_counts([targets for _, targets in micros])
         samples = sum(rows(inputs) or rows(targets) for inputs, targets in micros)
         known = [name for name, count in counts.items() if count is not None]
-        met = read(self.ranks.add([samples, *(counts[name] or 0.0 for name in known)], self.device))
+        met = read(self.ranks.add([samples, *(counts[name] or 0.0 for name in known)], self.device), self.device)
         for name, count in zip(known, met[1:], strict=True):
             counts[name] = 1.0 if name in self.objective.sums else count
         if not met[0]:
@@ -162,43 +162,34 @@ class TrainStep:
         self.updates.clear()
         tally, moved = self._pass.run(micros, whole, self.device), self.updates.parameters
         self.precision.unscale(moved)
-        norm = gradient_norm(moved)
-        out, norm = self._figures(tally, norm)
+        out = self._figures(tally, moved)
         if not any(out.counts.values()):
             raise _Skipped(out, NOTHING_COUNTED)
         if not math.isfinite(out.loss) or not math.isfinite(out.grad_norm):
             self._refuse_nonfinite(out)
-        if self.clip_norm is not None and norm is not None:
-            clip_(moved, self.clip_norm, norm / tally.divisor)
+        if self.clip_norm is not None:
+            clip_(moved, self.clip_norm, out.grad_norm)
         return out, tally
 
-    def _figures(self, tally: Tally, norm: Tensor | None) -> tuple[StepOut, Tensor | None]:
-        """All figures of the step, read from the device at once, and the norm where it had to be taken again."""
-        names, weights = list(tally.totals), self.objective.weights
-        row = read(
-            [0.0 if norm is None else norm, *tally.totals.values(), *tally.counts.values(), *tally.sizes.values()]
-        )
-        reach, size = row[0], len(names)
-        if norm is not None and not math.isfinite(reach):
-            norm = exact_norm(self.updates.parameters)
-            reach = float(norm)
-        totals, counts = (dict(zip(names, row[1 + k * size : 1 + (k + 1) * size], strict=True)) for k in (0, 1))
-        terms = {name: value(totals[name], counts[name]) for name in names}
-        different = len(set(counts.values())) > 1
-        out = StepOut(
-            loss=sum(weights[name] * terms[name] for name in names if counts[name]),
-            count=float(tally.samples) if different else counts[names[0]],
-            terms=terms,
-            totals=totals,
-            counts=counts,
-            sizes=dict(zip(names, row[1 + 2 * size :], strict=True)),
+    def _figures(self, tally: Tally, moved: Sequence[Tensor]) -> StepOut:
+        """All figures of the step, read from the device at once."""
+        names, size = list(tally.totals), len(tally.totals)
+        figures = [*tally.totals.values(), *tally.counts.values(), *tally.sizes.values()]
+        row = read([*figures, *gradient_norms(moved)], self.device)
+        reach = math.hypot(*row[3 * size :])
+        if not math.isfinite(reach):
+            reach = exact_norm(moved)
+        return StepOut(
+            totals=dict(zip(names, row, strict=False)),
+            counts=dict(zip(names, row[size:], strict=False)),
+            sizes=dict(zip(names, row[2 * size :], strict=False)),
+            weights=self.objective.weights,
             metrics=tally.metrics,
             samples=int(tally.samples),
             grad_norm=value(reach, tally.divisor),
             lr=self.updates.lr,
             alone=tally.alone,
         )
-        return out, norm
 
     def _refuse_nonfinite(self, out: StepOut) -> None:
         counted = {name: mean for name, mean in out.terms.items() if out.counts[name]}
@@ -221,8 +212,7 @@ class TrainStep:
         reason = f"step {self.taken} skipped: {skip.reason}"
         if skip.out is not None:
             return replace(skip.out, skipped=True, reason=reason)
-        nan = float("nan")
-        return StepOut(nan, 0.0, {}, {}, {}, {}, {}, 0, 0.0, self.updates.lr, {}, True, reason)
+        return StepOut({}, {}, {}, {}, {}, 0, 0.0, self.updates.lr, {}, True, reason)
 
 
 def _check_settings(micro_batch: int | None, clip_norm: float | None, compile: Any, nonfinite: str) -> None:

@@ -37,6 +37,7 @@ class Stock:
         self.name = type(module).__name__
         self.reduction: str = _checked_reduction(module)
         self.summed = with_reduction(module, "sum")
+        self.arity = len(kind.takes.split(", "))
 
     def arguments(self, output: Any, target: Any) -> Arguments:
         """The arguments of the loss in torch's order, from outputs and targets that may be tuples.
@@ -61,8 +62,8 @@ class Stock:
             raise DataError(self._refused(arguments, error)) from error
 
     def _check_number(self, arguments: Arguments) -> None:
-        tensors = all(isinstance(given, Tensor) for given in arguments[:2])
-        if len(arguments) != len(self.kind.takes.split(", ")) or not tensors:
+        tensors = len(arguments) == self.arity and isinstance(arguments[0], Tensor) and isinstance(arguments[1], Tensor)
+        if not tensors:
             raise ShapeError(self._takes([type(given).__name__ for given in arguments]))
 
     def _takes(self, got: list[str]) -> str:

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, IterableDataset, TensorDataset
 from torch.utils.data.distributed import DistributedSampler
 
-from truestep.core.batch import Batch, change, leaves, size, take, to_device
+from truestep.core.batch import Batch, change, leaves, size, split, take, to_device
 from truestep.core.errors import ConfigError, DataError
 from truestep.core.ranks import Ranks
 
@@ -29,6 +29,10 @@ def order(samples: int, seed: int, epoch: int) -> Tensor:
     """The order of `samples` in one epoch: a permutation that depends on (seed, epoch) and on nothing else."""
     generator = torch.Generator().manual_seed(mix(seed, epoch))
     return torch.randperm(samples, generator=generator)
+
+
+GATHERED = 2**24
+"""Bytes of shuffled data that are gathered at once."""
 
 
 class Source(Protocol):
@@ -56,6 +60,7 @@ class TensorSource:
         resident = sum(leaf.nbytes for leaf in held) <= RESIDENT
         self.data: Batch = to_device(data, device) if resident else data
         self.home = device if resident else held[0].device
+        self.block = max(1, GATHERED // max(1, sum(leaf.nbytes for leaf in held) // self.samples))
         self.batch_size, self.seed, self.ranks, self.device = batch_size, seed, ranks, device
         self.notes: list[str] = []
 
@@ -65,15 +70,18 @@ class TensorSource:
     def batches(self, epoch: int) -> Iterator[Batch | None]:
         """Slices of the data as they lie, or gathered in the order of the epoch."""
         positions = None if self.seed is None else order(self.samples, self.seed, epoch).to(self.home)
-        for start in range(0, self.samples, self.batch_size):
-            stop = min(start + self.batch_size, self.samples)
-            mine = self.ranks.share(stop - start)
-            index = slice(start + mine.start, start + mine.stop)
-            if mine.start == mine.stop:
-                yield None
-                continue
-            batch = take(self.data, index if positions is None else positions[index])
-            yield batch if self.home == self.device else to_device(batch, self.device)
+        # Gathered many batches at a time and then sliced: a gather costs a small step more than its arithmetic.
+        block = self.batch_size * max(1, self.block // self.batch_size)
+        for start in range(0, self.samples, block):
+            part = slice(start, start + block)
+            gathered = take(self.data, part if positions is None else positions[part])
+            for batch in split(gathered, self.batch_size):
+                mine = self.ranks.share(size(*batch)) if self.ranks.size > 1 else None
+                if mine is not None and mine.start == mine.stop:
+                    yield None
+                    continue
+                own = batch if mine is None else take(batch, mine)
+                yield own if self.home == self.device else to_device(own, self.device)
 
 
 class DatasetSource:

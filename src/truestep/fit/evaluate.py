@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -66,11 +66,12 @@ class Sums:
                 self.add(name, total, out.counts[name], name in sums)
         self.samples += out.samples
 
-    def means(self) -> dict[str, float]:
-        """Each total over its count, read from the device at once."""
-        row = read([*self.totals.values(), *self.counts.values()])
+    def means(self, names: Iterable[str], device: torch.device) -> dict[str, float]:
+        """Each total over its count, read from the device at once; NaN for a name that nothing was added for."""
+        row = read([*self.totals.values(), *self.counts.values()], device)
         size = len(self.totals)
-        return {name: value(row[k], row[size + k]) for k, name in enumerate(self.totals)}
+        found = {name: value(row[k], row[size + k]) for k, name in enumerate(self.totals)}
+        return {name: found.get(name, float("nan")) for name in names}
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +111,8 @@ def evaluate(
     """
     device = models.device_of(model, data)
     together = ranks.current()
-    batches = source(data, batch_size or evaluation_size(data, 1), None, together, device)
+    size = evaluation_size(data, 1) if batch_size is None else batch_size
+    batches = source(data, size, None, together, device)
     precision = Precision(amp, device)
     return evaluate_batches(model, batches, as_objective(objective), as_metrics(metrics), precision, together)
 
@@ -136,15 +138,16 @@ def evaluate_batches(
             for name, metric in metrics.items():
                 measured.add_loss(name, metric(output, batch[1]))
             terms.samples += rows(batch[0]) or rows(batch[1])
-    meet(terms, objective.terms, objective.sums, together, precision.device)
-    meet(measured, metrics, frozenset(), together, precision.device)
-    means = terms.means()
-    return Evaluation(weigh(objective, means, terms.counts), means, measured.means(), terms.samples, terms.averaged)
+    device = precision.device
+    meet(terms, objective.terms, objective.sums, together, device)
+    meet(measured, metrics, frozenset(), together, device)
+    means, others = terms.means(objective.terms, device), measured.means(metrics, device)
+    return Evaluation(weigh(objective, means, terms.counts), means, others, terms.samples, terms.averaged)
 
 
 def weigh(objective: Objective, means: Mapping[str, float], counts: Mapping[str, Count]) -> float:
     """The objective from the means of its terms; a term that counted nothing is left out unless all did."""
-    live = [objective.weights[name] * mean for name, mean in means.items() if counts[name]]
+    live = [objective.weights[name] * mean for name, mean in means.items() if counts.get(name)]
     return sum(live) if live else float("nan")
 
 

@@ -62,14 +62,15 @@ class Audience:
         self.wants_steps = any(getattr(observer, "wants_steps", True) for observer in observers)
 
     def tell(self, event: Event) -> None:
-        """Show one event to every observer."""
-        for observer in list(self.observers):
-            if not any(one is observer for one in self.observers):
-                continue  # it failed meanwhile, when it was told that another one had
+        """Show one event to every observer, and only then say which of them failed: that is an event of its own."""
+        failures: list[tuple[Observer, Exception]] = []
+        for observer in self.observers:
             try:
                 observer(event)
             except Exception as error:  # noqa: BLE001 - whatever an observer dies of must not end the training
-                self.observers = [one for one in self.observers if one is not observer]
-                name = getattr(observer, "__name__", type(observer).__name__)
-                what = f"{type(error).__name__}: {error}"
-                self._say(f"the observer {name} failed ({what}) and is left out from here.")
+                failures.append((observer, error))
+        self.observers = [one for one in self.observers if not any(one is failed for failed, _ in failures)]
+        for failed, error in failures:
+            name = getattr(failed, "__name__", type(failed).__name__)
+            what = f"{type(error).__name__}: {error}"
+            self._say(f"the observer {name} failed ({what}) and is left out from here.")

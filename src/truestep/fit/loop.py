@@ -138,8 +138,9 @@ class Loop:
             "steps_per_epoch": per_epoch,
             **{name: getattr(plan, name) for name in plan.__slots__},
         }
+        unheard = list(self.run_state.notes)  # said before anybody listened: the record cannot be written
         self.audience.tell(Started(settings))
-        for sentence in self.run_state.notes:  # said before anybody listened: the record cannot be written
+        for sentence in unheard:
             self.audience.tell(Said(sentence))
         split = step.micro_batch is not None or plan.accumulate > 1
         sentences = [*step.notes, *self.batches.notes, *models.caveats(step.model, split, step.ranks.size > 1)]
@@ -205,9 +206,9 @@ class Loop:
                 self.say(sentence)
 
     def _record(self, epoch: int, found: Trained, began: float) -> Record:
-        objective = self.step.objective
-        meet(found.metrics, self.step.metrics, frozenset(), self.step.ranks, self.step.device)
-        terms, metrics = found.terms.means(), found.metrics.means()
+        objective, device = self.step.objective, self.step.device
+        meet(found.metrics, self.step.metrics, frozenset(), self.step.ranks, device)
+        terms, metrics = found.terms.means(objective.terms, device), found.metrics.means(self.step.metrics, device)
         figures: dict[str, Any] = {"epoch": epoch, "train_loss": weigh(objective, terms, found.terms.counts)}
         figures |= self._named("train", terms, metrics)
         averaged = dict(found.terms.averaged)

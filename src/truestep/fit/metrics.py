@@ -102,7 +102,7 @@ def _measure(name: str, metric: Callable[[Any, Any], Any], output: Any, target: 
     if isinstance(found, Loss):
         return found
     if isinstance(found, tuple) and len(found) == 2:
-        total = torch.as_tensor(found[0])
+        total = found[0] if isinstance(found[0], Tensor) else torch.tensor(found[0], dtype=torch.float64)
         if not total.dim():
             return Loss(total, found[1])
         raise ConfigError(f"the metric {name} returned a total of shape {tuple(total.shape)}: return one number.")
