@@ -29,7 +29,7 @@ class Precision:
     """
 
     def __init__(self, amp: Any, device: torch.device) -> None:
-        if amp is not None and amp not in NAMES:
+        if amp is not None and not (isinstance(amp, str | torch.dtype) and amp in NAMES):
             raise ConfigError(f"amp knows 'bfloat16', 'float16' and None, and {amp!r} is none of them.")
         self.dtype = None if amp is None else NAMES[amp]
         self.device = device

@@ -109,9 +109,7 @@ class TrainStep:
     def window(self, batches: Sequence[Batch]) -> StepOut:
         """Take one step on several batches as if they were one, at their true count."""
         self.taken += 1
-        micros = [micro for batch in batches for micro in split(batch, self.micro_batch)]
-        for micro in micros:
-            models.check_device(micro, self.device)
+        micros = self._micros(batches)
         before = [buffer.clone() for buffer in self._running]
         try:
             out = self._take(micros)
@@ -124,8 +122,28 @@ class TrainStep:
         self.schedule.after_step()
         return out
 
+    def gradient(self, inputs: Any, targets: Any) -> StepOut:
+        """Form the final gradient of a batch in `param.grad`, before clipping, and move nothing but running statistics.
+
+        A hand-written updater finds it summed: the gradient of the objective times the number it divides by.
+        """
+        micros = self._micros([(inputs, targets)])
+        self.updates.clear()
+        tally = self._pass.run(micros, self._known(micros), self.device)
+        self.precision.unscale(self.updates.parameters)
+        return self._figures(tally, self.updates.parameters)
+
+    def _micros(self, batches: Sequence[Batch]) -> list[Batch]:
+        micros = [micro for batch in batches for micro in split(batch, self.micro_batch)]
+        for micro in micros:
+            models.check_device(micro, self.device)
+        return micros
+
+    def _known(self, micros: Sequence[Batch]) -> Whole | None:
+        return self._whole(micros) if len(micros) != 1 or self.ranks.size > 1 else None
+
     def _take(self, micros: Sequence[Batch]) -> StepOut:
-        whole = self._whole(micros) if len(micros) != 1 or self.ranks.size > 1 else None
+        whole = self._known(micros)
         if isinstance(self.updates, TorchUpdates) and self.updates.closure:
             return self._take_closure(self.updates, micros, whole)
         out, tally = self._evaluate(micros, whole)

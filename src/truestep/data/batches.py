@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, IterableDataset, TensorDataset
 from torch.utils.data.distributed import DistributedSampler
 
-from truestep.core.batch import Batch, change, leaves, size, split, take, to_device
+from truestep.core.batch import Batch, change, leaves, size, take, to_device
 from truestep.core.errors import ConfigError, DataError
 from truestep.core.ranks import Ranks
 
@@ -73,14 +73,15 @@ class TensorSource:
         # Gathered many batches at a time and then sliced: a gather costs a small step more than its arithmetic.
         block = self.batch_size * max(1, self.block // self.batch_size)
         for start in range(0, self.samples, block):
-            part = slice(start, start + block)
+            stop = min(start + block, self.samples)
+            part = slice(start, stop)
             gathered = take(self.data, part if positions is None else positions[part])
-            for batch in split(gathered, self.batch_size):
-                mine = self.ranks.share(size(*batch)) if self.ranks.size > 1 else None
-                if mine is not None and mine.start == mine.stop:
+            for at in range(0, stop - start, self.batch_size):
+                mine = self.ranks.share(min(self.batch_size, stop - start - at))
+                if mine.start == mine.stop:
                     yield None
                     continue
-                own = batch if mine is None else take(batch, mine)
+                own = take(gathered, slice(at + mine.start, at + mine.stop))
                 yield own if self.home == self.device else to_device(own, self.device)
 
 

@@ -107,8 +107,9 @@ class Loop:
         if run_dir is not None:
             from truestep.fit.recorder import Recorder  # loads SQLite, which a run without a folder does not need
 
-            self.run_state.folder = Path(run_dir)
-            own.append(Recorder(Path(run_dir), lambda: self.run_state.kept.weights, self.say))
+            folder = self.run_state.folder = Path(run_dir).expanduser()
+            # Absolute, since the program may change its folder while it trains.
+            own.append(Recorder(folder.absolute(), lambda: self.run_state.kept.weights, self.say))
         return own
 
     @contextmanager
@@ -118,6 +119,10 @@ class Loop:
         devices = [device] if device.type not in ("cpu", "mps") else []
         with torch.random.fork_rng(devices, device_type=device.type if devices else "cuda"):
             yield
+
+    def _seed(self, number: int) -> None:
+        # torch.manual_seed seeds every GPU too, which a model on the CPU does not draw from.
+        (torch.default_generator if self.step.device.type == "cpu" else torch).manual_seed(number)
 
     def _start(self) -> None:
         step, plan = self.step, self.plan
@@ -171,11 +176,11 @@ class Loop:
     def _train(self, epoch: int) -> Trained:
         """One epoch of updates, and what they added up."""
         found, together = Trained(), self.step.ranks
-        torch.manual_seed(mix(self.plan.seed, epoch))
+        self._seed(mix(self.plan.seed, epoch))
         for number, batch in enumerate(self.batches.batches(epoch)):
             if number == 0 and together.size > 1:
                 # The loader has drawn its order, which all ranks share; dropout differs from rank to rank.
-                torch.manual_seed(mix(self.plan.seed, epoch, together.rank + 1))
+                self._seed(mix(self.plan.seed, epoch, together.rank + 1))
             self.window.append(batch)
             if len(self.window) == self.plan.accumulate:
                 self._update(epoch, found)

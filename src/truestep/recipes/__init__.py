@@ -1,9 +1,10 @@
 """Recipes: small programs from data to a trained network, written as any user of the library would write them.
 
 A recipe is a module with a title (the first line of its docstring), its `FORMS`, and `train(form, data, epochs,
-batch_size, lr, seed, ..., **fit)`, which returns a `ts.Run`; `**fit` goes to `ts.fit` as it is. Two more functions where
-they make sense: `model(form, like, seed)`, the untrained network and its parameters in the precision and on the device
-of the tensor `like`, and `learned(run)`, what was learned in a sentence. The command line is made of these alone.
+batch_size, lr, seed, ..., **fit)`, which returns a `ts.Run`; `**fit` goes to `ts.fit` as it is. Where they make sense
+there are two more functions: `model(form, like, seed, ...)`, the untrained network and its parameters, in the precision
+and on the device of the images `like`; and `learned(run)`, what was learned in a sentence. The command line is made of
+these alone.
 """
 
 from __future__ import annotations
@@ -43,4 +44,4 @@ def choose(what: str, given: str, known: Sequence[str]) -> str:
         return given
     near = difflib.get_close_matches(given.lower(), known, n=1, cutoff=0.5)
     hint = f"did you mean {near[0]}? " if near else ""
-    raise ts.ConfigError(f"there is no {what} {given!r}; {hint}It is one of {', '.join(known)}.")
+    raise ts.ConfigError(f"there is no {what} {given!r}; {hint}it is one of {', '.join(known)}.")

@@ -1,0 +1,46 @@
+"""The folder of a run: made for it before it starts, and taken back where it never does."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import truestep as ts
+from truestep.store.atomic import make_folder
+from truestep.store.rundb import RunDB, read_run
+from truestep.store.runs import DATABASE, new_run_folder
+
+PREPARING = "preparing"  # how a run stands that `fit` has not begun
+
+
+def claim(run_dir: str | None, root: str | None, name: str, config: Mapping[str, Any]) -> Path:
+    """The folder `run_dir`, or a new one under `root`, with what was asked for written down.
+
+    Raises:
+        ConfigError: where the folder holds a run, or nothing can be written in it.
+        StoreError: where it cannot be made.
+    """
+    if run_dir is None:
+        folder = new_run_folder(root, name)
+    else:
+        folder = Path(run_dir)
+        make_folder(folder)
+        if (folder / DATABASE).exists():
+            raise ts.ConfigError(f"{folder} holds a run already: give --run-dir another folder, or leave it out.")
+    problems: list[str] = []
+    with RunDB(folder / DATABASE, problems.append) as database:
+        database.status(PREPARING)
+        database.config(config)
+    if problems:
+        raise ts.ConfigError(f"{folder} cannot hold a run: {problems[0]}.")
+    return folder
+
+
+def give_back(folder: Path) -> None:
+    """Remove what `claim` made, where the run never began; a run that began stays, with the reason of its end."""
+    with suppress(ts.TruestepError, OSError):
+        if read_run(folder / DATABASE).status == PREPARING:
+            (folder / DATABASE).unlink()
+            folder.rmdir()

@@ -1,0 +1,80 @@
+"""The command `truestep`: finds the command, runs it, and turns whatever happens into words and an exit status."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+import traceback
+from collections.abc import Sequence
+from contextlib import suppress
+
+import torch
+
+import truestep as ts
+from truestep.cli import CLEAN, FAILED, INTERRUPTED, USAGE, Interrupted, runs, train
+from truestep.cli.options import Parser
+from truestep.cli.show import say, show_json
+
+COMMANDS = {"train": train, "runs": runs}
+EXAMPLES = """examples:
+  truestep train lenet5                      LeNet-5 on real handwritten digits, which are shipped
+  truestep train lenet5 --form classic       the same with sigmoids and average pooling
+  truestep train softmax --micro-batch 64    batches in parts, and the same weights
+  truestep train mlp --data mnist --fetch    MNIST, fetched once
+  truestep train --list                      all recipes
+  truestep runs                              what was trained
+
+stdout carries results, stderr progress; --json prints one JSON object instead.
+exit status: 0 clean, 1 findings, 2 usage, 3 what was started failed, 130 interrupted."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line `argv`, by default that of the process, and return its exit status."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    try:
+        status = _run(words)
+        sys.stdout.flush()  # here a reader that has gone is noticed in good order
+        return status
+    except ts.TruestepError as error:
+        return _end(words, str(error), USAGE)
+    except Interrupted as error:
+        return _end(words, str(error), INTERRUPTED)
+    except KeyboardInterrupt:
+        return _end(words, "interrupted.", INTERRUPTED)
+    except BrokenPipeError:
+        with suppress(BrokenPipeError):  # whoever reads us has read enough; Python would complain of it once more
+            sys.stdout.close()
+        return CLEAN
+    except Exception:  # noqa: BLE001 - a bug of ours: its traceback is the message, its status must not read as findings
+        traceback.print_exc()
+        return FAILED
+
+
+def _run(words: list[str]) -> int:
+    parser = Parser(prog="truestep", description="Training steps that are exact, from the command line.")
+    parser.epilog = EXAMPLES
+    parser.add_argument("--version", action="store_true", help="print the version and leave")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
+    for command in COMMANDS.values():
+        command.add_to(commands)
+    if words and not words[0].startswith("-"):
+        ts.recipes.choose("command", words[0], tuple(COMMANDS))
+    elif words and words[0] not in ("-h", "--help", "--version"):
+        raise ts.ConfigError(f"the command comes first, and then its options: truestep train {words[0]} ...")
+    found = parser.parse(train.canonical(words))
+    if found.version:
+        print(f"truestep {ts.__version__} (torch {torch.__version__}, Python {platform.python_version()})")
+        return CLEAN
+    if found.command is None:
+        parser.print_help(sys.stderr)
+        return USAGE
+    return COMMANDS[found.command].run(found)
+
+
+def _end(words: Sequence[str], sentence: str, status: int) -> int:
+    rank = os.environ.get("RANK", "0")
+    say(sentence if rank == "0" else f"rank {rank}: {sentence}")
+    if "--json" in words and rank == "0":
+        show_json({"error": sentence})
+    return status
