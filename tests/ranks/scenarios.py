@@ -122,6 +122,17 @@ def own_sampler():
     return {"notes": run.notes, "samples": run.history[0].samples}
 
 
+def own_loaders():
+    """Each rank has a loader of its own share, 8 and 4 samples: all 12 count."""
+    x = torch.arange(12.0).unsqueeze(1)
+    if dist.is_initialized():
+        x = x[:8] if dist.get_rank() == 0 else x[8:]
+    model = nn.Linear(1, 1)
+    batches = DataLoader(TensorDataset(x, x), batch_size=2)
+    run = ts.fit(model, batches, nn.MSELoss(), torch.optim.SGD(model.parameters(), lr=0.0), 2, progress=False)
+    return {"notes": run.notes, "samples": [record.samples for record in run.history]}
+
+
 def couples():
     """A term that couples samples is refused rather than split over ranks."""
     model = _model()
@@ -158,6 +169,7 @@ SCENARIOS = (
     unused_parameter,
     every_sample_once,
     own_sampler,
+    own_loaders,
     couples,
     batch_normalisation,
     starts_agree,

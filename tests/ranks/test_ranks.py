@@ -75,6 +75,15 @@ def test_repeated_samples_of_a_distributed_sampler_are_said(two):
     assert two["own_sampler"]["samples"] == 10
 
 
+def test_loaders_of_each_ranks_own_share_are_taken_as_they_are(one, two):
+    """Undone, each rank would take half of its own share, and half of the data would be lost without a word."""
+    assert one["own_loaders"] == {"notes": [], "samples": [12, 12]}
+    assert two["own_loaders"]["samples"] == [12, 12]
+    assert two["own_loaders"]["notes"] == [
+        "each rank's loader gives batches of its own: they are taken as its share of the data."
+    ]
+
+
 def test_a_term_that_couples_samples_is_not_split_over_ranks(one, two):
     assert one["couples"]["error"] == ""
     assert "couples the samples of a batch" in two["couples"]["error"]

@@ -30,9 +30,9 @@ class Term:
 Terms = dict[str, Term]
 
 
-def seed_of(seed: int, epoch: int) -> int:
-    """63 bits of NumPy's hash of both."""
-    return int(np.random.SeedSequence([seed, epoch]).generate_state(1, np.uint64)[0]) // 2
+def seed_of(*numbers: int) -> int:
+    """63 bits of NumPy's hash of them all."""
+    return int(np.random.SeedSequence(list(numbers)).generate_state(1, np.uint64)[0]) // 2
 
 
 def order(samples: int, seed: int | None, epoch: int) -> list[int]:

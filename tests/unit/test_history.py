@@ -54,6 +54,8 @@ def test_a_history_is_read_by_epoch_by_slice_and_by_figure():
     assert (len(history), history[0], history[-1]) == (3, records[0], records[2])
     assert history["train_loss"] == [1, 1 / 2, 1 / 3]
     assert history["valid_loss"] == [None] * 3
+    with pytest.raises(ts.ConfigError, match=r"^no record has 'train_los': they have epoch, train_loss\.$"):
+        history["train_los"]
     assert [record.epoch for record in history[1:]] == [2, 3]
     assert isinstance(history[1:], History)
     assert repr(history[:1]) == "History(\n  Record(epoch=1, train_loss=1),\n)"

@@ -38,7 +38,7 @@ def test_top_k(k: int, right: int):
 
 
 def test_binary_accuracy_of_logits_and_of_probabilities():
-    logits, target = torch.tensor([[-1.0], [2.0], [3.0]]), torch.tensor([[0.0], [1.0], [0.0]])
+    logits, target = torch.tensor([[-1.0], [0.3], [3.0]]), torch.tensor([[0.0], [1.0], [0.0]])
     assert figure(ts.metrics.binary_accuracy(logits, target)) == (2, 3)
     assert figure(ts.metrics.binary_accuracy(logits, target.long())) == (2, 3)
     assert figure(ts.metrics.binary_accuracy(logits.sigmoid(), target, threshold=0.5)) == (2, 3)

@@ -113,6 +113,19 @@ def test_the_moving_line_is_written_over_and_leaves_no_trace(monkeypatch: pytest
     assert len(run.notes) == 3
 
 
+def test_a_shorter_line_leaves_nothing_of_a_longer_one(clock: Any):
+    screen = Screen(True)
+    show = Progress(True, screen)
+    show(ts.events.Started({"epochs": 1, "steps_per_epoch": 20_000}))
+    for step, loss, text in ((1000, 1.5e6, "1.500e+06"), (10_000, 0.5, "0.5000"), (10_001, float("nan"), "nan")):
+        clock.now += 1.0
+        show(ts.events.Stepped(step, 1, SimpleNamespace(loss=loss)))  # pyright: ignore[reportArgumentType]
+        bar = ("#" * (24 * step // 20_000)).ljust(24, ".")
+        assert screen.seen() == [f"epoch 1/1 [{bar}] step {step}/20000  loss {text}"]
+    show(ts.events.Said("short"))
+    assert screen.seen() == ["note: short"]
+
+
 def test_the_moving_line_counts_the_steps_of_the_epoch_skipped_ones_too(monkeypatch: pytest.MonkeyPatch, clock: Any):
     def passing(event: Any) -> None:
         clock.now += 1.0

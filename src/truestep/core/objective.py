@@ -129,6 +129,8 @@ class Term:
     def _scalar(self, result: Tensor, output: Any, target: Any, samples: int) -> Loss:
         if self.summed:
             return Loss(result, 1.0, "sum", None, samples)
+        if self.couples:
+            return Loss(result, 1.0, samples=samples)
         if self.count is not None:
             count = self._counted(output, target)
             # A mean of nothing is 0 / 0: its total is a zero that no parameter moves, not NaN times 0.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import chain
 from typing import Any, Protocol
 
 import numpy as np
@@ -111,11 +112,16 @@ class DatasetSource:
 
 
 class LoaderSource:
-    """A `DataLoader` as the user made it. A loader that is the same on all ranks is shared out batch by batch."""
+    """A `DataLoader` as the user made it.
+
+    Under several ranks a loader that gives the same batches everywhere is shared out batch by batch; loaders that give
+    each rank its own are taken as they are, and a rank whose loader has ended waits until all have.
+    """
 
     def __init__(self, loader: DataLoader, ranks: Ranks, device: torch.device) -> None:
         self.loader, self.ranks, self.device = loader, ranks, device
-        self.sharded = isinstance(loader.sampler, DistributedSampler)
+        own = isinstance(loader.sampler, DistributedSampler)
+        self.own: bool | None = own if own or ranks.size == 1 else None
         self.notes = _repeats(loader.sampler) if isinstance(loader.sampler, DistributedSampler) else []
 
     def __len__(self) -> int:
@@ -125,25 +131,41 @@ class LoaderSource:
             return 0
 
     def batches(self, epoch: int) -> Iterator[Batch | None]:
-        """The loader's batches; a rank whose own loader has ended gives None until all have."""
+        """The loader's batches, this rank's share of each, or None where it has none."""
         for holder in (self.loader.sampler, self.loader.batch_sampler):
             if hasattr(holder, "set_epoch"):
                 holder.set_epoch(epoch)  # pyright: ignore[reportOptionalMemberAccess, reportAttributeAccessIssue]
-        if self.sharded and self.ranks.size > 1:
-            yield from self._in_step(iter(self.loader))
+        given = iter(self.loader)
+        first = next(given, None)
+        if self.own is None:
+            self.own = self._differs(first)
+        given = given if first is None else chain([first], given)
+        if self.own and self.ranks.size > 1:
+            yield from self._in_step(given)
             return
-        empty = True
-        for raw in self.loader:
-            empty, batch = False, _pair(raw, self.device)
-            mine = self.ranks.share(size(*batch)) if self.ranks.size > 1 else None
-            if mine is not None:
-                batch = None if mine.start == mine.stop else take(batch, mine)
-            yield batch
-        if empty:
+        if first is None:
             raise DataError(
                 "the loader gave no batches: look for empty data, for drop_last with fewer samples than a batch, or "
                 "for an iterator that can be gone over only once."
             )
+        for raw in given:
+            batch = _pair(raw, self.device)
+            if self.ranks.size == 1:
+                yield batch
+                continue
+            mine = self.ranks.share(size(*batch))
+            yield None if mine.start == mine.stop else take(batch, mine)
+
+    def _differs(self, first: Any) -> bool:
+        """Whether the ranks' loaders begin with other batches: then each has a share of its own."""
+        held = [leaf.double().flatten() for _, leaf in leaves(first) if isinstance(leaf, Tensor)]
+        marks = [float(leaf.nan_to_num() @ torch.linspace(1, 2, len(leaf)).to(leaf)) for leaf in held if len(leaf)]
+        mark = sum(marks) + len(self)
+        of_first = float(self.ranks.add([0.0 if self.ranks.rank else mark], self.device)[0])
+        if not float(self.ranks.add([float(mark != of_first)], self.device)[0]):
+            return False
+        self.notes.append("each rank's loader gives batches of its own: they are taken as its share of the data.")
+        return True
 
     def _in_step(self, batches: Iterator[Any]) -> Iterator[Batch | None]:
         while True:

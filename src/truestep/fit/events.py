@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+import torch
 
 from truestep.core.outcome import StepOut
 from truestep.fit.history import Record
@@ -54,21 +56,29 @@ Observer = Callable[[Event], Any]
 
 
 class Audience:
-    """The observers of a run. One that raises is left out from then on, with a sentence: it must not cost the run."""
+    """The observers of a run: our own, and the user's.
 
-    def __init__(self, observers: tuple[Observer, ...], say: Callable[[str], None]) -> None:
-        self.observers, self._say = list(observers), say
+    One that raises is left out from then on, with a sentence: it must not cost the run. What a user's observer draws
+    from torch's generator of the processor is put back, since it would change the dropout that follows.
+    """
+
+    def __init__(self, own: Sequence[Observer], users: Sequence[Observer], say: Callable[[str], None]) -> None:
+        self.observers, self._say = [*own, *users], say
+        self._guests = bool(users)
         # An event of each step is made only where somebody reads it.
-        self.wants_steps = any(getattr(observer, "wants_steps", True) for observer in observers)
+        self.wants_steps = any(getattr(observer, "wants_steps", True) for observer in self.observers)
 
     def tell(self, event: Event) -> None:
         """Show one event to every observer, and only then say which of them failed: that is an event of its own."""
+        before = torch.get_rng_state() if self._guests else None
         failures: list[tuple[Observer, Exception]] = []
         for observer in self.observers:
             try:
                 observer(event)
             except Exception as error:  # noqa: BLE001 - whatever an observer dies of must not end the training
                 failures.append((observer, error))
+        if before is not None:
+            torch.set_rng_state(before)
         self.observers = [one for one in self.observers if not any(one is failed for failed, _ in failures)]
         for failed, error in failures:
             name = getattr(failed, "__name__", type(failed).__name__)

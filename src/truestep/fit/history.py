@@ -60,6 +60,9 @@ class History(Sequence[Record]):
 
     def __getitem__(self, key: Any) -> Any:
         if isinstance(key, str):
+            known = {"valid_loss"}.union(*self._records)
+            if self._records and key not in known:
+                raise ConfigError(f"no record has {key!r}: they have {', '.join(self._records[-1])}.")
             return [record.get(key) for record in self._records]
         if isinstance(key, slice):
             return History(self._records[key])
@@ -82,8 +85,11 @@ class Best:
     def __init__(self) -> None:
         self.record: Record | None = None
         self.weights: dict[str, Tensor] = {}
+        self.of_losses: dict[str, Tensor] = {}
 
-    def consider(self, record: Record, model: Model, parameters: Sequence[Tensor]) -> bool:
+    def consider(
+        self, record: Record, model: Model, parameters: Sequence[Tensor], of_losses: Sequence[Tensor] = ()
+    ) -> bool:
         """Keep this epoch if its validation loss is finite and below all before; say whether it was kept."""
         figure = record.get("valid_loss")
         if figure is None or not math.isfinite(figure):
@@ -91,10 +97,11 @@ class Best:
         if self.record is not None and not figure < self.record["valid_loss"]:
             return False
         self.record, self.weights = record, snapshot(model, parameters)
+        self.of_losses = snapshot(None, of_losses)
         return True
 
 
-def snapshot(model: Model, parameters: Sequence[Tensor]) -> dict[str, Tensor]:
+def snapshot(model: Model | None, parameters: Sequence[Tensor]) -> dict[str, Tensor]:
     """A copy of all weights and buffers by name; those of a plain function are named by their position."""
     if isinstance(model, nn.Module):
         return {name: value.detach().clone() for name, value in model.state_dict().items() if isinstance(value, Tensor)}

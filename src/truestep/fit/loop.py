@@ -67,15 +67,15 @@ class Loop:
             size = evaluation_size(validate, plan.batch_size or 1)
             self.valid = source(validate, size, None, step.ranks, step.device)
         self.window: list[Batch | None] = []
-        self.audience = Audience((), self.say)
-        self.run_state = Run(History(), Best(), step.updates.parameters)
+        self.audience = Audience((), (), self.say)
+        self.run_state = Run(History(), Best(), step.updates.parameters, list(step.objective.parameters()))
         self._said: set[str] = set()
         self._sums_said = False
 
     def run(self, observers: Sequence[Observer], progress: bool, run_dir: str | Path | None) -> Run:
         """Train until the last epoch, or until something ends the run before; the record is closed in every case."""
         run, began = self.run_state, time.perf_counter()
-        self.audience = Audience((*self._own_observers(progress, run_dir), *observers), self.say)
+        self.audience = Audience(self._own_observers(progress, run_dir), observers, self.say)
         status, reason = "failed", ""
         try:
             with self._random_state():
@@ -105,9 +105,13 @@ class Loop:
             return []
         own: list[Observer] = [Progress(progress)]
         if run_dir is not None:
-            from truestep.fit.recorder import Recorder  # loads SQLite, which a run without a folder does not need
+            # Loads SQLite, which a run without a folder does not need.
+            from truestep.fit.recorder import Recorder, vacant
 
-            folder = self.run_state.folder = Path(run_dir).expanduser()
+            asked = Path(run_dir).expanduser()
+            folder = self.run_state.folder = vacant(asked)
+            if folder != asked:
+                self.say(f"{asked} holds a run already, which stays as it is: this one is written to {folder}.")
             # Absolute, since the program may change its folder while it trains.
             own.append(Recorder(folder.absolute(), lambda: self.run_state.kept.weights, self.say))
         return own
@@ -164,7 +168,7 @@ class Loop:
                 run.stopped = f"stopped: {error}"
                 return
             record = self._record(epoch, found, began)
-            best = run.kept.consider(record, self.step.model, run.parameters)
+            best = run.kept.consider(record, self.step.model, run.parameters, run.of_losses)
             run.history.append(record)
             self.audience.tell(EpochEnded(record, best))
             self.step.schedule.after_epoch(record.get("valid_loss", record["train_loss"]))
@@ -176,11 +180,11 @@ class Loop:
     def _train(self, epoch: int) -> Trained:
         """One epoch of updates, and what they added up."""
         found, together = Trained(), self.step.ranks
-        self._seed(mix(self.plan.seed, epoch))
+        self._seed(mix(self.plan.seed, epoch, 1))
         for number, batch in enumerate(self.batches.batches(epoch)):
             if number == 0 and together.size > 1:
                 # The loader has drawn its order, which all ranks share; dropout differs from rank to rank.
-                self._seed(mix(self.plan.seed, epoch, together.rank + 1))
+                self._seed(mix(self.plan.seed, epoch, 2 + together.rank))
             self.window.append(batch)
             if len(self.window) == self.plan.accumulate:
                 self._update(epoch, found)
@@ -207,7 +211,7 @@ class Loop:
     def _say_sums(self, out: StepOut) -> None:
         if not self._sums_said:
             self._sums_said = True
-            for sentence in about_sums(self.step.objective, out, self.step.updates.summed):
+            for sentence in about_sums(self.step.objective, out, self.step.updates):
                 self.say(sentence)
 
     def _record(self, epoch: int, found: Trained, began: float) -> Record:
@@ -221,7 +225,7 @@ class Loop:
             seen = self._validate()
             figures |= {"valid_loss": seen.loss, **self._named("valid", seen.terms, seen.metrics)}
             averaged |= seen.averaged
-        for sentence in about_averages(averaged):
+        for sentence in [*about_averages(averaged), *self.batches.notes]:
             self.say(sentence)
         seconds = time.perf_counter() - began
         figures |= {"samples": found.terms.samples, "steps": found.steps, "skipped": found.skipped}

@@ -10,11 +10,29 @@ from torch import Tensor
 from truestep.core.errors import TruestepError
 from truestep.fit.events import Ended, EpochEnded, Event, Said, Started, Stepped
 from truestep.store.atomic import make_folder
-from truestep.store.rundb import RunDB
+from truestep.store.rundb import RunDB, read_run
 from truestep.store.weights import save_weights
 
 BEST = "best.safetensors"
 DATABASE = "run.sqlite"
+
+
+def vacant(folder: Path) -> Path:
+    """The folder itself where it holds no run yet, else the first of its name with a number behind that does not."""
+    found, number = folder, 1
+    while _holds_run(found):
+        number += 1
+        found = folder.with_name(f"{folder.name}-{number}")
+    return found
+
+
+def _holds_run(folder: Path) -> bool:
+    if not (folder / DATABASE).exists():
+        return (folder / BEST).exists()
+    try:
+        return bool(read_run(folder / DATABASE).epochs)
+    except TruestepError:  # not a record of ours: the recorder will say so, and leave it as it is
+        return False
 
 
 class Recorder:

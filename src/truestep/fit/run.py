@@ -21,12 +21,14 @@ class Run:
     """What `fit` returns.
 
     `history` has one record an epoch; `stopped` says in words why a run ended before its last epoch, else ""; `notes`
-    are the sentences that were said; `folder` is the run folder, or None.
+    are the sentences that were said; `folder` is the run folder, or None; `of_losses` the parameters that the losses
+    themselves hold, which belong to the best weights too.
     """
 
     history: History
     kept: Best
     parameters: Sequence[Tensor]
+    of_losses: Sequence[Tensor] = ()
     folder: Path | None = None
     stopped: str = ""
     notes: list[str] = field(default_factory=list)
@@ -47,6 +49,7 @@ class Run:
         if self.kept.record is None:
             raise ConfigError("no best weights were kept: give fit validate=(inputs, targets) to judge the epochs by.")
         restore(self.kept.weights, self.parameters if model is None else model)
+        restore(self.kept.of_losses, self.of_losses)
         return self.kept.record
 
     def plot(self, title: str | None = None) -> Figure:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
+from torch.optim import SGD
+
 from truestep.core.errors import ConfigError
 from truestep.core.objective import Objective
 from truestep.core.outcome import StepOut
 from truestep.core.schedule import Schedule
+from truestep.core.updates import TorchUpdates, Updates
 
 
-def about_sums(objective: Objective, out: StepOut, divides: bool) -> list[str]:
+def about_sums(objective: Objective, out: StepOut, updates: Updates) -> list[str]:
     """That a sum was asked for, and what its gradient is to the mean's; a hand-written updater divides itself."""
-    if divides:
+    if updates.summed:
         return []
     sentences = []
     for name in objective.sums:
@@ -21,12 +24,21 @@ def about_sums(objective: Objective, out: StepOut, divides: bool) -> list[str]:
             continue
         subject = "this objective" if len(objective.terms) == 1 else f"the term {name}"
         over = f"{samples:,} samples" if size == samples else f"{size:,.6g} elements of {samples:,} samples"
-        mend = f"lr / {size:g}" if len(objective.terms) == 1 else f"a weight of 1 / {size:g}"
+        mend = f"lr / {size:g}" if len(objective.terms) == 1 and _scales(updates) else f"a weight of 1 / {size:g}"
         sentences.append(
             f"{subject} is a sum over {over}: its gradient is {size:g} times that of the mean; {mend} gives the same "
             "weights."
         )
     return sentences
+
+
+def _scales(updates: Updates) -> bool:
+    """Whether a gradient n times as large is the same as a rate n times as large: in plain descent, without decay."""
+    if not isinstance(updates, TorchUpdates):
+        return False
+    groups = [group for one in updates.optimizers if type(one) is SGD for group in one.param_groups]
+    plain = all(type(one) is SGD for one in updates.optimizers)
+    return plain and not any(float(group["weight_decay"]) for group in groups)
 
 
 def about_averages(averaged: dict[str, str]) -> list[str]:
