@@ -95,6 +95,15 @@ def test_json_is_one_object_with_every_epoch_and_every_path(run, tmp_path):
         assert (tmp_path / found[name]).exists()
 
 
+def test_a_tilde_that_the_shell_left_alone_is_the_home(run, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    (tmp_path / "home").mkdir()
+    assert run("train", "linreg", "--run-dir=~/one", *QUICK)[0] == 0
+    assert run("train", "linreg", "--runs=~/all", *QUICK)[0] == 0
+    assert sorted(path.name for path in (tmp_path / "home").iterdir()) == ["all", "one"]
+    assert len(json.loads(run("runs", "--root=~/all", "--json")[1])["runs"]) == 1
+
+
 def test_json_has_null_for_what_is_not_a_number(capsys):
     show.show_json({"a": float("nan"), "b": [float("inf"), 1.5, True, None], "c": ts.Record({"d": 1})})
     assert json.loads(capsys.readouterr().out) == {"a": None, "b": [None, 1.5, True, None], "c": {"d": 1}}
@@ -209,18 +218,28 @@ def make_run(name, losses, accuracy=None):
 def test_runs_are_listed_with_the_newest_first(run):
     folders = [make_run("lenet5", [0.5, 0.25], 0.9), make_run("linreg", [])]
     status, out, _ = run("runs")
-    rows = [line.split() for line in out.splitlines()[2:]]
+    rows = [line.split() for line in out.splitlines()[3:]]
     assert status == 0
     assert [row[0] for row in rows] == [folder.name for folder in folders[::-1]]
     assert rows[0][3:7] == ["finished", "0", "-", "-"]
     assert rows[1][3:8] == ["finished", "2", "0.25", "90.00", "%"]
     assert rows[1][-1] == str(folders[0])
-    assert len(run("runs", "--limit", "1")[1].splitlines()) == 3
+    assert len(run("runs", "--limit", "1")[1].splitlines()) == 4
     found = json.loads(run("runs", "--json")[1])["runs"]
     assert [(r["name"], r["epochs"], r["best_valid_loss"], r["valid_accuracy"]) for r in found] == [
         (folders[1].name, 0, None, None),
         (folders[0].name, 2, 0.25, 0.9),
     ]
+
+
+def test_a_narrow_terminal_loses_whole_columns_and_no_letter_of_the_others(capsys, monkeypatch):
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", "40")
+    show.show_table(("name", "when", "folder"), [("a" * 30, "today", "f" * 30)], spare=("folder", "when"))
+    out = capsys.readouterr().out
+    assert "a" * 30 in out
+    assert "today" in out
+    assert "f" * 3 not in out
 
 
 def test_where_there_are_no_runs_a_sentence_says_how_to_make_one(run):

@@ -23,9 +23,9 @@ def claim(run_dir: str | None, root: str | None, name: str, config: Mapping[str,
         StoreError: where it cannot be made.
     """
     if run_dir is None:
-        folder = new_run_folder(root, name)
+        folder = new_run_folder(root and Path(root).expanduser(), name)
     else:
-        folder = Path(run_dir)
+        folder = Path(run_dir).expanduser()
         make_folder(folder)
         if (folder / DATABASE).exists():
             raise ts.ConfigError(f"{folder} holds a run already: give --run-dir another folder, or leave it out.")

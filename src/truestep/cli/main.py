@@ -7,7 +7,6 @@ import platform
 import sys
 import traceback
 from collections.abc import Sequence
-from contextlib import suppress
 
 import torch
 
@@ -42,9 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _end(words, str(error), INTERRUPTED)
     except KeyboardInterrupt:
         return _end(words, "interrupted.", INTERRUPTED)
-    except BrokenPipeError:
-        with suppress(BrokenPipeError):  # whoever reads us has read enough; Python would complain of it once more
-            sys.stdout.close()
+    except BrokenPipeError:  # whoever reads us has read enough
         return CLEAN
     except Exception:  # noqa: BLE001 - a bug of ours: its traceback is the message, its status must not read as findings
         traceback.print_exc()

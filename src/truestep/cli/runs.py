@@ -13,7 +13,7 @@ from truestep.cli.options import whole
 from truestep.cli.show import figure, say, show_json, show_table
 from truestep.store.runs import RunInfo, list_runs, runs_root
 
-HEADS = ("name", "when", "status", "epochs", "best valid loss", "last valid accuracy", "folder")
+HEADS = ("name", "when", "status", "epochs", "best\nvalid loss", "last valid\naccuracy", "folder")
 
 
 def add_to(commands: Any) -> None:
@@ -27,14 +27,19 @@ def add_to(commands: Any) -> None:
 
 def run(found: argparse.Namespace) -> int:
     """List the runs."""
-    root = runs_root(found.root)
+    root = runs_root(found.root).expanduser()
     if found.root is not None and not root.is_dir():
         raise ts.ConfigError(f"there is no folder {root}: give the folder that holds the runs, or leave --root out.")
     runs = list_runs(root, say)[: found.limit]
     if found.json:
         show_json({"root": root, "runs": [_facts(run) for run in runs]})
     elif runs:
-        show_table(HEADS, [_row(run) for run in runs], words=("name", "when", "status", "folder"))
+        show_table(
+            HEADS,
+            [_row(run) for run in runs],
+            words=("name", "when", "status", "folder"),
+            spare=("folder", "when", "status"),
+        )
     else:
         say(f"there are no runs in {root} yet: truestep train lenet5 makes one.")
     return CLEAN

@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 MOST = 40  # a longer history is thinned out on the screen
+WIDE = 10_000  # columns of what is no terminal
 
 
 def say(sentence: str) -> None:
@@ -26,16 +27,29 @@ def show_json(found: Mapping[str, Any]) -> None:
 
 
 def show_table(
-    heads: Sequence[str], rows: Sequence[Sequence[str]], words: Collection[str] = (), bold: int | None = None
+    heads: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    words: Collection[str] = (),
+    bold: int | None = None,
+    spare: Sequence[str] = (),
 ) -> None:
-    """A table; the columns `words` are set to the left, and the row `bold` stands out. In a pipe nothing is cut off."""
+    """A table; the columns `words` are set to the left, and the row `bold` stands out.
+
+    In a pipe nothing is cut off. Where a terminal is too narrow, the columns `spare` are left out, the first one first.
+    """
+    width = None if sys.stdout.isatty() else WIDE
+    console = Console(width=width, highlight=False, markup=False, emoji=False)
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
     for head in heads:
         table.add_column(head, justify="left" if head in words else "right", overflow="fold")
     for place, row in enumerate(rows):
         table.add_row(*row, style="bold" if place == bold else None)
-    width = None if sys.stdout.isatty() else 10_000
-    console = Console(width=width, highlight=False, markup=False, emoji=False)
+    needed = console.measure(table, options=console.options.update(max_width=WIDE)).maximum
+    if needed > console.width and spare:
+        kept = [place for place, head in enumerate(heads) if head != spare[0]]
+        narrow = [[row[place] for place in kept] for row in rows]
+        show_table([heads[place] for place in kept], narrow, words, bold, spare[1:])
+        return
     with console.capture() as drawn:  # rich would end the process by itself where the reader of a pipe has gone
         console.print(table)
     print(drawn.get(), end="")
@@ -74,5 +88,5 @@ def _plain(found: Any) -> Any:
     if isinstance(found, list | tuple):
         return [_plain(value) for value in found]
     if isinstance(found, float):
-        return found
+        return found if math.isfinite(found) else None
     return found if found is None or isinstance(found, bool | int | str) else str(found)

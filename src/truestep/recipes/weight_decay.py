@@ -43,7 +43,7 @@ def train(
     objective: Any
     if choose("form", form, FORMS) == "by-hand":
         net, params = (lambda x: x @ w + b), [w.requires_grad_(), b.requires_grad_()]
-        # The penalty is one number and no mean over samples: counted once a sample, it weighs the same in any split.
+        # The penalty has no elements to take the mean of; its count says how it is put together from parts of a batch.
         penalty = ts.Term(
             lambda output, y: (w**2).sum() / 2,
             weight=weight_decay,
