@@ -14,6 +14,11 @@ from truestep.core.objective import Objective, Term
 from truestep.core.outcome import StepOut
 from truestep.core.schedule import per_epoch, per_step
 from truestep.core.step import TrainStep
+from truestep.explain.claims import Proof
+from truestep.explain.compare import Comparison, compare
+from truestep.explain.ledger import Account, Ledger
+from truestep.explain.prove import prove
+from truestep.explain.record import explain
 from truestep.fit import events, metrics
 from truestep.fit.evaluate import Evaluation, evaluate
 from truestep.fit.fit import fit
@@ -25,14 +30,18 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 __all__ = [
+    "Account",
+    "Comparison",
     "ConfigError",
     "CountError",
     "DataError",
     "Evaluation",
     "History",
+    "Ledger",
     "Loss",
     "NonFiniteError",
     "Objective",
+    "Proof",
     "Record",
     "Run",
     "ShapeError",
@@ -40,15 +49,18 @@ __all__ = [
     "Term",
     "TrainStep",
     "TruestepError",
+    "compare",
     "data",
     "decay_groups",
     "evaluate",
     "events",
+    "explain",
     "fit",
     "metrics",
     "per_epoch",
     "per_step",
     "plot",
+    "prove",
     "recipes",
 ]
 

@@ -1,4 +1,4 @@
-"""Figures: learning curves, grids of images, and the files they are saved in; matplotlib is imported on first use."""
+"""Figures: curves, grids of images, shares of a ledger, and the files they are saved in; imports matplotlib on use."""
 
 import importlib
 import os
@@ -11,7 +11,7 @@ from truestep.core.errors import ConfigError
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["curves", "image_grid", "save"]
+__all__ = ["curves", "image_grid", "ledger_shares", "save"]
 
 
 def curves(history: Sequence[Mapping[str, Any]], title: str | None = None, best: int | None = None) -> "Figure":
@@ -41,6 +41,22 @@ def image_grid(
     from truestep.plot.images import draw_images
 
     return draw_images(images, labels, predicted, columns)
+
+
+def ledger_shares(
+    shares: Mapping[str, Mapping[str, float]], causes: Sequence[str] | None = None, title: str | None = None
+) -> "Figure":
+    """What made each parameter's change: a stacked bar each, with what worked against it to the left of zero.
+
+    `shares`: parameter -> cause -> share, as `Account.shares` has it, of which the first 100 parameters are drawn;
+    `causes` the order of the causes, by default the order in which they appear. A parameter that did not move says so.
+    Raises `DataError` when there is no parameter.
+    """
+    _need_matplotlib()
+    from truestep.plot.shares import draw_shares
+
+    found = dict.fromkeys(cause for row in shares.values() for cause in row)
+    return draw_shares(shares, list(dict.fromkeys([*(causes or []), *found])), title)
 
 
 def save(figure: "Figure", folder: str | os.PathLike[str], name: str) -> tuple[Path, Path]:
