@@ -41,6 +41,14 @@ def test_a_folder_that_holds_a_run_keeps_it(tmp_path):
                             f"{second.folder}."]  # fmt: skip
 
 
+def test_the_curves_are_saved_in_the_run_folder(tmp_path):
+    png, svg = trained(linear(), run_dir=tmp_path / "run").save_plot()
+    assert png.read_bytes().startswith(b"\x89PNG")
+    assert b"<svg" in svg.read_bytes()
+    with pytest.raises(ts.ConfigError, match=r"this run has no folder to save its curves in: give fit run_dir="):
+        trained(linear()).save_plot()
+
+
 def test_an_observer_that_draws_does_not_change_the_run():
     def weights(*observers: Any) -> torch.Tensor:
         torch.manual_seed(0)

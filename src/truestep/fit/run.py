@@ -63,3 +63,15 @@ class Run:
         if not self.history:
             raise ConfigError("there is nothing to plot: no epoch of this run ended.")
         return curves(self.history, title=title, best=None if self.best is None else int(self.best["epoch"]))
+
+    def save_plot(self, title: str | None = None) -> tuple[Path, Path]:
+        """Save the curves in the run folder as `curves.png` and `curves.svg`, and return where they are.
+
+        Raises:
+            ConfigError: where the run has no folder, or no epoch ended.
+        """
+        from truestep.plot import save
+
+        if self.folder is None:
+            raise ConfigError("this run has no folder to save its curves in: give fit run_dir='runs/name'.")
+        return save(self.plot(title), self.folder, "curves")
