@@ -194,8 +194,8 @@ def test_stacked_variants_move_as_each_on_its_own(case: Case):
 def test_the_causes_add_up_to_the_change(
     case: Case, dtype: torch.dtype, terms: int, lr: float, size: float, limit: float | None, seed: int
 ):
-    """Exactly, and the rounding is a few ulp of what was added: weights, causes, and the new weights."""
-    rule, ulp = rule_of(case, lr=lr), torch.finfo(dtype).eps
+    """Exactly, and the rounding is a few ulp of all that was added (in float64 the causes themselves are rounded)."""
+    rule, ulp = rule_of(case, lr=lr), (2 if dtype == torch.float32 else 16) * torch.finfo(dtype).eps
     w = spread(WEIGHTS, dtype, seed) * size
     state = rule.init(w)
     for step in range(4):
@@ -209,7 +209,7 @@ def test_the_causes_add_up_to_the_change(
         assert torch.equal(sum(moves.values())[finite], change[finite])
         assert list(moves)[-1] == "rounding"
         assert list(moves)[:terms] == list(parts)
-        bound = 8 * ulp * (sizes + w.double().abs() + new.double().abs()) + torch.finfo(dtype).tiny
+        bound = ulp * (sizes + w.double().abs() + new.double().abs()) + torch.finfo(dtype).tiny
         assert (moves["rounding"].abs() <= bound)[finite].all()
         w = new
 

@@ -13,6 +13,7 @@ from torch.utils.checkpoint import checkpoint
 import truestep as ts
 from laws.step_cases import CLASSES, WIDTH, close, network, twin
 from reference import per_sample
+from truestep.explain import alone, norms
 from truestep.explain.samples import Samples, sample_records
 from unit.norm_cases import (
     ALONE,
@@ -205,8 +206,8 @@ def test_chunks_change_nothing(make: Make, monkeypatch: pytest.MonkeyPatch):
     model, x = built(make)
     y = torch.randn(model(x).shape, dtype=torch.float64)
     whole = recorded(model, SQUARES, x, y)
-    monkeypatch.setattr("truestep.explain.norms.ROOM", 1)
-    monkeypatch.setattr("truestep.explain.alone.ROOM", 1000)
+    monkeypatch.setattr(norms, "ROOM", 1)
+    monkeypatch.setattr(alone, "ROOM", 1000)
     parts = recorded(model, SQUARES, x, y)
     assert parts.method == whole.method
     assert close(parts.norms, whole.norms)

@@ -8,7 +8,7 @@ from itertools import combinations
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from truestep.core import rules
 from truestep.core.errors import ConfigError
@@ -54,8 +54,7 @@ def explain(step: TrainStep, inputs: Any, targets: Any) -> Ledger:
     before = [parameter.detach().clone() for parameter in parameters]
     with preserved(step):
         twins, notes = _twins(step)
-        watch = ModuleWatch(step.model if isinstance(step.model, nn.Module) else nn.Module())
-        with watch:
+        with ModuleWatch(step.model) as watch:
             out = step(inputs, targets)
         after = [parameter.detach().clone() for parameter in parameters]
     with preserved(step):
@@ -63,7 +62,7 @@ def explain(step: TrainStep, inputs: Any, targets: Any) -> Ledger:
     with preserved(step):
         step.gradient(inputs, targets)
         whole = [None if p.grad is None else p.grad.detach().clone() for p in parameters]
-        samples = sample_records(step.model, step.objective, inputs, targets, parameters, out.counts)
+        samples = sample_records(step.model, step.objective, inputs, targets, parameters, out.counts, step.precision)
     told = _accounts(step, out, twins, before, after, parts, whole)
     return Ledger(
         out=out,
