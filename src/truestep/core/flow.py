@@ -204,9 +204,11 @@ def with_rounding(moves: Mapping[str, Tensor], change: Tensor) -> dict[str, Tens
     parts = (parts + anchor) - anchor
     told = parts.sum(0)
     missed = (told + (change - told) != change) & change.isfinite()
-    largest = parts.abs().argmax(0, keepdim=True)
-    parts = parts.scatter_add(0, largest, torch.where(missed, -told, 0.0).unsqueeze(0))
-    return {**dict(zip(moves, parts, strict=True)), "rounding": change - parts.sum(0)}
+    if missed.any():
+        largest = parts.abs().argmax(0, keepdim=True)
+        taken = torch.where(missed, told, 0.0)
+        parts, told = parts.scatter_add(0, largest, -taken.unsqueeze(0)), told - taken
+    return {**dict(zip(moves, parts, strict=True)), "rounding": change - told}
 
 
 def cast(value: Number, like: Tensor) -> Number:
