@@ -14,6 +14,7 @@ from truestep.core.objective import Objective, Term
 from truestep.core.outcome import StepOut
 from truestep.core.schedule import per_epoch, per_step
 from truestep.core.step import TrainStep
+from truestep.explain.chain import Chain, write_out
 from truestep.explain.claims import Proof
 from truestep.explain.compare import Comparison, compare
 from truestep.explain.ledger import Account, Ledger
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 __all__ = [
     "Account",
+    "Chain",
     "Comparison",
     "ConfigError",
     "CountError",
@@ -62,6 +64,7 @@ __all__ = [
     "plot",
     "prove",
     "recipes",
+    "write_out",
 ]
 
 
