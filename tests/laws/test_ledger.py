@@ -109,6 +109,16 @@ def test_an_updater_written_by_hand_is_measured():
     assert torch.equal(account.before, torch.ones(3, 1).double())
 
 
+@pytest.mark.parametrize("micro", [None, 4])
+def test_a_step_that_counts_nothing_moved_nothing(micro):
+    model = nn.Linear(3, 2)
+    step = ts.TrainStep(model, nn.CrossEntropyLoss(), OPTIMIZERS["momentum"](model.parameters()), micro)
+    ledger = ts.explain(step, batch()[0], torch.full((9,), -100))
+    assert ledger.out.skipped
+    assert not any(account.change.any() for account in ledger.accounts.values())
+    assert "nothing in the batch is counted" in ledger.notes[-1]
+
+
 def test_a_term_called_as_a_cause_is_refused():
     model = network()
     step = ts.TrainStep(model, ts.Objective(decay=nn.MSELoss()), OPTIMIZERS["sgd"](model.parameters()))

@@ -18,24 +18,7 @@ from truestep.store.weights import load_weights
 QUICK = ["--epochs", "2", "--no-figure"]
 
 
-@pytest.fixture(autouse=True)
-def _elsewhere(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    for name in ("TRUESTEP_DATA", "TRUESTEP_RUNS", "WORLD_SIZE", "RANK"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-
-
-@pytest.fixture
-def run(capsys):
-    """Runs a command line; gives its status, stdout and stderr."""
-
-    def start(*words):
-        status = main(words)
-        out, err = capsys.readouterr()
-        return status, out, err
-
-    return start
+pytestmark = pytest.mark.usefixtures("elsewhere")
 
 
 def test_a_run_prints_an_epoch_a_line_the_best_one_and_where_everything_is(run, tmp_path):

@@ -10,7 +10,6 @@ import torch
 from torch import Tensor, nn
 
 import truestep as ts
-from truestep.store.runs import FIGURE
 
 SHOWN, COLUMNS = 40, 10
 Shown = tuple[Tensor, list[str], list[str]]
@@ -23,7 +22,7 @@ def save_figures(run: ts.Run, title: str, folder: Path, shown: Shown | None) -> 
         ConfigError: without matplotlib, with the command that installs it.
         StoreError: where a file cannot be written.
     """
-    saved = [*ts.plot.save(run.plot(title), folder, FIGURE)]
+    saved = [*run.save_plot(title)]
     if shown is not None:
         saved += ts.plot.save(ts.plot.image_grid(*shown, columns=COLUMNS), folder, "predictions")
     return saved

@@ -128,10 +128,18 @@ class TrainStep:
         A hand-written updater finds it summed: the gradient of the objective times the number it divides by.
         """
         micros = self._micros([(inputs, targets)])
+        try:
+            return self._formed(micros, self._known(micros))[0]
+        except _Skipped as skip:
+            self.updates.clear()
+            return self._skipped(skip)
+
+    def _formed(self, micros: Sequence[Batch], whole: Whole | None) -> tuple[StepOut, Tally]:
+        """The final gradient in `.grad`, as it is, and the figures of the step."""
         self.updates.clear()
-        tally = self._pass.run(micros, self._known(micros), self.device)
-        self.precision.unscale(self.updates.parameters)
-        return self._figures(tally, self.updates.parameters)
+        tally, moved = self._pass.run(micros, whole, self.device), self.updates.parameters
+        self.precision.unscale(moved)
+        return self._figures(tally, moved), tally
 
     def _micros(self, batches: Sequence[Batch]) -> list[Batch]:
         micros = [micro for batch in batches for micro in split(batch, self.micro_batch)]
@@ -177,16 +185,13 @@ class TrainStep:
 
     def _evaluate(self, micros: Sequence[Batch], whole: Whole | None) -> tuple[StepOut, Tally]:
         """The final gradient in `.grad`, found finite, and clipped."""
-        self.updates.clear()
-        tally, moved = self._pass.run(micros, whole, self.device), self.updates.parameters
-        self.precision.unscale(moved)
-        out = self._figures(tally, moved)
+        out, tally = self._formed(micros, whole)
         if not any(out.counts.values()):
             raise _Skipped(out, NOTHING_COUNTED)
         if not math.isfinite(out.loss) or not math.isfinite(out.grad_norm):
             self._refuse_nonfinite(out)
         if self.clip_norm is not None:
-            clip_(moved, self.clip_norm, out.grad_norm)
+            clip_(self.updates.parameters, self.clip_norm, out.grad_norm)
         return out, tally
 
     def _figures(self, tally: Tally, moved: Sequence[Tensor]) -> StepOut:

@@ -62,7 +62,8 @@ def explain(step: TrainStep, inputs: Any, targets: Any) -> Ledger:
     with preserved(step):
         step.gradient(inputs, targets)
         whole = [None if p.grad is None else p.grad.detach().clone() for p in parameters]
-        samples = sample_records(step.model, step.objective, inputs, targets, parameters, out.counts, step.precision)
+        counts = {name: out.counts.get(name, 0.0) for name in step.objective.terms}  # none where nothing was counted
+        samples = sample_records(step.model, step.objective, inputs, targets, parameters, counts, step.precision)
     told = _accounts(step, out, twins, before, after, parts, whole)
     return Ledger(
         out=out,

@@ -11,10 +11,8 @@ from truestep.core.errors import TruestepError
 from truestep.fit.events import Ended, EpochEnded, Event, Said, Started, Stepped
 from truestep.store.atomic import make_folder
 from truestep.store.rundb import RunDB, read_run
+from truestep.store.runs import DATABASE, WEIGHTS
 from truestep.store.weights import save_weights
-
-BEST = "best.safetensors"
-DATABASE = "run.sqlite"
 
 
 def vacant(folder: Path) -> Path:
@@ -28,7 +26,7 @@ def vacant(folder: Path) -> Path:
 
 def _holds_run(folder: Path) -> bool:
     if not (folder / DATABASE).exists():
-        return (folder / BEST).exists()
+        return (folder / WEIGHTS).exists()
     try:
         return bool(read_run(folder / DATABASE).epochs)
     except TruestepError:  # not a record of ours: the recorder will say so, and leave it as it is
@@ -75,6 +73,6 @@ class Recorder:
 
     def _keep(self) -> None:
         try:
-            save_weights(self.folder / BEST, self._weights())
+            save_weights(self.folder / WEIGHTS, self._weights())
         except (TruestepError, OSError) as error:
             self._say(str(error))

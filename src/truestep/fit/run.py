@@ -71,7 +71,8 @@ class Run:
             ConfigError: where the run has no folder, or no epoch ended.
         """
         from truestep.plot import save
+        from truestep.store.runs import FIGURE
 
         if self.folder is None:
             raise ConfigError("this run has no folder to save its curves in: give fit run_dir='runs/name'.")
-        return save(self.plot(title), self.folder, "curves")
+        return save(self.plot(title), self.folder, FIGURE)
