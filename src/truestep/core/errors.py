@@ -23,3 +23,7 @@ class CountError(TruestepError, ValueError):
 
 class NonFiniteError(TruestepError, FloatingPointError):
     """A loss or gradient that is not a finite number, found before the weights moved."""
+
+
+class TraceError(TruestepError, RuntimeError):
+    """A function that cannot be written down as a program; whoever asked for it goes on without, and says why."""

@@ -1,0 +1,227 @@
+"""A function of tensors written down, operation by operation, as torch carries it out.
+
+The recorder stands below autograd, vmap and the composite operations, so what it sees is what torch computes: forward,
+backward and update alike. It runs for real, on tensors, and refuses whatever a record could not repeat.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, fx
+from torch._ops import OpOverload
+from torch.overrides import TorchFunctionMode
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from truestep.core.batch import change
+from truestep.core.errors import TraceError
+
+aten = torch.ops.aten
+Rewrites = Mapping[OpOverload, Callable[..., Any]]
+"""Operation -> a function of its arguments that computes the same otherwise, or returns NotImplemented."""
+
+FRESH = (aten.lift_fresh.default, aten.lift_fresh_copy.default)
+"""What brings a number that the function wrote down itself into a tensor: `torch.tensor(0.5)`."""
+LEAVES_TORCH = {"numpy", "tolist", "__array__", "__dlpack__", "data_ptr", "untyped_storage", "storage", "set_"}
+READS_SHAPES = (aten.is_same_size.default, aten._fused_sdp_choice.default)
+DRAWS, READS = torch.Tag.nondeterministic_seeded, torch.Tag.data_dependent_output
+CHANGES_SHAPE = torch.Tag.inplace_view
+
+
+@dataclass(slots=True)
+class Record:
+    """What was written down: the graph, the tensors from outside that it holds, and the first values of its inputs.
+
+    `held` are tensors that the function used without being given them, weights of a loss, say; the graph has them as
+    further inputs behind those that were given. `written` are the numbers among them that the function wrote itself.
+    """
+
+    graph: fx.Graph
+    held: list[Tensor] = field(default_factory=list)
+    written: set[int] = field(default_factory=set)
+
+
+class Recorder(TorchDispatchMode):
+    """Writes every operation into a graph while torch carries it out.
+
+    Args:
+        given: the tensors that the function is given.
+        rewrites: operations that are carried out, and written down, otherwise.
+
+    Raises:
+        TraceError: inside the function, where a number is read from a tensor or shapes depend on values.
+    """
+
+    def __init__(self, given: list[Tensor], rewrites: Rewrites | None = None) -> None:
+        super().__init__()
+        self.record, self._rewrites = Record(fx.Graph()), dict(rewrites or {})
+        self._nodes: dict[int, fx.Node] = {}
+        self._alive: list[Tensor] = []  # a node is found by the identity of its tensor, which must not be used anew
+        self._outside: set[int] = set()  # the memory of tensors from outside, which views of them share
+        self._moved: set[int] = set()  # tensors that depend on what the function was given
+        for tensor in given:
+            self._moved.add(id(tensor))
+            self._note(tensor, self.record.graph.placeholder(f"given_{len(self._nodes)}"))
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        return False  # saves the second that it takes to load torch's compiler
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        if not isinstance(func, OpOverload):
+            raise TraceError(f"{func} is no operation of torch that can be written down.")
+        if (rewrite := self._rewrites.pop(func, None)) is not None:
+            try:  # popped, so that what it is rewritten to may use the operation itself
+                with self:
+                    found = rewrite(*args, **kwargs)
+            finally:
+                self._rewrites[func] = rewrite
+            if found is not NotImplemented:
+                return found
+        if func.has_kernel_for_dispatch_key(torch._C.DispatchKey.CompositeImplicitAutograd):
+            with self:
+                found = func.decompose(*args, **kwargs)
+            if found is not NotImplemented:
+                return found
+        return self._carry_out(func, args, kwargs)
+
+    def _carry_out(self, func: OpOverload, args: Any, kwargs: Any) -> Any:
+        tensors = list(_tensors((args, kwargs)))
+        moved = any(id(tensor) in self._moved for tensor in tensors)
+        self._refuse(func, moved)
+        self._refuse_writing(func, args, kwargs)
+        fresh = func in FRESH and id(args[0]) not in self._nodes
+        node = self.record.graph.call_function(func, *self._written((args, kwargs), fresh))
+        found = func(*args, **kwargs)
+        if isinstance(found, Tensor):
+            self._made(found, node, moved)
+        elif isinstance(found, list | tuple):
+            for place, each in enumerate(found):
+                if isinstance(each, Tensor):
+                    self._made(each, self.record.graph.call_function(_item, (node, place)), moved)
+        return found
+
+    def _refuse(self, func: OpOverload, moved: bool) -> None:
+        tags = func.tags
+        if READS in tags and moved and func not in READS_SHAPES:
+            raise TraceError(f"it reads a number from a tensor ({func.name()}), and goes on with that number.")
+        if torch.Tag.dynamic_output_shape in tags:
+            raise TraceError(f"the shape of what {func.name()} returns depends on values.")
+
+    def _refuse_writing(self, func: OpOverload, args: Any, kwargs: Any) -> None:
+        """A tensor that was not given would be written to while it is traced already."""
+        for place, name in written(func):
+            changed = args[place] if place < len(args) else kwargs.get(name)
+            for tensor in _tensors(changed):
+                if id(tensor) not in self._nodes or tensor.untyped_storage()._cdata in self._outside:
+                    raise TraceError(f"it changes a tensor in place that it was not given ({func.name()}).")
+                if CHANGES_SHAPE in func.tags and self._nodes[id(tensor)].op == "placeholder":
+                    raise TraceError(f"it changes the shape of an argument in place ({func.name()}).")
+
+    def _made(self, tensor: Tensor, node: fx.Node, moved: bool) -> None:
+        if id(tensor) in self._nodes:  # an operation in place returns the tensor that it changed
+            return
+        if moved or DRAWS in getattr(node.target, "tags", ()):
+            self._moved.add(id(tensor))
+        self._note(tensor, node)
+
+    def _note(self, tensor: Tensor, node: fx.Node) -> None:
+        node.meta["shape"], node.meta["stride"] = tuple(tensor.shape), tensor.stride()
+        node.meta["dtype"], node.meta["device"] = tensor.dtype, tensor.device
+        self._nodes[id(tensor)] = node
+        self._alive.append(tensor)
+
+    def _hold(self, tensor: Tensor, fresh: bool) -> fx.Node:
+        record = self.record
+        node = record.graph.placeholder(f"held_{len(record.held)}")
+        if fresh:
+            record.written.add(len(record.held))
+        else:
+            self._moved.add(id(tensor))
+        record.held.append(tensor)
+        self._outside.add(tensor.untyped_storage()._cdata)
+        self._note(tensor, node)
+        return node
+
+    def _written(self, tree: Any, fresh: bool = False) -> Any:
+        """The same nesting with nodes in the place of tensors."""
+
+        def node(leaf: Any) -> Any:
+            if not isinstance(leaf, Tensor):
+                return leaf
+            return self._nodes[id(leaf)] if id(leaf) in self._nodes else self._hold(leaf, fresh)
+
+        return change(tree, node)
+
+    def finish(self, results: list[Any]) -> Record:
+        """Write down what the function returned."""
+        self.record.graph.output(tuple(self._written(result) for result in results))
+        return self.record
+
+
+class _StayInside(TorchFunctionMode):
+    """Refuses the ways out of torch that no operation shows."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        name = getattr(func, "__name__", "")
+        if name in LEAVES_TORCH:
+            raise TraceError(f"it takes values out of torch ({name}).")
+        return func(*args, **(kwargs or {}))
+
+
+def record(function: Callable[..., list[Any]], given: list[Tensor], rewrites: Rewrites | None = None) -> Any:
+    """`(what the function returned, its Record)` for a function of tensors that returns a list of leaves.
+
+    Raises:
+        TraceError: for whatever the function does that a record could not repeat, or dies of.
+    """
+    recorder = Recorder(given, rewrites)
+    try:
+        with _as_it_was(given), torch.enable_grad(), _StayInside(), recorder:
+            results = function(*given)
+    except TraceError:
+        raise
+    except Exception as error:  # functorch and autograd refuse in many ways, and all mean one thing
+        raise TraceError(f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}") from error
+    return results, recorder.finish(results)
+
+
+@contextmanager
+def _as_it_was(given: list[Tensor]) -> Iterator[None]:
+    """What is drawn while recording is not taken from the caller's generators."""
+    devices = sorted({tensor.device for tensor in given if tensor.device.type == "cuda"}, key=str)
+    with torch.random.fork_rng(devices):
+        yield
+
+
+def written(func: OpOverload) -> list[tuple[int, str]]:
+    """The arguments that an operation changes in place: where they stand, and what they are called.
+
+    Batch normalisation that trains moves its running statistics, and does not say so in its schema.
+    """
+    names = ("running_mean", "running_var") if "batch_norm" in func.name() and "backward" not in func.name() else ()
+    return [
+        (place, each.name)
+        for place, each in enumerate(func._schema.arguments)
+        if each.name in names or (each.alias_info is not None and each.alias_info.is_write)
+    ]
+
+
+def _tensors(tree: Any) -> Iterator[Tensor]:
+    if isinstance(tree, Tensor):
+        yield tree
+    elif isinstance(tree, dict):
+        for each in tree.values():
+            yield from _tensors(each)
+    elif isinstance(tree, tuple | list):
+        for each in tree:
+            yield from _tensors(each)
+
+
+def _item(several: Any, place: int) -> Any:
+    return several[place]
