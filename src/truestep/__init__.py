@@ -25,9 +25,12 @@ from truestep.fit.evaluate import Evaluation, evaluate
 from truestep.fit.fit import fit
 from truestep.fit.history import History, Record
 from truestep.fit.run import Run
+from truestep.sweep.sweep import sweep
 
 if TYPE_CHECKING:
     from truestep import plot, recipes
+    from truestep.sweep.draws import choice, loguniform, uniform
+    from truestep.sweep.study import Study
 
 __version__ = "0.1.0"
 __all__ = [
@@ -48,9 +51,11 @@ __all__ = [
     "Run",
     "ShapeError",
     "StepOut",
+    "Study",
     "Term",
     "TrainStep",
     "TruestepError",
+    "choice",
     "compare",
     "data",
     "decay_groups",
@@ -58,18 +63,31 @@ __all__ = [
     "events",
     "explain",
     "fit",
+    "loguniform",
     "metrics",
     "per_epoch",
     "per_step",
     "plot",
     "prove",
     "recipes",
+    "sweep",
+    "uniform",
     "write_out",
 ]
+
+
+_LATER = {
+    "Study": "sweep.study",
+    "choice": "sweep.draws",
+    "loguniform": "sweep.draws",
+    "uniform": "sweep.draws",
+}
 
 
 def __getattr__(name: str) -> object:
     # Surfaces are loaded when used.
     if name in ("plot", "recipes"):
         return _import_module(f"truestep.{name}")
+    if name in _LATER:
+        return getattr(_import_module(f"truestep.{_LATER[name]}"), name)
     raise AttributeError(f"module 'truestep' has no attribute {name!r}")

@@ -170,6 +170,23 @@ def _share(weight: float, count: Count) -> Count:
     return weight / number if number else 0.0
 
 
+def mean_of(terms: Mapping[str, Loss], weights: Mapping[str, Count]) -> Tensor:
+    """`sum_k weight_k * total_k / count_k` as one differentiable tensor, without reading a number from any.
+
+    So it can be mapped over variants and written down as a program. A term that counted nothing contributes nothing;
+    a weight may be a tensor.
+    """
+    return _sum([_worth(weights[name], term.count, term.total) for name, term in terms.items()])
+
+
+def _worth(weight: Count, count: Count, total: Tensor) -> Tensor:
+    if not isinstance(weight, Tensor) and not isinstance(count, Tensor):
+        return total * _share(weight, count)
+    exact = torch.as_tensor(count, dtype=torch.float64, device=total.device)
+    share = torch.where(exact == 0, 0.0, weight / torch.where(exact == 0, 1.0, exact))
+    return total * share.to(total.dtype)
+
+
 def value(total: float, count: float) -> float:
     """`total / count` of plain numbers, NaN where nothing counted, as torch says it."""
     return total / count if count else float("nan")

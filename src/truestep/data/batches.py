@@ -198,7 +198,7 @@ def source(data: Any, batch_size: int | None, seed: int | None, ranks: Ranks, de
     if type(data) is TensorDataset and len(data.tensors) == 2:  # a subclass may change its samples
         data = data.tensors
     if isinstance(data, tuple | list) and len(data) == 2:
-        whole = change(data[0], _tensor), change(data[1], _tensor)
+        whole = change(data[0], as_tensor), change(data[1], as_tensor)
         return TensorSource(whole, batch_size or 256, seed, ranks, device)
     sized = hasattr(data, "__getitem__") and hasattr(data, "__len__")
     if sized and not isinstance(data, tuple | list | dict | str | Tensor | np.ndarray):
@@ -213,7 +213,8 @@ def source(data: Any, batch_size: int | None, seed: int | None, ranks: Ranks, de
     )
 
 
-def _tensor(leaf: Any) -> Tensor:
+def as_tensor(leaf: Any) -> Tensor:
+    """A tensor as it is, or an array as it lies in memory."""
     if isinstance(leaf, Tensor):
         return leaf
     if isinstance(leaf, np.ndarray):

@@ -1,0 +1,1 @@
+"""Sweeps: all variants of a study train at once, stacked into one tensor program."""

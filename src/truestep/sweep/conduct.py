@@ -1,0 +1,151 @@
+"""How a study is gone through: groups, chunks, what is said, and what is kept in the run folder."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from truestep.core.batch import Batch, leaves, rows
+from truestep.core.errors import ConfigError
+from truestep.core.gradients import Metric
+from truestep.fit.evaluate import EVALUATED_BYTES
+from truestep.sweep.alone import train_alone
+from truestep.sweep.chunks import Group, Layout, first_batch, groups, layouts, most_at_once, variant_bytes
+from truestep.sweep.found import Chunk, Schedule
+from truestep.sweep.grid import Variant
+from truestep.sweep.hyper import columns_of, options_of
+from truestep.sweep.keep import Kept
+from truestep.sweep.progress import Progress
+from truestep.sweep.settings import Maker
+from truestep.sweep.study import Study
+from truestep.sweep.work import CannotStack, Stacker, Work, refuse_unstackable
+
+
+@dataclass(frozen=True)
+class Request:
+    """What was asked of a study."""
+
+    maker: Maker
+    variants: Sequence[Variant]
+    data: Batch
+    valid: Batch | None
+    metrics: Mapping[str, Metric]
+    plan: Schedule
+    compile: Any
+    chunk: int | None
+    device: torch.device
+
+
+class Conductor:
+    """One study under way."""
+
+    def __init__(self, request: Request, run_dir: str | Path | None, progress: bool) -> None:
+        self.request = request
+        self.study = Study(request.maker, list(request.variants), request.plan, request.valid is not None)
+        self.progress = Progress(progress, sys.stderr)
+        self.kept = None if run_dir is None else Kept(Path(run_dir).expanduser().absolute(), request)
+
+    def run(self) -> Study:
+        """Train whatever is not trained yet, group by group and chunk by chunk."""
+        began = time.perf_counter()
+        if self.kept is not None:
+            for variants, chunk in self.kept.found():
+                self.study.add(variants, chunk)
+        done = self.study.trained
+        if done:
+            self.say(f"{len(done)} of {len(self.study.variants)} variants are in {self._folder} already.")
+        left = [variant for variant in self.request.variants if variant.index not in done]
+        steps = self.request.plan.epochs
+        self.progress.begin(len(left), steps)
+        try:
+            for group in groups(self.request.maker, left, self.request.plan.batch_size):
+                self._group(group)
+        finally:
+            self.progress.end()
+        self.study.seconds = time.perf_counter() - began
+        return self.study
+
+    @property
+    def _folder(self) -> Path:
+        assert self.kept is not None
+        return self.kept.folder
+
+    def say(self, sentence: str) -> None:
+        """Tell the person who waits, once a sentence."""
+        if sentence not in self.study.notes:
+            self.study.notes.append(sentence)
+            self.progress.line(f"note: {sentence}")
+
+    def _group(self, group: Group) -> None:
+        try:
+            work, most = self._work(group)
+            chunks = layouts(group.variants, most)
+            steps = self._steps(group) * len(chunks)
+            stacker = Stacker(work, self.say, steps, self.request.compile)
+            stacker.try_out(Layout(group.variants[:1], (group.variants[0].order,)))
+        except CannotStack as error:
+            self._one_by_one(group, str(error))
+            return
+        sizes = sorted({len(each.variants) for each in chunks}, reverse=True)
+        self.progress.line(
+            f"{len(group.variants)} variants of {self.request.plan.epochs} epochs in {len(chunks)} chunk(s) of "
+            f"{' or '.join(map(str, sizes))}"
+        )
+        self._chunks(stacker, chunks)
+
+    def _chunks(self, stacker: Stacker, chunks: Sequence[Layout]) -> None:
+        for layout in chunks:
+            told = self.progress.chunk(len(layout.variants))
+            self._add(layout.variants, stacker.run(layout, told))
+
+    def _add(self, variants: Sequence[Variant], chunk: Chunk) -> None:
+        self.study.add(variants, chunk)
+        if self.kept is not None:
+            self.kept.add(variants, chunk)
+
+    def _one_by_one(self, group: Group, why: str) -> None:
+        self.say(f"{len(group.variants)} variants are trained one after another, since they cannot be stacked: {why}")
+        request = self.request
+        plan = replace(request.plan, batch_size=group.batch_size)
+        for variant in group.variants:
+            told = self.progress.chunk(1)
+            valid = (request.data, request.valid, request.metrics, plan, request.device, told)
+            self._add([variant], train_alone(request.maker, [variant], *valid))
+
+    def _steps(self, group: Group) -> int:
+        return self.request.plan.epochs * -(-rows(self.request.data[0]) // group.batch_size)
+
+    def _work(self, group: Group) -> tuple[Work, int]:
+        """What the chunks of a group share, and how many of its variants fit."""
+        request = self.request
+        model = request.maker.make(group.variants[0]).to(request.device)
+        model.train()
+        refuse_unstackable(request.maker, model)
+        try:
+            rule, options = options_of(request.maker, group.variants, model)
+        except ConfigError as error:
+            if "no rule" in str(error):
+                raise CannotStack(str(error)) from error
+            raise
+        batch = first_batch(request.data, group.batch_size)
+        size = variant_bytes(model, batch, bool(request.plan.evaluate_every))
+        most = most_at_once(size, request.chunk, request.device)
+        places = {variant.index: place for place, variant in enumerate(group.variants)}
+        plan = replace(request.plan, batch_size=group.batch_size)
+        evaluated = self._evaluated(min(most, len(group.variants)))
+        own = (request.maker, request.data, request.valid, request.metrics, plan, evaluated)
+        return Work(*own, rule, columns_of(options), places, request.device, model), most
+
+    def _evaluated(self, variants: int) -> int:
+        """Samples a forward pass of validation, of all variants together."""
+        if self.request.valid is None:
+            return 1
+        inputs = self.request.valid[0]
+        each = sum(leaf.nbytes for _, leaf in leaves(inputs)) // rows(inputs)
+        return max(1, 64 * EVALUATED_BYTES // max(1, each * variants))

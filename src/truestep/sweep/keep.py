@@ -1,0 +1,83 @@
+"""What a study leaves in its folder, chunk by chunk, so that one that was interrupted goes on."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from truestep.core.batch import leaves
+from truestep.core.errors import ConfigError, DataError
+from truestep.store.atomic import make_folder, write_text
+from truestep.store.weights import load_weights, save_weights
+from truestep.sweep.found import Chunk
+from truestep.sweep.grid import Variant
+
+if TYPE_CHECKING:
+    from truestep.sweep.conduct import Request
+
+STUDY = "study.json"
+
+
+class Kept:
+    """The chunks of a study as files: `chunk-<first variant>.safetensors`, each written whole or not at all."""
+
+    def __init__(self, folder: Path, request: Request) -> None:
+        self.folder, self.request = folder, request
+        make_folder(folder)
+        asked = fingerprint(request)
+        place = folder / STUDY
+        if not place.exists():
+            write_text(place, json.dumps({"study": asked, "variants": len(request.variants)}))
+        elif _asked(place) != asked:
+            raise ConfigError(
+                f"{folder} holds another study (other variants, data or settings): give run_dir another folder."
+            )
+
+    def add(self, variants: Sequence[Variant], chunk: Chunk) -> None:
+        """Write a chunk that has ended."""
+        index = torch.tensor([variant.index for variant in variants])
+        tensors = {"index": index, "diverged": chunk.diverged, "best": chunk.best}
+        for group in ("train", "valid", "weights", "best_weights"):
+            tensors |= {f"{group}/{name}": each for name, each in getattr(chunk, group).items()}
+        save_weights(self.folder / f"chunk-{variants[0].index}.safetensors", tensors)
+
+    def found(self) -> Iterator[tuple[list[Variant], Chunk]]:
+        """The chunks that are there already; one that is damaged is left out, and trained again."""
+        for path in sorted(self.folder.glob("chunk-*.safetensors")):
+            try:
+                tensors = load_weights(path)
+            except DataError:
+                continue
+            known = {variant.index: variant for variant in self.request.variants}
+            chunk = Chunk(tensors["diverged"], tensors["best"])
+            for name, each in tensors.items():
+                group, slash, own = name.partition("/")
+                if slash:
+                    getattr(chunk, group)[own] = each
+            yield [known[index] for index in tensors["index"].tolist()], chunk
+
+
+def fingerprint(request: Request) -> str:
+    """What makes two studies the same: variants, data, the model as it prints itself, losses, optimizer, schedule."""
+    digest = hashlib.sha256()
+    maker, plan = request.maker, request.plan
+    words: list[Any] = [repr(maker.make(request.variants[0])), repr(maker.objective), maker.optimizer.__qualname__]
+    words += [list(request.metrics), plan.epochs, plan.batch_size, plan.evaluate_every]
+    words += [repr(variant) for variant in request.variants]
+    digest.update(json.dumps(words).encode())
+    for _, leaf in [*leaves(request.data), *leaves(request.valid)]:
+        digest.update(f"{leaf.dtype}{tuple(leaf.shape)}".encode())
+        digest.update(leaf.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
+
+
+def _asked(place: Path) -> str:
+    try:
+        return str(json.loads(place.read_text())["study"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""
