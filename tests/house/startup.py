@@ -11,6 +11,7 @@ MILLISECONDS = 50
 HEAVY = {
     "matplotlib", "starlette", "uvicorn", "anywidget", "IPython", "rich", "ray", "sqlite3", "http.server", "pandas",
     "truestep.plot", "truestep.board", "truestep.notebook", "truestep.cli", "truestep.recipes", "truestep.lessons",
+    "truestep.d2l",
 }  # fmt: skip
 
 # Byte code goes to a folder of the test's own: with PYTHONDONTWRITEBYTECODE set, and in a fresh clone, one would

@@ -1,6 +1,6 @@
 """Real digits, MNIST's own files, and problems whose answers are known: tensors, ready for `fit`."""
 
-from truestep.data.digits import Split, digits
+from truestep.data.digits import Split, digits, resize
 from truestep.data.fetch import fetch
 from truestep.data.idx import load_idx, read_idx
 from truestep.data.sources import load
@@ -16,6 +16,7 @@ __all__ = [
     "load",
     "load_idx",
     "read_idx",
+    "resize",
     "sequences",
     "two_moons",
     "weight_decay",

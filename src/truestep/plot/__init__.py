@@ -1,9 +1,10 @@
-"""Figures: curves, grids of images, shares of a ledger, and the files they are saved in; imports matplotlib on use."""
+"""Figures: curves, live ones too, grids of images, shares of a ledger, and their files; imports matplotlib on use."""
 
 import importlib
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from truestep.core.errors import ConfigError
@@ -11,7 +12,9 @@ from truestep.core.errors import ConfigError
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["curves", "image_grid", "ledger_shares", "save"]
+    from truestep.plot.growing import Live
+
+__all__ = ["curves", "image_grid", "ledger_shares", "live", "pyplot", "save", "svg_in_notebook"]
 
 
 def curves(history: Sequence[Mapping[str, Any]], title: str | None = None, best: int | None = None) -> "Figure":
@@ -57,6 +60,43 @@ def ledger_shares(
 
     found = dict.fromkeys(cause for row in shares.values() for cause in row)
     return draw_shares(shares, list(dict.fromkeys([*(causes or []), *found])), title)
+
+
+def live(
+    size: tuple[float, float] = (4.4, 3.3),
+    rows: int = 1,
+    columns: int = 1,
+    path: str | os.PathLike[str] | None = None,
+    say: Callable[[str], object] = lambda sentence: None,
+) -> "Live":
+    """A figure that grows: `line = figure.trace("-")`, then `line.add(x, y)` and `figure.refresh()` again and again.
+
+    In a notebook one output is updated in place; elsewhere the figure is drawn to `path` as PNG, whole at any moment.
+    However many points there are, a drawing costs the same, and all drawings together at most a tenth of the time;
+    the last points are drawn by `figure.draw()`, and in any case when the cell or the program ends.
+
+    `size` is in inches; `figure.figure` and `figure.axes` are matplotlib's. `say` is told in one sentence where the
+    figure is, or why it cannot be written: that ends the drawing, and not the program.
+    """
+    _need_matplotlib()
+    from truestep.plot.growing import Live
+
+    return Live(size, rows, columns, None if path is None else Path(path).absolute(), say)
+
+
+def pyplot() -> ModuleType:
+    """`matplotlib.pyplot`, loaded now, for whoever draws by hand. Raises `ConfigError` where it is not installed."""
+    _need_matplotlib()
+    return importlib.import_module("matplotlib.pyplot")
+
+
+def svg_in_notebook() -> None:
+    """Let a notebook show the figures of pyplot as SVG, which stays sharp; anywhere else it does nothing."""
+    _need_matplotlib()
+    from truestep.plot.growing import notebook_shell
+
+    if notebook_shell() is not None:
+        importlib.import_module("matplotlib_inline.backend_inline").set_matplotlib_formats("svg")
 
 
 def save(figure: "Figure", folder: str | os.PathLike[str], name: str) -> tuple[Path, Path]:
