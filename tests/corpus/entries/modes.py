@@ -1,0 +1,81 @@
+"""Modes of training and evaluation."""
+
+from corpus.entry import Wrong
+
+WRONG = [
+    Wrong(
+        "train_in_eval_a",
+        (
+            "model.train() is called once before the loop and validate() leaves the model in eval mode, so "
+            "every epoch but the first trains without dropout and batch statistics."
+        ),
+        at="model.eval()",
+        effect=lambda wrong, right: wrong.batches_normalised == 10 and right.batches_normalised == 60,
+    ),
+    Wrong(
+        "train_in_eval_b",
+        (
+            "The pretrained network is put in eval mode at load time and fine-tuned like that: its batch norm "
+            "keeps the old domain's statistics."
+        ),
+        at="net.eval()",
+        effect=lambda wrong, right: wrong.stale > 1 and right.stale < 0.5,
+    ),
+    Wrong(
+        "train_in_eval_c",
+        "After each validation, model.train is named and not called; from the second epoch on dropout is off.",
+        at="model.train",
+        effect=lambda wrong, right: wrong.overfit > 1.1 * right.overfit,
+    ),
+    Wrong(
+        "eval_in_train_a",
+        "The test loop runs without model.eval(), so half of the hidden units are dropped while scoring.",
+        at="def test(model, loader):",
+        effect=lambda wrong, right: wrong.accuracy < right.accuracy - 0.04,
+    ),
+    Wrong(
+        "eval_in_train_b",
+        (
+            "Predictions for single patients are made in train mode: batch norm uses the statistics of each "
+            "small query and also updates its running averages."
+        ),
+        at="def predict(self, x):",
+        effect=lambda wrong, right: (
+            wrong.updates > right.updates and wrong.disagreement > 0.02 and right.disagreement < 1e-5
+        ),
+    ),
+    Wrong(
+        "eval_in_train_c",
+        "model.eval without parentheses only names the method: validation runs in train mode.",
+        at="model.eval",
+        effect=lambda wrong, right: wrong.accuracy < right.accuracy - 0.03,
+    ),
+    Wrong(
+        "functional_dropout_a",
+        "F.dropout is called without training=self.training and drops in evaluation too.",
+        at="x = F.dropout(x, p=0.4)",
+        effect=lambda wrong, right: wrong.spread > 0.01 and right.spread == 0,
+    ),
+    Wrong(
+        "functional_dropout_b",
+        "A Dropout module is built inside forward; it is always in train mode.",
+        at="return self.out(nn.Dropout(p=0.25)(h))",
+        effect=lambda wrong, right: wrong.spread > 0.01 and right.spread == 0,
+        also=("made_in_forward",),
+    ),
+    Wrong(
+        "batchnorm_single_a",
+        (
+            "Batches of one: batch norm takes its statistics from the pixels of a single image, so what the "
+            "network learned does not hold with running statistics."
+        ),
+        at="batch_size=1",
+        effect=lambda wrong, right: wrong.loss > 1.3 * right.loss,
+    ),
+    Wrong(
+        "batchnorm_single_b",
+        "The stream is learned one signal at a time through BatchNorm1d over (1, channels, time).",
+        at="for i in torch.randperm(200):",
+        effect=lambda wrong, right: wrong.loss > 1.3 * right.loss,
+    ),
+]

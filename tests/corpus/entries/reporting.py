@@ -1,0 +1,168 @@
+"""Reporting, selection and checkpoints."""
+
+from corpus.entry import Wrong
+
+WRONG = [
+    Wrong(
+        "mean_of_means_a",
+        ("The test accuracy is the mean of the accuracies of the batches, and the last batch holds two samples."),
+        at="return sum(accs) / len(accs)",
+        effect=lambda wrong, right: abs(wrong.accuracy - right.accuracy) > 0.05,
+    ),
+    Wrong(
+        "mean_of_means_b",
+        (
+            "The epoch's loss divides the sum of batch means by the number of batches although the last batch "
+            "has four rows and not fifty."
+        ),
+        at="/ len(train_iter)",
+        effect=lambda wrong, right: abs(wrong.first_epoch - right.first_epoch) > 0.03 * right.first_epoch,
+    ),
+    Wrong(
+        "mean_of_means_c",
+        "The loss per token is averaged over batches that hold very different numbers of tokens.",
+        at="return float(np.mean(losses))",
+        effect=lambda wrong, right: abs(wrong.loss - right.loss) > 0.1 * right.loss,
+    ),
+    Wrong(
+        "wrong_denominator_a",
+        ("The loss of a batch is already a mean, and the sum of these means is divided by the number of samples."),
+        at="train_loss / len(train_set)",
+        effect=lambda wrong, right: 24 < right.train_loss / wrong.train_loss < 26,
+    ),
+    Wrong(
+        "wrong_denominator_b",
+        (
+            "The accuracy divides by batches times batch size; the last batch is ragged, so even a perfect "
+            "model scores below one."
+        ),
+        at="return correct / (len(loader) * loader.batch_size)",
+        effect=lambda wrong, right: wrong.accuracy < 0.9 and right.accuracy > 0.97,
+    ),
+    Wrong(
+        "wrong_denominator_c",
+        "test_loss is a sum over samples and is divided by the number of batches.",
+        at="test_loss /= len(loader)",
+        effect=lambda wrong, right: 45 < wrong.test_loss / right.test_loss < 55,
+    ),
+    Wrong(
+        "best_is_reference_a",
+        'best_state = model.state_dict() keeps references, so the "best" weights are those of the last epoch.',
+        at="model.state_dict()",
+        effect=lambda wrong, right: wrong.restored > wrong.best + 0.02 and abs(right.restored - right.best) < 1e-6,
+    ),
+    Wrong(
+        "best_is_reference_b",
+        "Early stopping remembers the model object itself as the best model; training goes on changing it.",
+        at="self.best_model = model",
+        effect=lambda wrong, right: wrong.returned > wrong.best + 0.02 and abs(right.returned - right.best) < 1e-6,
+    ),
+    Wrong(
+        "best_is_reference_c",
+        "state_dict().copy() copies the dict and not the tensors in it.",
+        at="best, kept = val, mlp.state_dict().copy()",
+        effect=lambda wrong, right: wrong.restored > wrong.best + 0.02 and abs(right.restored - right.best) < 1e-6,
+    ),
+    Wrong(
+        "best_never_updated_a",
+        "best_acc is compared but never set, so every epoch counts as the best and the last one is kept.",
+        at="if val_acc > best_acc:",
+        effect=lambda wrong, right: wrong.saves > right.saves and wrong.kept < right.kept,
+    ),
+    Wrong(
+        "best_never_updated_b",
+        "The checkpointer stores the new value under another name than the one it compares with.",
+        at="if value < self.best:",
+        effect=lambda wrong, right: wrong.kept > right.kept + 0.02,
+    ),
+    Wrong(
+        "best_wrong_way_a",
+        (
+            "The model with the highest validation loss is kept: the comparison was copied from a script that "
+            "tracks accuracy."
+        ),
+        at="best = 0.0",
+        effect=lambda wrong, right: wrong.kept > 1.3 * right.kept,
+    ),
+    Wrong(
+        "best_wrong_way_b",
+        (
+            "best starts at 0 and a smaller loss is asked for; no epoch can ever beat it and the untrained "
+            "weights are returned."
+        ),
+        at="self.best_error = 0.0",
+        effect=lambda wrong, right: wrong.error > 2 * right.error,
+    ),
+    Wrong(
+        "selected_by_batch_a",
+        "The checkpoint is chosen by the training loss of single batches, not by the validation loss.",
+        at="if loss.item() < best_loss:",
+        effect=lambda wrong, right: wrong.val > right.val + 0.02,
+    ),
+    Wrong(
+        "selected_by_batch_b",
+        "save_best compares the loss left over from the last training batch of the epoch.",
+        at="if loss.item() < self.best:",
+        effect=lambda wrong, right: wrong.val > right.val + 0.005,
+    ),
+    Wrong(
+        "target_is_same_a",
+        "target_net is another name for policy_net, so the bootstrap target moves with every update.",
+        at="target_net = policy_net",
+        effect=lambda wrong, right: wrong.lag == 0 and right.lag > 0,
+    ),
+    Wrong(
+        "target_is_same_b",
+        (
+            'The mean teacher shares the student\'s modules: its "running average" is the student itself, and '
+            "the consistency loss says nothing."
+        ),
+        at="self.teacher =",
+        effect=lambda wrong, right: wrong.consistency == 0 and right.consistency > 0,
+    ),
+    Wrong(
+        "target_is_same_c",
+        ("The target's parameters are set with tp.data = p.data, which makes both networks share their storage."),
+        at="tp.data = p.data",
+        effect=lambda wrong, right: wrong.lag == 0 and right.lag > 0,
+    ),
+    Wrong(
+        "weights_not_loaded_a",
+        'The checkpoint\'s names begin with "module."; strict=False swallows that none of them fits.',
+        at="strict=False",
+        effect=lambda wrong, right: wrong.accuracy < right.accuracy - 0.2,
+    ),
+    Wrong(
+        "weights_not_loaded_b",
+        "Keys that do not match are filtered out, and after a renaming of the layers nothing is left to load.",
+        at="own.update(matching)",
+        effect=lambda wrong, right: wrong.first_loss > 3 * right.first_loss,
+    ),
+    Wrong(
+        "weights_not_loaded_c",
+        (
+            'The file holds {"epoch", "state_dict"}; with strict=False the outer dict is taken for the '
+            "weights and fits nowhere."
+        ),
+        at="strict=False",
+        effect=lambda wrong, right: wrong.error > 3 * right.error,
+    ),
+    Wrong(
+        "saved_without_optimizer_a",
+        "The checkpoint holds the model alone; training resumes with an Adam that has forgotten its moments.",
+        at="torch.save(",
+        effect=lambda wrong, right: wrong.jump > 2 * right.jump,
+    ),
+    Wrong(
+        "saved_without_optimizer_b",
+        "save() of the trainer leaves the momentum out, and resume() starts it from zero.",
+        at="torch.save(",
+        effect=lambda wrong, right: wrong.momentum == 0 and right.momentum > 0,
+    ),
+    Wrong(
+        "saved_without_optimizer_c",
+        ("The scheduler and the model are restored after the interruption; the AdamW moments are not in the file."),
+        at="torch.save(",
+        effect=lambda wrong, right: wrong.steps_known == 0 and right.steps_known == 40,
+    ),
+]

@@ -1,0 +1,128 @@
+"""Schedules and rates."""
+
+import math
+
+from corpus.entry import Wrong
+
+WRONG = [
+    Wrong(
+        "schedule_before_optimizer_a",
+        "scheduler.step() comes before optimizer.step(), so the first rate of the schedule is never used.",
+        at="scheduler.step()",
+        effect=lambda wrong, right: wrong.first_rate < 0.95 * right.first_rate,
+    ),
+    Wrong(
+        "schedule_before_optimizer_b",
+        ("Inside the batch loop the scheduler moves before the optimizer, so the warm-up's first step is skipped."),
+        at="scheduler.step()",
+        effect=lambda wrong, right: wrong.first_rate > 1.9 * right.first_rate,
+    ),
+    Wrong(
+        "schedule_by_batch_a",
+        (
+            "StepLR was meant to cut the rate every 5 epochs and is stepped for every batch: after one epoch "
+            "nothing is left of it."
+        ),
+        at="scheduler.step()",
+        effect=lambda wrong, right: wrong.rate < 1e-6 and right.rate > 1e-3 and wrong.accuracy < right.accuracy - 0.1,
+    ),
+    Wrong(
+        "schedule_by_batch_b",
+        (
+            "CosineAnnealingLR has T_max = number of epochs but is stepped for each batch, so the rate swings "
+            "up and down several times instead of falling once."
+        ),
+        at="sched.step()",
+        effect=lambda wrong, right: wrong.rises > 0 and right.rises == 0,
+    ),
+    Wrong(
+        "schedule_by_epoch_a",
+        (
+            "OneCycleLR was built for epochs * batches steps and is stepped once an epoch; the rate never "
+            "leaves the start of the warm-up."
+        ),
+        at="scheduler.step()",
+        effect=lambda wrong, right: wrong.highest < 0.3 * right.highest,
+    ),
+    Wrong(
+        "schedule_by_epoch_b",
+        (
+            "The warm-up of forty steps is counted in epochs: after ten epochs the rate has reached a quarter "
+            "of its value."
+        ),
+        at="scheduler.step()",
+        effect=lambda wrong, right: wrong.rate < 0.3 * right.rate,
+    ),
+    Wrong(
+        "schedule_by_epoch_c",
+        "CosineAnnealingLR gets T_max in steps and is stepped once an epoch: the rate hardly falls.",
+        at="scheduler.step()",
+        effect=lambda wrong, right: wrong.last_rate > 10 * right.last_rate,
+    ),
+    Wrong(
+        "schedule_never_a",
+        "A scheduler is created and never stepped.",
+        at="scheduler =",
+        effect=lambda wrong, right: wrong.last_rate == 0.1 and right.last_rate < 0.02,
+    ),
+    Wrong(
+        "schedule_never_b",
+        "The trainer keeps a scheduler and its epoch hook, which nobody calls.",
+        at="self.scheduler = MultiStepLR(",
+        effect=lambda wrong, right: wrong.rate > 50 * right.rate,
+    ),
+    Wrong(
+        "plateau_mode_a",
+        (
+            'The plateau scheduler watches the accuracy with mode="min": the better the model gets, the '
+            "smaller the rate."
+        ),
+        at="ReduceLROnPlateau(optimizer",
+        effect=lambda wrong, right: wrong.rate < 0.2 * right.rate and wrong.accuracy < right.accuracy,
+    ),
+    Wrong(
+        "plateau_mode_b",
+        'mode="max" for a loss that should fall: the rate is cut although training is going well.',
+        at='"mode":',
+        effect=lambda wrong, right: wrong.rate < 0.1 * right.rate and wrong.loss > 1.3 * right.loss,
+    ),
+    Wrong(
+        "rate_too_large_a",
+        "Adam with a rate of 1.0: every weight is thrown about by one each step.",
+        at="lr=1.0",
+        effect=lambda wrong, right: wrong.loss > 3 * right.loss,
+    ),
+    Wrong(
+        "rate_too_large_b",
+        (
+            "Gradient descent with a rate of 0.6 on a regression in tanh units: every step overshoots more "
+            "than the last."
+        ),
+        at="learning_rate = 0.6",
+        effect=lambda wrong, right: wrong.loss > 5 * right.loss,
+        also=("nonfinite",),
+    ),
+    Wrong(
+        "rate_too_large_c",
+        (
+            "Momentum SGD at 20 on a logistic regression: the boundary is thrown from side to side and the "
+            "loss stays far above that of a coin."
+        ),
+        at="lr=20",
+        effect=lambda wrong, right: wrong.loss > 5 * right.loss and math.isfinite(wrong.loss),
+    ),
+    Wrong(
+        "rate_too_small_a",
+        "SGD with lr=1e-7: after all epochs the weights have moved by a ten-thousandth of a per cent.",
+        at="lr=1e-7",
+        effect=lambda wrong, right: (
+            wrong.relative_change < 1e-4 and right.relative_change > 0.01 and wrong.accuracy < right.accuracy - 0.1
+        ),
+    ),
+    Wrong(
+        "rate_too_small_b",
+        "Adam's rate was written 1e-8, the value of its eps.",
+        at="lr=1e-8",
+        effect=lambda wrong, right: wrong.loss > 2 * right.loss and wrong.moved < 1e-4,
+    ),
+]

@@ -1,0 +1,181 @@
+"""Gradients and updates."""
+
+from corpus.entry import Wrong
+
+WRONG = [
+    Wrong(
+        "never_cleared_a",
+        "The loop has no zero_grad, so each update follows the sum of every gradient since the start.",
+        at="loss.backward()",
+        effect=lambda wrong, right: wrong.loss > 2 * right.loss,
+    ),
+    Wrong(
+        "never_cleared_b",
+        "The hand-written update never sets w.grad and b.grad back to zero.",
+        at="l.sum().backward()",
+        effect=lambda wrong, right: wrong.error > 3 * right.error,
+    ),
+    Wrong(
+        "never_cleared_c",
+        (
+            "The discriminator is never zeroed, so its gradients still hold what the generator's loss left in "
+            "it and every earlier batch."
+        ),
+        at="err_d.backward()",
+        effect=lambda wrong, right: wrong.grad_d > 3 * right.grad_d,
+    ),
+    Wrong(
+        "cleared_before_step_a",
+        "zero_grad stands between backward and step, so the step sees no gradient.",
+        at="opt.zero_grad()",
+        effect=lambda wrong, right: wrong.moved == 0 and right.moved > 0.1 and wrong.loss > 2 * right.loss,
+    ),
+    Wrong(
+        "cleared_before_step_b",
+        "The helper that logs the gradient norm also clears the gradients, just before the optimizer steps.",
+        at="model.zero_grad()",
+        effect=lambda wrong, right: wrong.accuracy < right.accuracy - 0.2,
+    ),
+    Wrong(
+        "step_missing_a",
+        "The loop computes gradients and never calls optimizer.step().",
+        at="loss.backward()",
+        effect=lambda wrong, right: wrong.moved == 0 and wrong.loss > 3 * right.loss,
+    ),
+    Wrong(
+        "step_missing_b",
+        "The encoder has an optimizer of its own that is zeroed every batch and never stepped.",
+        at="encoder_optimizer.zero_grad()",
+        effect=lambda wrong, right: wrong.encoder_moved == 0 and right.encoder_moved > 0.1,
+    ),
+    Wrong(
+        "step_missing_c",
+        ("The optimizer steps at every sixteenth batch, counted anew in each epoch of ten batches: it never steps."),
+        at="if (i + 1) % accumulate == 0:",
+        effect=lambda wrong, right: wrong.moved == 0 and right.moved > 0.05,
+        also=("tail_window",),
+    ),
+    Wrong(
+        "step_missing_d",
+        "The scaler is updated in each iteration, but scaler.step(optimizer) is missing.",
+        at="scaler.update()",
+        effect=lambda wrong, right: wrong.loss > 1.5 * right.loss,
+    ),
+    Wrong(
+        "update_rebound_a",
+        "The update binds the loop variable to a new tensor and leaves the parameter as it was.",
+        at="param = param - learning_rate * param.grad",
+        effect=lambda wrong, right: wrong.loss > 3 * right.loss,
+    ),
+    Wrong(
+        "update_rebound_b",
+        "Tensor.sub returns a new tensor, which is thrown away; sub_ was meant.",
+        at="theta.data.sub(eta * g)",
+        effect=lambda wrong, right: wrong.accuracy < 0.75 and right.accuracy > 0.85,
+    ),
+    Wrong(
+        "update_undone_a",
+        "The initialisation is applied inside the epoch loop, so every epoch starts from fresh weights.",
+        at="net.apply(init_weights)",
+        effect=lambda wrong, right: wrong.accuracy < right.accuracy - 0.08,
+    ),
+    Wrong(
+        "update_undone_b",
+        (
+            "The averaged weights are swapped in for validation and the backup that is swapped back was taken "
+            "once, before training."
+        ),
+        at="ema.restore()",
+        effect=lambda wrong, right: wrong.val > 2 * right.val,
+    ),
+    Wrong(
+        "accumulation_not_divided_a",
+        "Eight micro-batches are accumulated and the loss of each is not divided by eight.",
+        at="loss.backward()",
+        effect=lambda wrong, right: 7.9 < wrong.first_update / right.first_update < 8.1,
+    ),
+    Wrong(
+        "accumulation_not_divided_b",
+        (
+            "The inner loop over micro steps adds whole losses, so the gradient that is clipped and applied "
+            "is the sum of four means."
+        ),
+        at="loss.backward()",
+        effect=lambda wrong, right: 3.5 < wrong.norm / right.norm < 4.5 and wrong.clipped > right.clipped + 0.5,
+    ),
+    Wrong(
+        "tail_window_a",
+        (
+            "Ten batches in windows of four: the last two of each epoch are wiped by zero_grad at the start "
+            "of the next, so they never reach the weights."
+        ),
+        at="optimizer.zero_grad()  # start clean",
+        effect=lambda wrong, right: wrong.updates == 10 and right.updates == 15,
+    ),
+    Wrong(
+        "tail_window_b",
+        (
+            "Seven batches in windows of three: the gradient of the last one waits in .grad and is mixed into "
+            "the first window of the next epoch, which then holds four."
+        ),
+        at="self.opt.step()",
+        effect=lambda wrong, right: wrong.batches_per_update == 4 and right.batches_per_update == 3,
+    ),
+    Wrong(
+        "clip_after_step_a",
+        "The gradients are clipped after the optimizer has already used them.",
+        at="clip_grad_norm_(model.parameters()",
+        effect=lambda wrong, right: wrong.largest_step > 5 * right.largest_step and wrong.loss > right.loss,
+    ),
+    Wrong(
+        "clip_after_step_b",
+        ("Value clipping comes after optimizer.step(), so the spikes of the recurrent net go into the weights whole."),
+        at="clip_grad_value_",
+        effect=lambda wrong, right: wrong.largest_step > 3 * right.largest_step,
+    ),
+    Wrong(
+        "clip_scaled_a",
+        (
+            "The norm is clipped before the scaler has taken its factor out, so what remains after unscaling "
+            "is 65536 times too small."
+        ),
+        at="clip_grad_norm_",
+        effect=lambda wrong, right: wrong.moved < 0.02 * right.moved and wrong.loss > 1.5 * right.loss,
+    ),
+    Wrong(
+        "clip_scaled_b",
+        "A loss scale by hand: the clipping sees gradients that are still 1024 times too large.",
+        at="clip_grad_norm_",
+        effect=lambda wrong, right: wrong.loss > 2 * right.loss,
+    ),
+    Wrong(
+        "closure_not_clearing_a",
+        ("The closure of LBFGS does not clear the gradients, so each evaluation returns the sum of all earlier ones."),
+        at="loss.backward()",
+        effect=lambda wrong, right: not wrong.loss < 2 * right.loss,
+    ),
+    Wrong(
+        "closure_not_clearing_b",
+        "Gradients are cleared before step(), but LBFGS calls the closure up to twenty times inside one step.",
+        at="opt.zero_grad()",
+        effect=lambda wrong, right: not wrong.nll < 1.2 * right.nll,
+    ),
+    Wrong(
+        "optimizer_recreated_a",
+        "Adam is made anew at the top of every epoch and forgets its moments each time.",
+        at="optimizer = torch.optim.Adam(model.parameters(), lr=0.03)",
+        effect=lambda wrong, right: wrong.loss > 1.5 * right.loss,
+    ),
+    Wrong(
+        "optimizer_recreated_b",
+        ("The training function builds its own SGD with momentum, and is called once for every epoch of two batches."),
+        at="def train_one_epoch(model, batches, lr):",
+        effect=lambda wrong, right: wrong.mse > 2 * right.mse,
+    ),
+    Wrong(
+        "optimizer_recreated_c",
+        "The rate is lowered by building a new Adam in every epoch, which throws its moments away.",
+        at="optimizer = torch.optim.Adam(model.parameters(), lr=lr * 0.98**epoch)",
+        effect=lambda wrong, right: wrong.loss > 1.5 * right.loss,
+    ),
+]

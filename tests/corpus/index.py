@@ -1,0 +1,18 @@
+"""The corpus as a table: every wrong program with its mistake and its effect, and every correct one by its path."""
+
+from corpus.entries import advice, data, losses, modes, parameters, ranks, reporting, schedules, updates
+from corpus.entry import HERE
+
+WRONG = [
+    *updates.WRONG,
+    *parameters.WRONG,
+    *ranks.WRONG,
+    *losses.WRONG,
+    *data.WRONG,
+    *modes.WRONG,
+    *reporting.WRONG,
+    *schedules.WRONG,
+    *advice.WRONG,
+]
+CORRECT = sorted((HERE / "correct").glob("*.py"))
+ADVICE = {entry.slug for entry in advice.WRONG}

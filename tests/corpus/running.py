@@ -1,0 +1,97 @@
+"""Runs a program of the corpus as `python program.py` would, inside this process or on two ranks."""
+
+import contextlib
+import io
+import multiprocessing
+import os
+import queue
+import runpy
+import socket
+import sys
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+from unittest import mock
+
+import torch
+
+SECONDS = 60
+
+
+class Ran(SimpleNamespace):
+    """What a program left behind: `printed`, and `names`, its global names."""
+
+    @property
+    def measured(self) -> SimpleNamespace:
+        """The program's own `result`, and the number of autograd nodes that its global names keep alive."""
+        return SimpleNamespace(graph=len(_nodes(self.names)), **self.names["result"])
+
+
+def run(path: Path) -> Ran:
+    """Run the program with its warnings off; leaves threads, precision and the random state as they were."""
+    printed = io.StringIO()
+    with _settings_kept(), mock.patch.object(sys, "argv", [str(path)]), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with contextlib.redirect_stdout(printed):
+            names = runpy.run_path(str(path), run_name="__main__")
+    return Ran(printed=printed.getvalue(), names=names)
+
+
+def run_on_ranks(path: Path, ranks: int) -> list[SimpleNamespace]:
+    """What each rank measured, when the program runs under the variables that torchrun sets."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    fork = multiprocessing.get_context("fork")  # torch is imported already: a rank starts in milliseconds
+    found = fork.Queue()
+    processes = [fork.Process(target=_rank, args=(path, rank, ranks, port, found)) for rank in range(ranks)]
+    try:
+        for process in processes:
+            process.start()
+        results = dict(found.get(timeout=SECONDS) for _ in processes)
+    except queue.Empty:
+        raise TimeoutError(f"{path.name}: a rank did not finish within {SECONDS} s") from None
+    finally:
+        for process in processes:
+            process.join(1)
+            process.kill()
+    return [results[rank] for rank in range(ranks)]
+
+
+def _rank(path: Path, rank: int, ranks: int, port: int, found: Any) -> None:
+    os.environ |= {"RANK": str(rank), "WORLD_SIZE": str(ranks), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+    found.put((rank, run(path).measured))
+
+
+@contextlib.contextmanager
+def _settings_kept() -> Iterator[None]:
+    threads, dtype, environment = torch.get_num_threads(), torch.get_default_dtype(), dict(os.environ)
+    try:
+        with torch.random.fork_rng(devices=[]):
+            yield
+    finally:
+        torch.set_num_threads(threads)
+        torch.set_default_dtype(dtype)
+        os.environ.clear()
+        os.environ |= environment
+
+
+def _nodes(names: dict[str, Any]) -> set[Any]:
+    """Every autograd node that a tensor among the global names, or in their lists and dicts, can still reach."""
+    waiting, seen = list(_held(names, depth=3)), set()
+    while waiting:
+        node = waiting.pop()
+        if node not in seen:
+            seen.add(node)
+            waiting += [before for before, _ in node.next_functions if before is not None]
+    return seen
+
+
+def _held(value: Any, depth: int) -> Iterator[Any]:
+    if isinstance(value, torch.Tensor) and value.grad_fn is not None:
+        yield value.grad_fn
+    elif isinstance(value, dict | list | tuple) and depth:
+        for inner in value.values() if isinstance(value, dict) else value:
+            yield from _held(inner, depth - 1)
