@@ -1,5 +1,6 @@
 """`sweep` as its users meet it: settings of every kind, what cannot be stacked, folders, and what is refused."""
 
+import functools
 import json
 import math
 
@@ -157,7 +158,8 @@ def test_the_random_state_of_the_caller_stays():
     ({"chunk": 0}, "chunk is a number of variants"),
     ({"grid": {"batch_size": [0]}, "fixed": {"lr": 1}}, "batch_size is a number of samples"),
     ({"grid": {"clip_norm": [-1.0]}, "fixed": {"lr": 1}}, "clip_norm is the largest norm"),
-    ({"grid": {"rate": [0.1]}}, "SGD does not take rate=0.1"),
+    ({"grid": {"rate": [0.1]}}, "nobody takes the setting rate. A setting is an option of SGD"),
+    ({"grid": {"lr": ["fast"]}}, "SGD does not take lr='fast'"),
     ({"grid": {"lr": [0.1, -0.1]}}, "lr is at least 0|Invalid learning rate"),
     ({"optimizer": lambda model, lr: model}, "must make a torch.optim optimizer, and made Linear"),
     ({"validate": [X]}, "validate must be \\(inputs, targets\\) in memory"),
@@ -190,3 +192,67 @@ def test_a_weight_that_is_not_finite_and_a_loss_with_weights_of_its_own():
     assert study.table[1].train_loss == pytest.approx(
         study.table[1].train_mse + 2 * study.table[1].train_mae, rel=1e-12
     )
+
+
+@pytest.mark.parametrize("changes, words", [
+    ({"grid": {"weight_decy": [0.1]}, "fixed": {"lr": 0.1}}, "setting weight_decy: did you mean weight_decay"),
+    ({"optimizer": torch.optim.SGD([nn.Parameter(X)], 0.1)}, "optimizer is a class, and every"),
+    ({"optimizer": "SGD"}, "optimizer is a class"),
+    ({"make": lambda: line().requires_grad_(False)}, "no parameter that requires a gradient"),
+    ({"make": functools.partial(lambda kept: kept, line()), "seeds": 2}, "make_model returned one module twice"),
+    ({"make": lambda: nn.Linear(7, 1).double()}, r"batch of train inputs \(torch.float64 of shape"),
+    ({"make": lambda: nn.Linear(2, 1)}, "Linear cannot take a batch of train inputs"),
+    ({"validate": (X[:, :1], Y)}, "cannot take a batch of validate inputs"),
+    ({"validate": (X, Y[:, 0])}, "torch would broadcast"),
+    ({"make": lambda: nn.Sequential(line(), nn.BatchNorm1d(1).double()), "batch_size": 10}, "1 value"),
+    ({"device": "hat"}, "there is no device 'hat' here"),
+    ({"grid": {"clip_norm": ["a"]}, "fixed": {"lr": 1}}, "clip_norm is the largest norm"),
+    ({"grid": {"batch_size": [2.5]}, "fixed": {"lr": 1}}, "batch_size is a number of samples"),
+    ({"batch_size": 2.5}, "batch_size is a whole number of at least 1"),
+    ({"epochs": True}, "epochs is a whole number"),
+    ({"seeds": 2.0}, "seeds is a number of seeds"),
+    ({"share": 3}, "share knows"),
+])  # fmt: skip
+def test_what_would_go_wrong_later_is_refused_before_the_training(changes, words):
+    with pytest.raises(ts.TruestepError, match=words) as caught:
+        swept(**changes)
+    assert "\n" not in str(caught.value)
+
+
+def test_labels_that_are_no_classes_are_named_and_not_taken_for_something_else():
+    with pytest.raises(ts.DataError, match="labels from 7 to 7 for 3 classes"):
+        ts.sweep(lambda: nn.Linear(2, 3).double(), (X, torch.full((11,), 7)), nn.CrossEntropyLoss(), torch.optim.SGD,
+                 {"lr": [0.1]}, **ASKED)  # fmt: skip
+
+
+def test_no_clipping_is_a_value_of_clipping():
+    study = swept(grid={"clip_norm": [None, 0.01]}, fixed={"lr": 0.1})
+    free = swept(grid={"lr": [0.1]})
+    assert farthest(study.model(0), free.model(0)) < 1e-12
+    assert farthest(study.model(1), free.model(0)) > 1e-3
+
+
+def test_an_optimizer_with_some_arguments_given_is_still_a_class():
+    study = swept(optimizer=functools.partial(torch.optim.SGD, momentum=0.9))
+    for i, row in enumerate(study.table):
+        assert own(study, i, line, lambda m, lr=row.lr: torch.optim.SGD(m.parameters(), lr, momentum=0.9)) < 1e-12
+
+
+def test_attention_is_stacked():
+    block = lambda: nn.TransformerEncoderLayer(2, 1, 4, dropout=0.0, batch_first=True).double()  # noqa: E731
+    data = torch.randn(8, 3, 2).double(), torch.randn(8, 3, 2).double()
+    study = ts.sweep(block, data, nn.MSELoss(), torch.optim.SGD, {"lr": [0.1, 0.01]}, seeds=2, **ASKED)
+    assert not study.notes
+    assert len(set(study.table["train_loss"])) == 4
+
+
+def test_a_study_with_another_start_or_optimizer_is_another_study(tmp_path):
+    swept(run_dir=tmp_path)
+    for changes in ({"optimizer": functools.partial(torch.optim.SGD, momentum=0.5)}, {"make": lambda: zeroed(line())}):
+        with pytest.raises(ts.ConfigError, match="holds another study"):
+            swept(run_dir=tmp_path, **changes)
+
+
+def zeroed(model):
+    nn.init.zeros_(model.weight)
+    return model

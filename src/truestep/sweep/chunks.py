@@ -8,16 +8,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import nn
 
-from truestep.core.batch import leaves, rows, take
+from truestep.core.batch import rows, take
 from truestep.core.errors import ConfigError
-from truestep.core.model import call
 from truestep.sweep.grid import Variant
 from truestep.sweep.settings import Maker
 
-COPIES = 8
-"""Tensors of the size of the weights that are alive at once: weights, gradients, state, and what they become."""
 SHARE = 0.25
 """Of the free memory."""
 
@@ -74,32 +70,6 @@ def layouts(variants: Sequence[Variant], most: int) -> list[Layout]:
 def _layout(rows_of: Sequence[tuple[int, Sequence[Variant]]]) -> Layout:
     variants = tuple(variant for _, own in rows_of for variant in own)
     return Layout(variants, tuple(seed for seed, _ in rows_of))
-
-
-def variant_bytes(model: nn.Module, batch: Any, keeps_best: bool) -> int:
-    """What one variant takes while it trains: copies of its weights, and what forward keeps for backward.
-
-    Measured on one forward pass: the outputs of all modules, each once forward and once as a gradient.
-    """
-    held = [*model.parameters(), *model.buffers()]
-    weights = sum(tensor.nbytes for tensor in held) * (COPIES + 2 * keeps_best)
-    seen = [leaf.nbytes for _, leaf in leaves(batch)]
-
-    def note(module: nn.Module, inputs: Any, output: Any) -> None:
-        seen.extend(leaf.nbytes for _, leaf in leaves(output) if isinstance(leaf, torch.Tensor))
-
-    handles = [module.register_forward_hook(note) for module in model.modules()]
-    modes = [module.training for module in model.modules()]
-    try:
-        model.eval()  # a forward pass in training mode would move running statistics
-        with torch.no_grad():
-            call(model, batch[0])
-    finally:
-        for handle in handles:
-            handle.remove()
-        for module, mode in zip(model.modules(), modes, strict=True):
-            module.training = mode
-    return weights + 3 * sum(seen)
 
 
 def most_at_once(size: int, chunk: int | None, device: torch.device) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,7 +17,7 @@ from truestep.core.errors import ConfigError
 from truestep.core.gradients import Metric
 from truestep.fit.evaluate import EVALUATED_BYTES
 from truestep.sweep.alone import train_alone
-from truestep.sweep.chunks import Group, Layout, first_batch, groups, layouts, most_at_once, variant_bytes
+from truestep.sweep.chunks import Group, Layout, first_batch, groups, layouts, most_at_once
 from truestep.sweep.found import Chunk, Schedule
 from truestep.sweep.grid import Variant
 from truestep.sweep.hyper import columns_of, options_of
@@ -24,7 +25,8 @@ from truestep.sweep.keep import Kept
 from truestep.sweep.progress import Progress
 from truestep.sweep.settings import Maker
 from truestep.sweep.study import Study
-from truestep.sweep.work import CannotStack, Stacker, Work, refuse_unstackable
+from truestep.sweep.tryout import CannotStack, refuse_misfits, refuse_unstackable, variant_bytes
+from truestep.sweep.work import Stacker, Work
 
 
 @dataclass(frozen=True)
@@ -64,8 +66,11 @@ class Conductor:
         steps = self.request.plan.epochs
         self.progress.begin(len(left), steps)
         try:
-            for group in groups(self.request.maker, left, self.request.plan.batch_size):
-                self._group(group)
+            with warnings.catch_warnings():
+                # Torch's own advice to itself about batching rules that it lacks.
+                warnings.filterwarnings("ignore", message=".*performance drop.*")
+                for group in groups(self.request.maker, left, self.request.plan.batch_size):
+                    self._group(group)
         finally:
             self.progress.end()
         self.study.seconds = time.perf_counter() - began
@@ -126,7 +131,10 @@ class Conductor:
         request = self.request
         model = request.maker.make(group.variants[0]).to(request.device)
         model.train()
-        refuse_unstackable(request.maker, model)
+        objective = request.maker.objective
+        refuse_unstackable(objective, model)
+        sides = {"train": request.data, "validate": request.valid}
+        refuse_misfits(model, objective, request.metrics, sides, group.batch_size)
         try:
             rule, options = options_of(request.maker, group.variants, model)
         except ConfigError as error:

@@ -111,14 +111,14 @@ def _seeds_of(point: Mapping[str, Any], seeds: Any) -> Sequence[int]:
             raise ConfigError("a seed in the grid is a whole number, and then stands alone: leave seeds out.")
         return [point["seed"]]
     several = isinstance(seeds, Iterable)
-    found = list(seeds) if several else range(1 if seeds is None else seeds if isinstance(seeds, int) else 0)
+    found = list(seeds) if several else range(1 if seeds is None else seeds if type(seeds) is int else 0)
     if not found or len(set(found)) < len(found) or not all(type(seed) is int and seed >= 0 for seed in found):
         raise ConfigError(f"seeds is a number of seeds, or different whole numbers of at least 0, and not {seeds!r}.")
     return found
 
 
 def _shared(share: Any) -> tuple[str, ...]:
-    found = (share,) if isinstance(share, str) else tuple(share)
+    found = (share,) if isinstance(share, str) or not isinstance(share, Iterable) else tuple(share)
     if strange := [what for what in found if what not in SHARED]:
         raise ConfigError(f"share knows 'weights' and 'order', and {strange[0]!r} is neither.")
     return found

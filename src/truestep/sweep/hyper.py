@@ -27,7 +27,7 @@ def options_of(maker: Maker, variants: Sequence[Variant], model: nn.Module) -> t
     """
     first = maker.make_optimizer(model, variants[0].settings)
     name, held = _read(first, model)
-    if not isinstance(maker.optimizer, type):
+    if not maker.is_class:
         return name, [_read(maker.make_optimizer(model, variant.settings), model)[1] for variant in variants]
     known, found = OPTIONS[type(first)], []
     for variant in variants:

@@ -63,14 +63,19 @@ class Kept:
 
 
 def fingerprint(request: Request) -> str:
-    """What makes two studies the same: variants, data, the model as it prints itself, losses, optimizer, schedule."""
+    """What makes two studies the same: variants, data, schedule, losses, the start and optimizer of the first."""
     digest = hashlib.sha256()
     maker, plan = request.maker, request.plan
-    words: list[Any] = [repr(maker.make(request.variants[0])), repr(maker.objective), maker.optimizer.__qualname__]
+    model = maker.make(request.variants[0])
+    words: list[Any] = [
+        repr(model),
+        repr(maker.objective),
+        repr(maker.make_optimizer(model, request.variants[0].settings)),
+    ]
     words += [list(request.metrics), plan.epochs, plan.batch_size, plan.evaluate_every]
     words += [repr(variant) for variant in request.variants]
     digest.update(json.dumps(words).encode())
-    for _, leaf in [*leaves(request.data), *leaves(request.valid)]:
+    for _, leaf in [*leaves(request.data), *leaves(request.valid), *leaves(model.state_dict())]:
         digest.update(f"{leaf.dtype}{tuple(leaf.shape)}".encode())
         digest.update(leaf.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
     return digest.hexdigest()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import difflib
+import functools
 import inspect
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -73,12 +75,18 @@ class Maker:
             ConfigError: for settings that it does not take.
         """
         options = self.of_optimizer(settings)
-        given = model.parameters() if isinstance(self.optimizer, type) else model
-        name = getattr(self.optimizer, "__name__", "the optimizer")
+        trained = [each for each in model.parameters() if each.requires_grad]
+        if not trained:
+            raise ConfigError(
+                f"{type(model).__name__} has no parameter that requires a gradient: there is nothing to train."
+            )
+        name = name_of(self.optimizer)
         try:
-            made = self.optimizer(given, **options)
+            made = self.optimizer(trained if self.is_class else model, **options)
         except (TypeError, ValueError) as error:
-            raise ConfigError(f"{name} does not take {_listed(options)}: {error}.") from error
+            if strange := self._strange(options):
+                raise ConfigError(self._nobody(strange, name)) from error
+            raise ConfigError(f"{name} does not take {_listed(options)}: {str(error).rstrip('.')}.") from error
         if not isinstance(made, Optimizer):
             raise ConfigError(
                 f"{name} must make a torch.optim optimizer, and made {type(made).__name__}: give a class such as "
@@ -86,11 +94,31 @@ class Maker:
             )
         return made
 
+    @property
+    def is_class(self) -> bool:
+        """Whether the optimizer is a class of torch, bare or with some settings of its own (`functools.partial`)."""
+        return isinstance(_bare(self.optimizer), type)
+
+    def _strange(self, options: Mapping[str, Any]) -> str:
+        """The first setting that the optimizer has no parameter for, or ""."""
+        known, open_ended = _parameters(_bare(self.optimizer)), _takes_any(_bare(self.optimizer))
+        return "" if open_ended else next((name for name in options if name not in known), "")
+
+    def _nobody(self, setting: str, name: str) -> str:
+        known = [*_parameters(_bare(self.optimizer)) - {"params", "model"}, *_parameters(self.model), *OWN]
+        near = difflib.get_close_matches(setting, [*known, *self.objective.terms], n=1)
+        hint = f": did you mean {near[0]}?" if near else ""
+        return (
+            f"nobody takes the setting {setting}{hint or '.'} A setting is an option of {name}, a parameter of make_model, "
+            f"a term of the objective ({', '.join(self.objective.terms)}), or {' or '.join(OWN)}."
+        )
+
     def structure(self, settings: Mapping[str, Any], batch_size: int) -> tuple[Any, ...]:
         """What variants must share to be stacked: the shapes of the model, the batch, whatever is no number."""
         options = self.of_optimizer(settings)
         words = {name: value for name, value in options.items() if not stackable(value)}
-        shape = (self.of_model(settings), batch_size, "clip_norm" in settings, words, sorted(options))
+        clips = settings.get("clip_norm") is not None
+        shape = (self.of_model(settings), batch_size, clips, words, sorted(options))
         return tuple(repr(each) for each in shape)
 
 
@@ -107,9 +135,9 @@ def check(maker: Maker, variants: Sequence[Variant]) -> None:
             if not math.isfinite(value):
                 raise ConfigError(f"the weight of the term {name} is {value}: give a finite number.")
         batch, clip = variant.settings.get("batch_size"), variant.settings.get("clip_norm")
-        if batch is not None and (not isinstance(batch, int) or batch < 1):
+        if "batch_size" in variant.settings and (type(batch) is not int or batch < 1):
             raise ConfigError(f"batch_size is a number of samples, at least 1, and not {batch!r}.")
-        if clip is not None and not clip > 0:
+        if clip is not None and (not isinstance(clip, int | float) or not clip > 0):
             raise ConfigError(f"clip_norm is the largest norm of the gradient, above 0, and not {clip!r}.")
 
 
@@ -132,6 +160,23 @@ def _parameters(function: Callable[..., Any]) -> set[str]:
     except (TypeError, ValueError):
         return set()
     return {each.name for each in known if each.kind in (each.POSITIONAL_OR_KEYWORD, each.KEYWORD_ONLY)}
+
+
+def name_of(function: Callable[..., Any]) -> str:
+    """What a function or class is called, also one with some arguments given."""
+    bare = _bare(function)
+    return getattr(bare, "__name__", type(bare).__name__)
+
+
+def _bare(function: Callable[..., Any]) -> Callable[..., Any]:
+    return _bare(function.func) if isinstance(function, functools.partial) else function
+
+
+def _takes_any(function: Callable[..., Any]) -> bool:
+    try:
+        return any(each.kind is each.VAR_KEYWORD for each in inspect.signature(function).parameters.values())
+    except (TypeError, ValueError):
+        return True
 
 
 def _listed(options: Mapping[str, Any]) -> str:

@@ -92,12 +92,14 @@ def sweep(
     >>> len(study.table), study.table.columns
     (6, ['lr', 'seed', 'train_loss'])
     """
-    _check(make_model, compile, {"epochs": epochs, "batch_size": batch_size, "evaluate_every": evaluate_every})
+    _check(
+        make_model, optimizer, compile, {"epochs": epochs, "batch_size": batch_size, "evaluate_every": evaluate_every}
+    )
     maker = Maker(make_model, optimizer, as_objective(objective))
     refuse_same_names(maker.objective, measured := as_metrics(metrics))
     variants = grids.variants(grid, fixed, seeds, share, trials)
     check(maker, variants)
-    place = torch.device(device)
+    place = _device(device)
     data, valid = _tensors("train", train, place), None if validate is None else _tensors("validate", validate, place)
     plan = Schedule(epochs, batch_size, evaluate_every)
     # Stacking loads torch's function transforms, which take longer to load than all of the library.
@@ -107,17 +109,34 @@ def sweep(
     return Conductor(request, run_dir, progress).run()
 
 
-def _check(make_model: Any, compile: Any, numbers: Mapping[str, Any]) -> None:
+def _check(make_model: Any, optimizer: Any, compile: Any, numbers: Mapping[str, Any]) -> None:
     for name, number in numbers.items():
         least = 0 if name == "evaluate_every" else 1
-        if not isinstance(number, int) or number < least:
+        if type(number) is not int or number < least:
             raise ConfigError(f"{name} is a whole number of at least {least}, and not {number!r}.")
     if compile not in ("auto", True, False):
         raise ConfigError(f"compile knows 'auto', True and False, and {compile!r} is none of them.")
+    if not callable(optimizer) or isinstance(optimizer, torch.optim.Optimizer):
+        raise ConfigError(
+            f"optimizer is a class, and every variant makes one of its own: torch.optim.SGD with grid={{'lr': [...]}}, "
+            f"or a function (model, **settings), and not {type(optimizer).__name__}."
+        )
     if not callable(make_model) or isinstance(make_model, torch.nn.Module):
         raise ConfigError(
             "make_model is a function that returns a new model: ts.sweep(lambda: nn.Linear(200, 1), ...)."
         )
+
+
+def _device(given: Any) -> torch.device:
+    try:
+        place = torch.device(given)
+        torch.empty(0, device=place)
+    except (RuntimeError, AssertionError, TypeError) as error:
+        reason = (str(error).splitlines() or ["unknown"])[0].rstrip(".")
+        raise ConfigError(
+            f"there is no device {given!r} here ({reason}): leave device out to sweep on the cpu."
+        ) from error
+    return place
 
 
 def _tensors(name: str, data: Any, device: torch.device) -> Batch:

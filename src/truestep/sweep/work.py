@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from truestep.core.batch import Batch, split, to_device
-from truestep.core.errors import TruestepError
+from truestep.core.errors import ConfigError, TruestepError
 from truestep.core.gradients import Metric
 from truestep.sweep.chunks import Layout
 from truestep.sweep.found import Chunk, Schedule
@@ -20,6 +20,7 @@ from truestep.sweep.programs import Programs
 from truestep.sweep.settings import Maker
 from truestep.sweep.stack import Fixed, Stack, State, stacked
 from truestep.sweep.train import Trainer
+from truestep.sweep.tryout import CannotStack, first_sentence
 
 Say = Callable[[str], None]
 
@@ -70,8 +71,7 @@ class Stacker:
         except TruestepError:
             raise
         except Exception as error:
-            first = (str(error).splitlines() or [""])[0]
-            raise CannotStack(f"{type(error).__name__}: {first}") from error
+            raise CannotStack(f"{type(error).__name__}: {first_sentence(error)}") from error
 
     def trainer(self, layout: Layout) -> Trainer:
         """The variants of a layout, stacked and ready."""
@@ -92,7 +92,7 @@ class Stacker:
         picked = [work.places[variant.index] for variant in layout.variants]
         rules, hyper = rules_of(work.rule, work.columns, picked, params, shape)
         settings = [variant.settings for variant in layout.variants]
-        limits = [one["clip_norm"] for one in settings if "clip_norm" in one]
+        limits = [one["clip_norm"] for one in settings if one.get("clip_norm") is not None]
         weights = {
             name: [one[name] for one in map(work.maker.weights, settings)] for name in work.maker.weights(settings[0])
         }
@@ -125,21 +125,8 @@ def models(maker: Maker, variants: Sequence[Variant]) -> list[nn.Module]:
     for variant in variants:
         if variant.weights not in made:
             made[variant.weights] = maker.make(variant)
+    if len({id(model) for model in made.values()}) < len(made):
+        raise ConfigError(
+            "make_model returned one module twice: make a new one at each call, lambda: nn.Linear(200, 1)."
+        )
     return [made[variant.weights] for variant in variants]
-
-
-class CannotStack(Exception):
-    """Says why the variants of a group have to be trained one after another."""
-
-
-def refuse_unstackable(maker: Maker, model: nn.Module) -> None:
-    """Raise for what is known not to be stackable before it is tried.
-
-    Raises:
-        CannotStack: with the reason.
-    """
-    if any(True for _ in maker.objective.parameters()):
-        raise CannotStack("the loss has parameters of its own.")
-    lazy = [name for name, each in model.named_parameters() if isinstance(each, nn.UninitializedParameter)]
-    if lazy:
-        raise CannotStack(f"{lazy[0]} has no shape before its first forward pass.")
