@@ -43,6 +43,12 @@ def test_every_recipe_stays_under_a_hundred_lines():
     assert in_lines([words for source in recipes for words in budgets.long_file(source, budgets.RECIPE_LINES)]) == ""
 
 
+def test_every_lesson_stays_under_a_hundred_and_twenty_lines():
+    lessons = [source for source in LIBRARY if source.room == "lessons"]
+    assert lessons
+    assert in_lines([words for source in lessons for words in budgets.long_file(source, budgets.LESSON_LINES)]) == ""
+
+
 def test_only_the_loss_divides_a_total_by_a_count():
     elsewhere = [source for source in LIBRARY if source.name != "truestep.core.loss"]
     assert len(elsewhere) == len(LIBRARY) - 1

@@ -1,7 +1,7 @@
 """truestep: every training step exact, explained, checked, fast.
 
-The names here are the public surface; `ts.data`, `ts.metrics`, `ts.events`, `ts.plot`, `ts.recipes` and `ts.d2l` hold
-more.
+The names here are the public surface; `ts.data`, `ts.metrics`, `ts.events`, `ts.plot`, `ts.recipes`, `ts.lessons` and
+`ts.d2l` hold more.
 """
 
 from importlib import import_module as _import_module
@@ -29,7 +29,7 @@ from truestep.fit.run import Run
 from truestep.sweep.sweep import sweep
 
 if TYPE_CHECKING:
-    from truestep import d2l, plot, recipes
+    from truestep import d2l, lessons, plot, recipes
     from truestep.sweep.draws import choice, loguniform, uniform
     from truestep.sweep.study import Study
 
@@ -65,6 +65,7 @@ __all__ = [
     "events",
     "explain",
     "fit",
+    "lessons",
     "loguniform",
     "metrics",
     "per_epoch",
@@ -88,7 +89,7 @@ _LATER = {
 
 def __getattr__(name: str) -> object:
     # Surfaces are loaded when used.
-    if name in ("d2l", "plot", "recipes"):
+    if name in ("d2l", "lessons", "plot", "recipes"):
         return _import_module(f"truestep.{name}")
     if name in _LATER:
         return getattr(_import_module(f"truestep.{_LATER[name]}"), name)

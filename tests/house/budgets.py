@@ -7,6 +7,7 @@ from house.source import Source
 FILE_LINES = 300
 FUNCTION_LINES = 40
 RECIPE_LINES = 99
+LESSON_LINES = 119
 
 
 def long_file(source: Source, most: int) -> list[str]:

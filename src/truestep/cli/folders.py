@@ -38,6 +38,12 @@ def claim(run_dir: str | None, root: str | None, name: str, config: Mapping[str,
     return folder
 
 
+def done(folder: Path) -> None:
+    """Write down that what `claim` made the folder for has finished."""
+    with RunDB(folder / DATABASE):
+        pass  # leaving it says so
+
+
 def give_back(folder: Path) -> None:
     """Remove what `claim` made, where the run never began; a run that began stays, with the reason of its end."""
     with suppress(ts.TruestepError, OSError):

@@ -11,17 +11,18 @@ from collections.abc import Sequence
 import torch
 
 import truestep as ts
-from truestep.cli import CLEAN, FAILED, INTERRUPTED, USAGE, Interrupted, runs, train
+from truestep.cli import CLEAN, FAILED, INTERRUPTED, USAGE, Interrupted, lesson, runs, train
 from truestep.cli.options import Parser
 from truestep.cli.show import say, show_json
 
-COMMANDS = {"train": train, "runs": runs}
+COMMANDS = {"train": train, "lesson": lesson, "runs": runs}
 EXAMPLES = """examples:
   truestep train lenet5                      LeNet-5 on real handwritten digits, which are shipped
   truestep train lenet5 --form classic       the same with sigmoids and average pooling
   truestep train softmax --micro-batch 64    batches in parts, and the same weights
   truestep train mlp --data mnist --fetch    MNIST, fetched once
   truestep train --list                      all recipes
+  truestep lesson momentum                   a question about training, answered by measuring
   truestep runs                              what was trained
 
 stdout carries results, stderr progress; --json prints one JSON object instead.

@@ -55,6 +55,17 @@ def show_table(
     print(drawn.get(), end="")
 
 
+def show_words(*paragraphs: str) -> None:
+    """Paragraphs on stdout: wrapped for a terminal, a letter of Chinese being two columns wide; whole in a pipe."""
+    if not sys.stdout.isatty():
+        print("\n".join(paragraphs))
+        return
+    console = Console(highlight=False, markup=False, emoji=False)
+    with console.capture() as wrapped:
+        console.print("\n".join(paragraphs), width=min(console.width, 100))
+    print(wrapped.get(), end="")
+
+
 def show_history(history: Sequence[Mapping[str, Any]], best: int | None) -> None:
     """An epoch a line, with every figure of training and validation; the best epoch has a star."""
     if not history:

@@ -1,4 +1,4 @@
-"""Figures: curves, live ones too, grids of images, shares of a ledger, and their files; imports matplotlib on use."""
+"""Figures: curves, live ones too, charts, images, shares of a ledger, and their files; imports matplotlib on use."""
 
 import importlib
 import os
@@ -8,13 +8,37 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from truestep.core.errors import ConfigError
+from truestep.plot.panels import Bars, Curve, Panel
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from truestep.plot.growing import Live
 
-__all__ = ["curves", "image_grid", "ledger_shares", "live", "pyplot", "save", "svg_in_notebook"]
+__all__ = [
+    "Bars",
+    "Curve",
+    "Panel",
+    "chart",
+    "curves",
+    "image_grid",
+    "ledger_shares",
+    "live",
+    "pyplot",
+    "save",
+    "svg_in_notebook",
+]
+
+
+def chart(panels: Sequence[Panel], title: str | None = None) -> "Figure":
+    """Curves and bars, one pair of axes a panel, side by side, with one legend below them.
+
+    A name has one look in all panels. Raises `DataError` where a panel is empty, or for more names than looks.
+    """
+    _need_matplotlib()
+    from truestep.plot.charts import draw_chart
+
+    return draw_chart(panels, title)
 
 
 def curves(history: Sequence[Mapping[str, Any]], title: str | None = None, best: int | None = None) -> "Figure":

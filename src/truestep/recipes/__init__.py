@@ -34,8 +34,8 @@ def load(name: str) -> ModuleType:
     return import_module(f"truestep.recipes.{known.replace('-', '_')}")
 
 
-def choose(what: str, given: str, known: Sequence[str]) -> str:
-    """`given`, where it is one of `known`.
+def choose(what: str, given: str, known: Sequence[str], where: str = "") -> str:
+    """`given`, where it is one of `known`; `where` says where a long list of them is to be seen.
 
     Raises:
         ConfigError: where it is not, with the nearest that is.
@@ -44,4 +44,5 @@ def choose(what: str, given: str, known: Sequence[str]) -> str:
         return given
     near = difflib.get_close_matches(given.lower(), known, n=1, cutoff=0.5)
     hint = f"did you mean {near[0]}? " if near else ""
-    raise ts.ConfigError(f"there is no {what} {given!r}; {hint}it is one of {', '.join(known)}.")
+    listed = where or f"it is one of {', '.join(known)}"
+    raise ts.ConfigError(f"there is no {what} {given!r}; {hint}{listed}.")
