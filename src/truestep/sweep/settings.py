@@ -109,8 +109,8 @@ class Maker:
         near = difflib.get_close_matches(setting, [*known, *self.objective.terms], n=1)
         hint = f": did you mean {near[0]}?" if near else ""
         return (
-            f"nobody takes the setting {setting}{hint or '.'} A setting is an option of {name}, a parameter of make_model, "
-            f"a term of the objective ({', '.join(self.objective.terms)}), or {' or '.join(OWN)}."
+            f"nobody takes the setting {setting}{hint or '.'} A setting is an option of {name}, a parameter of "
+            f"make_model, a term of the objective ({', '.join(self.objective.terms)}), or {' or '.join(OWN)}."
         )
 
     def structure(self, settings: Mapping[str, Any], batch_size: int) -> tuple[Any, ...]:
