@@ -17,6 +17,7 @@ from truestep.core.schedule import per_epoch, per_step
 from truestep.core.step import TrainStep
 from truestep.explain.ledger import Account, Ledger
 from truestep.explain.record import explain
+from truestep.explain.trail import Trail
 from truestep.fit import events, metrics
 from truestep.fit.evaluate import Evaluation, evaluate
 from truestep.fit.fit import fit
@@ -54,6 +55,7 @@ __all__ = [
     "StepOut",
     "Study",
     "Term",
+    "Trail",
     "TrainStep",
     "TruestepError",
     "choice",
