@@ -138,7 +138,8 @@ def echoes(accounts: Mapping[str, Any]) -> list[Echo]:
     whole = sum(float((account.entries["momentum"] ** 2).sum()) for account in told)
     numbers = sorted({back for account in told for back in account.momentum_by_step if isinstance(back, int)})
     found = []
-    for back in [*numbers, *([OLDER] if told else [])]:
+    aged = any(account.momentum_by_step[OLDER].any() for account in told)
+    for back in [*numbers, *([OLDER] if aged else [])]:
         mine = [(a.momentum_by_step[back], a.entries["momentum"]) for a in told if back in a.momentum_by_step]
         along = sum(float((part * momentum).sum()) for part, momentum in mine)
         norm = math.hypot(*(float(part.norm()) for part, _ in mine))
