@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 import runpy
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib.machinery import SourceFileLoader
@@ -123,3 +123,35 @@ def _own(trace: TracebackType | None) -> TracebackType | None:
     while trace is not None and trace.tb_frame.f_code.co_filename.startswith(OURS):
         trace = trace.tb_next
     return trace
+
+
+def cut(words: Sequence[str], takes: Mapping[str, int], anywhere: Callable[[str], bool]) -> tuple[list[str], list[str]]:
+    """The words of a command line that are ours, and from the program's name on those that are the program's.
+
+    Options of ours stand before the name or right behind it; the first word that is none of them begins the program's
+    own, and `--` does so too. `-m NAME` names a module.
+
+    Args:
+        words: the command line, from the command on.
+        takes: options of ours -> how many values each takes.
+        anywhere: whether options of ours are taken from anywhere behind this name, as behind that of a recipe.
+    """
+    ours, rest = list(words[:1]), list(words[1:])
+    name: list[str] = []
+    own: list[str] = []
+    while rest:
+        word = rest.pop(0)
+        option = word.partition("=")[0]
+        if option in takes:
+            ours += [word, *(rest.pop(0) for _ in range(takes[option] if word == option else 0) if rest)]
+        elif not name and word == "-m" and rest:
+            name = [word, rest.pop(0)]
+        elif not name and not word.startswith("-"):
+            name = [word]
+        elif not name:
+            ours.append(word)  # nobody knows it: the parser says so
+        elif anywhere(name[-1]):
+            own.append(word)
+        else:
+            return ours, [*name, *([] if word == "--" else [word]), *rest]
+    return ours, [*name, *own]
