@@ -9,6 +9,7 @@ from torch.nn.functional import l1_loss, mse_loss
 
 import truestep as ts
 from truestep.explain.ledger import OWN_RULE
+from truestep.explain.sheets import facts
 from unit.loop_cases import OPTIMIZERS, batches, causes, explained, network, two_terms
 
 
@@ -166,3 +167,33 @@ def test_the_step_of_a_program_that_uses_ours_is_explained_whole():
         assert ledger.out.samples == samples
         assert len(ledger.samples.losses) == samples
         assert [back for back in ledger["0.weight"].momentum_by_step if isinstance(back, int)] == [1, 2, 3]
+
+
+def test_a_compiled_model_is_called_as_the_model_itself_and_nothing_is_said_of_our_hooks():
+    def loop() -> None:
+        model = network()
+        compiled = torch.compile(model, backend="eager")
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        for x, y in batches():
+            optimizer.zero_grad()
+            loss = mse_loss(compiled(x), y)
+            loss.backward()
+            optimizer.step()
+
+    ledger = explained(loop, 2)
+    assert list(ledger) == ["0.weight", "0.bias", "2.weight", "2.bias"]
+    assert not ledger.modules  # inside a compiled model nobody looks
+
+
+def test_a_gradient_that_no_backward_pass_made_is_told_as_it_is():
+    def loop() -> None:
+        w = torch.ones(3, requires_grad=True)
+        optimizer = torch.optim.SGD([w], lr=0.1)
+        while True:
+            (w.grad,) = torch.autograd.grad(w.square().sum(), w)
+            optimizer.step()
+
+    for number in (1, 5):
+        ledger = explained(loop, number)
+        assert causes(ledger) == ["changed by the program"]
+        assert "loss" not in dict(facts(ledger))

@@ -56,6 +56,12 @@ def in_a_dict(model: nn.Module, x: Tensor, y: Tensor) -> None:
     sum(losses.values()).backward()
 
 
+# fmt: off
+def on_one_line(model: nn.Module, x: Tensor, y: Tensor) -> None:
+    loss = mse_loss(model(x), y) + penalty(model); loss.backward()  # noqa: E702
+# fmt: on
+
+
 def in_a_list(model: nn.Module, x: Tensor, y: Tensor) -> None:
     terms = [mse_loss(model(x), y), penalty(model)]
     sum(terms).backward()
@@ -95,6 +101,7 @@ def hidden(model: nn.Module, x: Tensor, y: Tensor) -> None:
         (by_expressions, ["mse_loss(model(x), y)", "penalty(model)"]),
         (step_by_step, ["mse_loss(model(x), y)", "l1_loss(model(x), y)"]),
         (in_a_dict, ["losses['mse']", "losses['mae']"]),
+        (on_one_line, ["mse_loss(model(x), y)", "penalty(model)"]),
         (in_a_list, ["terms[0]", "terms[1]"]),
         (at_once, ["mse_loss(model(x), y)", "cross_entropy(model(x), y.softmax(1))"]),
         (by_sample, ["((model(x) - y) ** 2).sum(1)", "model[0].weight.square().sum()"]),

@@ -91,7 +91,7 @@ def facts(ledger: Ledger) -> tuple[tuple[str, str], ...]:
     rules = list(dict.fromkeys(ledger.rules.values()))
     said = [
         ("step", ledger.step),
-        ("loss", number(out.loss)),
+        ("loss", number(out.loss) if out.totals else ""),
         ("samples", whole(out.samples) if out.samples else ""),
         ("learning rate", "" if out.lr is None else f"{out.lr:g}"),
         ("gradient norm", norm),

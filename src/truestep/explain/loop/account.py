@@ -15,7 +15,7 @@ from truestep.core.errors import ConfigError
 from truestep.core.outcome import StepOut
 from truestep.explain.entries import Moved, account, cosines, filled, scale_of
 from truestep.explain.ledger import OWN_RULE, ROUNDING, Account, Ledger
-from truestep.explain.loop.gradients import CLIPPED, Cause, Gradients
+from truestep.explain.loop.gradients import CHANGED, CLIPPED, Cause, Gradients
 from truestep.explain.loop.naming import Term
 from truestep.explain.modules import ModuleRecord
 from truestep.explain.samples import Samples
@@ -116,7 +116,7 @@ def _moved(
         if part is not None:
             terms[label] = part if held is None else held + part
     gradient = None if parameter.grad is None else parameter.grad.detach()
-    return Moved(name, old, parameter.detach().clone(), gradient, terms or {"gradient": gradient})
+    return Moved(name, old, parameter.detach().clone(), gradient, terms or {CHANGED: gradient})
 
 
 def _renamed(told: Account) -> Account:

@@ -47,6 +47,7 @@ class Gradients:
     losses: list[float] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     _known: dict[Tensor, Tensor | None] = field(default_factory=dict)
+    _object: dict[Tensor, Tensor | None] = field(default_factory=dict)
     _plain: int = 0  # losses whose scale is off already
     _running: Cause | None = None  # while a backward pass runs: what it does is its own
     _told: bool = False  # the pass that runs has given each term its part already
@@ -114,6 +115,8 @@ class Gradients:
             if self._running is None:
                 self.parts[parameter], self._known[parameter] = {}, None
             return
+        if now is not self._object.get(parameter) and self.parts[parameter].keys() == {(0, LEFT)}:
+            self.parts[parameter], known = {}, None  # another tensor in its place: nothing of it is left
         now = filled(now, parameter).detach()
         if known is None or not torch.equal(now, known):
             if not self._told:
@@ -135,5 +138,5 @@ class Gradients:
         held[cause] = held[cause] + part if cause in held else part
 
     def _look(self, parameter: Tensor) -> None:
-        now = parameter.grad
+        now = self._object[parameter] = parameter.grad
         self._known[parameter] = None if now is None else filled(now, parameter).detach().clone()

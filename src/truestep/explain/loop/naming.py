@@ -79,7 +79,7 @@ def parameter_names(parameters: Sequence[Tensor], around: Sequence[FrameType]) -
     for module in modules(parameters):
         for name, parameter in module.named_parameters():
             if parameter in wanted:
-                found.setdefault(parameter, name)
+                found.setdefault(parameter, plain(name))
     for name, value in _values(around):
         if isinstance(value, Tensor) and value in wanted:
             found.setdefault(value, name)
@@ -87,6 +87,11 @@ def parameter_names(parameters: Sequence[Tensor], around: Sequence[FrameType]) -
     for number, parameter in enumerate(parameters):
         names.append(_once(found.get(parameter, f"parameter {number}"), names))
     return dict(zip(parameters, names, strict=True))
+
+
+def plain(name: str) -> str:
+    """The name of a part of a model without what `torch.compile` wraps around it."""
+    return name.replace("_orig_mod.", "")
 
 
 def modules(parameters: Sequence[Tensor]) -> list[nn.Module]:
@@ -138,7 +143,7 @@ def _expressions(frame: FrameType) -> list[str]:
         return []
     scope = _scope(tree, frame)
     loss = next((found for node in ast.walk(scope) if (found := _differentiated(node, frame.f_lineno))), None)
-    return [] if loss is None else [ast.unparse(term) for term in _terms(loss, _assignments(scope, frame.f_lineno))]
+    return [] if loss is None else [ast.unparse(term) for term in _terms(loss, _assignments(scope, _place(loss)))]
 
 
 def _scope(tree: ast.Module, frame: FrameType) -> ast.AST:
@@ -163,8 +168,12 @@ def _differentiated(node: ast.AST, line: int) -> ast.expr | None:
 Assigned = dict[str, list[ast.stmt]]
 
 
-def _assignments(scope: ast.AST, line: int) -> Assigned:
-    """Name -> the statements before a line that give it a value, in the order of the lines."""
+def _place(node: ast.expr | ast.stmt) -> tuple[int, int]:
+    return node.lineno, node.col_offset
+
+
+def _assignments(scope: ast.AST, end: tuple[int, int]) -> Assigned:
+    """Name -> the statements before a place in the source that give it a value, in their order."""
     found: Assigned = {}
     for node in ast.walk(scope):
         match node:
@@ -172,9 +181,9 @@ def _assignments(scope: ast.AST, line: int) -> Assigned:
                 ast.Assign(targets=[ast.Name(id=name)])
                 | ast.AugAssign(target=ast.Name(id=name))
                 | ast.AnnAssign(target=ast.Name(id=name), value=ast.expr())
-            ) if node.lineno < line:
+            ) if _place(node) < end:
                 found.setdefault(name, []).append(node)
-    return {name: sorted(statements, key=lambda one: one.lineno) for name, statements in found.items()}
+    return {name: sorted(statements, key=_place) for name, statements in found.items()}
 
 
 def _terms(expression: ast.expr, assigned: Assigned, own: str = "") -> list[ast.expr]:

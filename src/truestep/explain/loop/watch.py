@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any
@@ -18,7 +19,7 @@ from truestep.core.step import TrainStep
 from truestep.explain.ledger import Ledger
 from truestep.explain.loop.account import Start, ledger
 from truestep.explain.loop.gradients import CLIPPED, Gradients, Pass
-from truestep.explain.loop.naming import frames, modules, parameter_names, taken_apart
+from truestep.explain.loop.naming import frames, modules, parameter_names, plain, taken_apart
 from truestep.explain.measure import variant
 from truestep.explain.modules import ModuleWatch
 from truestep.explain.record import explain
@@ -64,6 +65,8 @@ class LoopWatch:
 
     def __enter__(self) -> LoopWatch:
         enter = self._stack.enter_context
+        enter(warnings.catch_warnings())  # of ours alone: a hook that sees a compiled module twice does no harm here
+        warnings.filterwarnings("ignore", message=r"Using `torch.compile\(module\)` when there are global hooks")
         enter(_hooked(register_optimizer_step_pre_hook(lambda one, args, words: self._before(one))))
         enter(_hooked(register_optimizer_step_post_hook(lambda one, args, words: self._after(one))))
         enter(_hooked(nn.modules.module.register_module_forward_hook(self._forward)))
@@ -119,7 +122,7 @@ class LoopWatch:
 
     def _ledger(self, start: Start, gradients: Gradients) -> Ledger:
         names = parameter_names(list(start.before), frames())
-        called = {str(id(module)): name for top in modules(list(start.before)) for name, module in top.named_modules()}
+        called = {str(id(one)): plain(name) for top in modules(list(start.before)) for name, one in top.named_modules()}
         records = [record.named(called[record.name]) for record in self._modules.records if record.name in called]
         trail = self._remember(start.optimizer)
         return ledger(start, gradients, names, trail, records, self._which(start.optimizer))
@@ -185,6 +188,8 @@ class LoopWatch:
         return out
 
     def _forward(self, module: nn.Module, args: Any, output: Any) -> None:
+        if torch.compiler.is_compiling():  # else this would become a part of the program that is compiled
+            return
         own = any(True for _ in module.parameters(recurse=False)) or not any(True for _ in module.children())
         if own and self._gradients is not None and not self._inside and torch.is_grad_enabled():
             self._modules.seen(str(id(module)), module, output)
