@@ -15,12 +15,9 @@ from truestep.core.objective import Objective, Term
 from truestep.core.outcome import StepOut
 from truestep.core.schedule import per_epoch, per_step
 from truestep.core.step import TrainStep
-from truestep.explain.chain import Chain, write_out
-from truestep.explain.claims import Proof
-from truestep.explain.compare import Comparison, compare
 from truestep.explain.ledger import Account, Ledger
-from truestep.explain.prove import prove
 from truestep.explain.record import explain
+from truestep.explain.trail import Trail
 from truestep.fit import events, metrics
 from truestep.fit.evaluate import Evaluation, evaluate
 from truestep.fit.fit import fit
@@ -30,6 +27,10 @@ from truestep.sweep.sweep import sweep
 
 if TYPE_CHECKING:
     from truestep import d2l, lessons, plot, recipes
+    from truestep.explain.chain.write import Chain, write_out
+    from truestep.explain.claims import Proof
+    from truestep.explain.compare import Comparison, compare
+    from truestep.explain.prove import prove
     from truestep.sweep.draws import choice, loguniform, uniform
     from truestep.sweep.study import Study
 
@@ -54,6 +55,7 @@ __all__ = [
     "StepOut",
     "Study",
     "Term",
+    "Trail",
     "TrainStep",
     "TruestepError",
     "choice",
@@ -79,16 +81,22 @@ __all__ = [
 ]
 
 
+# What a program that only trains never needs is loaded when used: surfaces, and the rarer ways to look at a step.
 _LATER = {
+    "Chain": "explain.chain.write",
+    "Comparison": "explain.compare",
+    "Proof": "explain.claims",
     "Study": "sweep.study",
     "choice": "sweep.draws",
+    "compare": "explain.compare",
     "loguniform": "sweep.draws",
+    "prove": "explain.prove",
     "uniform": "sweep.draws",
+    "write_out": "explain.chain.write",
 }
 
 
 def __getattr__(name: str) -> object:
-    # Surfaces are loaded when used.
     if name in ("d2l", "lessons", "plot", "recipes"):
         return _import_module(f"truestep.{name}")
     if name in _LATER:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 import truestep as ts
-from truestep.explain.chain import Chain, write_out
+from truestep.explain.chain.write import Chain, write_out
 
 W, B, X, TARGET = -0.2505, 0.9166, [1.0, 2.0, 3.0], [1.5, 2.5, 3.5]
 

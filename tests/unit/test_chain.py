@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from torch.autograd.function import Function
 
 import truestep as ts
-from truestep.explain.chain import LINES, PARAMETERS, SAMPLES, Chain, write_out
-from truestep.explain.notation import number
+from truestep.explain.chain.notation import number
+from truestep.explain.chain.write import LINES, PARAMETERS, SAMPLES, Chain, write_out
 from unit.chain_cases import NAMES, OPAQUE, TARGET, B, Case, W, X, case, of_function
 from unit.chain_reader import Interval, compute
 

@@ -8,8 +8,8 @@ import torch
 from torch import nn
 
 import truestep as ts
-from truestep.explain.chain import Chain, write_out
-from truestep.explain.notation import number
+from truestep.explain.chain.notation import number
+from truestep.explain.chain.write import Chain, write_out
 from unit.chain_cases import NAMES, case, of_function
 
 

@@ -163,7 +163,7 @@ def test_a_gradient_that_cancels_is_not_called_wrong_for_its_rounding():
         model.weight.copy_(torch.linalg.lstsq(x.double(), y.double()).solution.T)  # the least loss: its gradient is 0
     proof = prove(ts.TrainStep(model, nn.MSELoss(), torch.optim.SGD(model.parameters(), lr=0.1)), x, y)
     assert proof.exact, proof
-    claim = found(proof, "micro-batches of 1 ")[0]
+    claim = max(found(proof, "micro-batches of "), key=lambda one: one.error)  # which one is off hangs on the processor
     assert claim.error > 1e-3
     assert claim.words.startswith("The gradient nearly cancels")
 

@@ -3,7 +3,7 @@
 Exit statuses: 0 clean, 1 findings, 2 usage, 3 what was started failed, 130 interrupted.
 """
 
-CLEAN, USAGE, FAILED, INTERRUPTED = 0, 2, 3, 130
+CLEAN, FINDINGS, USAGE, FAILED, INTERRUPTED = 0, 1, 2, 3, 130
 
 
 class Interrupted(Exception):

@@ -11,11 +11,11 @@ from collections.abc import Sequence
 import torch
 
 import truestep as ts
-from truestep.cli import CLEAN, FAILED, INTERRUPTED, USAGE, Interrupted, lesson, runs, train
+from truestep.cli import CLEAN, FAILED, INTERRUPTED, USAGE, Interrupted, explain, lesson, prove, runs, train
 from truestep.cli.options import Parser
 from truestep.cli.show import say, show_json
 
-COMMANDS = {"train": train, "lesson": lesson, "runs": runs}
+COMMANDS = {"train": train, "lesson": lesson, "explain": explain, "prove": prove, "runs": runs}
 EXAMPLES = """examples:
   truestep train lenet5                      LeNet-5 on real handwritten digits, which are shipped
   truestep train lenet5 --form classic       the same with sigmoids and average pooling
@@ -23,6 +23,8 @@ EXAMPLES = """examples:
   truestep train mlp --data mnist --fetch    MNIST, fetched once
   truestep train --list                      all recipes
   truestep lesson momentum                   a question about training, answered by measuring
+  truestep explain train.py --step 10        what moved the weights in the 10th update of any script
+  truestep prove lenet5                      whether the step of a recipe is exact
   truestep runs                              what was trained
 
 stdout carries results, stderr progress; --json prints one JSON object instead.
@@ -31,9 +33,9 @@ exit status: 0 clean, 1 findings, 2 usage, 3 what was started failed, 130 interr
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line `argv`, by default that of the process, and return its exit status."""
-    words = list(sys.argv[1:] if argv is None else argv)
+    words, program = explain.cut_off(list(sys.argv[1:] if argv is None else argv))
     try:
-        status = _run(words)
+        status = _run(words, program)
         sys.stdout.flush()  # here a reader that has gone is noticed in good order
         return status
     except ts.TruestepError as error:
@@ -49,7 +51,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return FAILED
 
 
-def _run(words: list[str]) -> int:
+def _run(words: list[str], program: list[str]) -> int:
     parser = Parser(prog="truestep", description="Training steps that are exact, from the command line.")
     parser.epilog = EXAMPLES
     parser.add_argument("--version", action="store_true", help="print the version and leave")
@@ -67,6 +69,7 @@ def _run(words: list[str]) -> int:
     if found.command is None:
         parser.print_help(sys.stderr)
         return USAGE
+    found.program = program
     return COMMANDS[found.command].run(found)
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from rich import box
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 MOST = 40  # a longer history is thinned out on the screen
 WIDE = 10_000  # columns of what is no terminal
@@ -28,7 +29,7 @@ def show_json(found: Mapping[str, Any]) -> None:
 
 def show_table(
     heads: Sequence[str],
-    rows: Sequence[Sequence[str]],
+    rows: Sequence[Sequence[str | Text]],
     words: Collection[str] = (),
     bold: int | None = None,
     spare: Sequence[str] = (),

@@ -84,13 +84,26 @@ def run(found: argparse.Namespace) -> int:
         return _train(found, rank, place)
 
 
-def _train(found: argparse.Namespace, rank: int, place: torch.device) -> int:
+def read(words: Sequence[str]) -> argparse.Namespace:
+    """A recipe and its options, as `truestep train` reads these words: other commands start recipes too."""
+    parser = Parser(prog="truestep")
+    add_to(parser.add_subparsers())
+    return parser.parse(canonical(["train", *words]))
+
+
+def prepared(found: argparse.Namespace, rank: int, place: torch.device) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What the recipe's own `train` is called with, its data loaded: options of the recipe, and settings of `fit`."""
     options = {name: getattr(found, name) for name in found.options}
-    settings = {name: getattr(found, name) for name in found.settings}
-    asked = {"recipe": found.recipe, **options, **settings, "device": str(place)}
-    split = None
     if "data" in options:
-        split = options["data"] = _load(found, rank, place)
+        options["data"] = _load(found, rank, place)
+    return options, {name: getattr(found, name) for name in found.settings}
+
+
+def _train(found: argparse.Namespace, rank: int, place: torch.device) -> int:
+    options, settings = prepared(found, rank, place)
+    asked = {"recipe": found.recipe, **options, **settings, "device": str(place)}
+    split = options.get("data")
+    if isinstance(split, ts.data.Split):
         asked |= {"data": split.name, "source": found.data}
     if rank:
         return _status(found.module.train(**options, **settings, progress=False))

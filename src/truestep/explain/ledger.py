@@ -26,12 +26,15 @@ class Account:
 
     `entries`: cause -> float64 tensor of the parameter's shape; their sum in this order is `change` to the last bit.
     `change`: the parameter after the step minus before, in float64, where float32 numbers subtract exactly.
+    `momentum_by_step`: where a `Trail` was kept, steps back -> its part of the entry "momentum"; "older", what is from
+    before the trail; and "rounding". Their sum in this order is that entry to the last bit.
     """
 
     name: str
     before: Tensor
     change: Tensor
     entries: Mapping[str, Tensor]
+    momentum_by_step: Mapping[int | str, Tensor] = field(default_factory=dict)
 
     @property
     def ratio(self) -> float:
@@ -56,7 +59,7 @@ class Ledger:
     `ledger["fc.weight"]` is the account of a parameter; `out` what the step reported; `rules` how each parameter was
     updated; `clipped` the gradient norm before and after clipping; `cosines` between the gradients of two terms;
     `samples` losses and gradient norms by sample; `modules` activations and gradients by module; `notes` what could not
-    be known.
+    be known; `step` which step it was, where that is not plain.
     """
 
     out: StepOut
@@ -67,6 +70,7 @@ class Ledger:
     samples: Samples
     modules: tuple[ModuleRecord, ...]
     notes: tuple[str, ...] = field(default_factory=tuple)
+    step: str = ""
 
     def __getitem__(self, name: str) -> Account:
         if name not in self.accounts:

@@ -45,6 +45,10 @@ class ModuleRecord:
     infinities: int
     gradient: float | None = None
 
+    def named(self, name: str) -> ModuleRecord:
+        """The same under another name."""
+        return replace(self, name=name)
+
 
 class ModuleWatch:
     """Watches what a model does inside a `with` block; afterwards `records` has one entry a call, in forward order.
@@ -81,7 +85,8 @@ class ModuleWatch:
         while self._hooks:
             self._hooks.pop().remove()
 
-    def _seen(self, name: str, module: nn.Module, output: Any) -> None:
+    def seen(self, name: str, module: nn.Module, output: Any) -> None:
+        """Note one call of a module."""
         found = next((leaf for _, leaf in leaves(output) if isinstance(leaf, Tensor)), None)
         if found is None:
             return
@@ -102,7 +107,7 @@ class _Note:
     name: str
 
     def __call__(self, module: nn.Module, args: tuple[Any, ...], output: Any) -> None:
-        self.watch._seen(self.name, module, output)
+        self.watch.seen(self.name, module, output)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING
 from truestep.explain import words
 from truestep.explain.figures import number, percent, whole
 from truestep.explain.ledger import OWN_RULE
+from truestep.explain.trail import echoes
 
 if TYPE_CHECKING:
     from truestep.explain.ledger import Account, Ledger
     from truestep.explain.modules import ModuleRecord
 
-SHOWN = {"accounts": 10, "samples": 10, "modules": 16, "cosines": 6}  # rows at first sight; the others are folded
+# Rows at first sight; the others are folded.
+SHOWN = {"accounts": 10, "momentum": 10, "samples": 10, "modules": 16, "cosines": 6}
 KEPT = 400  # rows that a sheet holds at most
 
 # Okabe and Ito, "Color Universal Design" (2008).
@@ -73,6 +75,7 @@ def sheets(ledger: Ledger) -> tuple[Sheet, ...]:
     found = (
         _causes(ledger, said["causes"]),
         _accounts(ledger, said["accounts"]),
+        _momentum(ledger, said["momentum"]),
         _terms(ledger, said["terms"]),
         _cosines(ledger, said["cosines"]),
         _samples(ledger, said["samples"]),
@@ -87,8 +90,9 @@ def facts(ledger: Ledger) -> tuple[tuple[str, str], ...]:
     norm = number(before) if not after < before else f"{number(before)}, clipped to {number(after)}"
     rules = list(dict.fromkeys(ledger.rules.values()))
     said = [
-        ("loss", number(out.loss)),
-        ("samples", whole(out.samples)),
+        ("step", ledger.step),
+        ("loss", number(out.loss) if out.totals else ""),
+        ("samples", whole(out.samples) if out.samples else ""),
         ("learning rate", "" if out.lr is None else f"{out.lr:g}"),
         ("gradient norm", norm),
         ("rule", "; ".join(rules[:3]) + (f"; and {len(rules) - 3} more" if len(rules) > 3 else "")),
@@ -130,10 +134,20 @@ def _account(account: Account) -> tuple[Cell, ...]:
     return account.name, _shape(account.before.shape), number(_size(account)), ratio, told or "-"
 
 
+def _momentum(ledger: Ledger, said: str) -> Sheet:
+    rows = tuple(
+        (str(echo.back), number(echo.norm), Bar(echo.share, percent(echo.share), "momentum"))
+        for echo in echoes(ledger.accounts)
+    )
+    heads = ("steps back", "norm", "share of the momentum")
+    return Sheet("momentum", "Where the momentum comes from", heads, rows[:KEPT], said, of=len(rows))
+
+
 def _terms(ledger: Ledger, said: str) -> Sheet:
     out = ledger.out
     loss, rows = out.loss, []
-    for name, mean in out.terms.items():
+    known = math.isfinite(loss) and any(map(math.isnan, out.totals.values()))  # of somebody's loop, but not by term
+    for name, mean in ({} if known else out.terms).items():
         counted = bool(out.counts[name])
         added = out.weights[name] * mean if counted else 0.0
         share = added / loss if loss else 0.0

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from itertools import accumulate
 from typing import TYPE_CHECKING
 
 from truestep.explain.figures import about, percent, short, shorten, whole
+from truestep.explain.trail import OLDER, echoes
 
 if TYPE_CHECKING:
     from truestep.explain.ledger import Account, Ledger
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
 
 FIGHT = -0.3  # terms whose gradients have a cosine below this pull against each other
 WORTH = 0.005  # a share below half a per cent is left out of a sentence
+MOST = 0.9  # of the momentum, which the sentence says how many steps made
 NAMED = 3  # causes that a sentence names on either side
 
 
@@ -38,6 +41,7 @@ def sentences(ledger: Ledger) -> dict[str, str]:
     return {
         "causes": in_a_sentence(ledger),
         "accounts": _of_accounts(ledger),
+        "momentum": _of_momentum(ledger),
         "terms": _of_terms(ledger),
         "cosines": _of_cosines(ledger),
         "samples": _of_samples(ledger),
@@ -108,6 +112,22 @@ def _of_accounts(ledger: Ledger) -> str:
         of = f" of {len(accounts)}" if len(accounts) > 1 else ""
         said.append(f"{len(still)}{of} did not move: {_list(still[:NAMED], len(still))}")
     return _sentence("; ".join(said)) if said else "Every weight that moved was zero before, so no ratio can be told."
+
+
+def _of_momentum(ledger: Ledger) -> str:
+    told = echoes(ledger.accounts)
+    steps = [echo for echo in told if echo.back != OLDER]
+    if not steps:
+        return "No momentum of earlier steps is told apart."
+    sums = list(accumulate(echo.share for echo in steps))
+    enough = next((place for place, share in enumerate(sums, 1) if share >= MOST), 0)
+    last = f"the last {enough} steps" if enough > 1 else "the last step"
+    said = f"{last} made {about(sums[enough - 1])} of what momentum did" if enough else "no few steps made most of it"
+    older = next((echo.share for echo in told if echo.back == OLDER), 0.0)
+    before = f"; {about(older)} is older than the {_many(len(steps), 'step')} told apart" if older > WORTH else ""
+    against = [str(echo.back) for echo in steps if echo.share < -WORTH]
+    worked = f"; what comes from {_list(against[:NAMED], len(against))} steps back works against it" if against else ""
+    return _sentence(said + worked + before)
 
 
 def _of_terms(ledger: Ledger) -> str:

@@ -11,9 +11,9 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from truestep.core.errors import ConfigError
-from truestep.explain.algebra import Cell, Formula, Number, Opaque, cells
-from truestep.explain.elements import Array
-from truestep.explain.operations import MOVES, OPERATIONS
+from truestep.explain.chain.algebra import Cell, Formula, Number, Opaque, cells
+from truestep.explain.chain.elements import Array
+from truestep.explain.chain.operations import MOVES, OPERATIONS
 
 NUMBERS = 5000
 """The most numbers that a computation may make before it is called too large to write out."""

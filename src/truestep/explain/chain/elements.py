@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from truestep.explain.algebra import ONE, ZERO, Call, Cell, Formula, Number, add, evaluate, multiply, power
+from truestep.explain.chain.algebra import ONE, ZERO, Call, Cell, Formula, Number, add, evaluate, multiply, power
 
 Array = np.ndarray
 """Formulas, of dtype object."""

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from truestep.explain.algebra import (
+from truestep.explain.chain.algebra import (
     Call,
     Cell,
     Formula,

@@ -17,10 +17,10 @@ from truestep.core.errors import ConfigError, NonFiniteError
 from truestep.core.loss import Loss, mix
 from truestep.core.model import Model, device_of, forward
 from truestep.core.objective import Objective
-from truestep.explain.algebra import Cell, Formula, add, multiply
-from truestep.explain.elements import Array
-from truestep.explain.naming import Names, alive, readable, settle
-from truestep.explain.trace import Trace
+from truestep.explain.chain.algebra import Cell, Formula, add, multiply
+from truestep.explain.chain.elements import Array
+from truestep.explain.chain.naming import Names, alive, readable, settle
+from truestep.explain.chain.trace import Trace
 
 
 @dataclass(frozen=True, slots=True)

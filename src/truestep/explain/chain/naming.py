@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from torch import nn
 
-from truestep.explain.algebra import Call, Cell, Formula, Number, Opaque, Power, Product, Sum, bare, cells
-from truestep.explain.trace import christen
+from truestep.explain.chain.algebra import Call, Cell, Formula, Number, Opaque, Power, Product, Sum, bare, cells
+from truestep.explain.chain.trace import christen
 
 LONGEST = 12
 """The most names in a formula inside another formula."""

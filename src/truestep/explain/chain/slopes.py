@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from truestep.core.errors import ConfigError, NonFiniteError
-from truestep.explain.algebra import ONE, ZERO, Cell, Formula, Partial, derivative, evaluate, multiply, named
-from truestep.explain.computation import Computation, label
+from truestep.explain.chain.algebra import ONE, ZERO, Cell, Formula, Partial, derivative, evaluate, multiply, named
+from truestep.explain.chain.computation import Computation, label
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from truestep.core import batch
 from truestep.core.errors import ConfigError
 from truestep.core.model import Model
 from truestep.core.objective import as_objective
-from truestep.explain.algebra import (
+from truestep.explain.chain.algebra import (
     Cell,
     Formula,
     Number,
@@ -23,9 +23,9 @@ from truestep.explain.algebra import (
     add,
     multiply,
 )
-from truestep.explain.computation import Computation, record
-from truestep.explain.notation import NEW, Latex, Text, Writer, escaped
-from truestep.explain.slopes import Slope, check_autograd, definition, slopes_of
+from truestep.explain.chain.computation import Computation, record
+from truestep.explain.chain.notation import NEW, Latex, Text, Writer, escaped
+from truestep.explain.chain.slopes import Slope, check_autograd, definition, slopes_of
 
 PARAMETERS, SAMPLES, LINES = 64, 8, 400
 """The largest model, the largest batch and the longest chain that are written out."""

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from truestep.explain.algebra import Cell, Formula, Number, add, multiply
-from truestep.explain.elements import ELEMENTS, Array, average, each, times
-from truestep.explain.losses import LOSSES
+from truestep.explain.chain.algebra import Cell, Formula, Number, add, multiply
+from truestep.explain.chain.elements import ELEMENTS, Array, average, each, times
+from truestep.explain.chain.losses import LOSSES
 
 
 def _sum(a: Array, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Array:

@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from truestep.explain.algebra import ONE, ZERO, Call, Cell, Formula, Number, add, evaluate, multiply, power
-from truestep.explain.elements import Array, array, average, each, function, minus
+from truestep.explain.chain.algebra import ONE, ZERO, Call, Cell, Formula, Number, add, evaluate, multiply, power
+from truestep.explain.chain.elements import Array, array, average, each, function, minus
 
 NONE, MEAN = 0, 1
 """How torch's kernels number their reductions; 2 is the sum."""
