@@ -11,11 +11,11 @@ from collections.abc import Sequence
 import torch
 
 import truestep as ts
-from truestep.cli import CLEAN, FAILED, INTERRUPTED, USAGE, Interrupted, explain, lesson, prove, runs, train
+from truestep.cli import CLEAN, FAILED, INTERRUPTED, USAGE, Interrupted, explain, lesson, prove, runs, sweep, train
 from truestep.cli.options import Parser
 from truestep.cli.show import say, show_json
 
-COMMANDS = {"train": train, "lesson": lesson, "explain": explain, "prove": prove, "runs": runs}
+COMMANDS = {"train": train, "lesson": lesson, "explain": explain, "prove": prove, "sweep": sweep, "runs": runs}
 EXAMPLES = """examples:
   truestep train lenet5                      LeNet-5 on real handwritten digits, which are shipped
   truestep train lenet5 --form classic       the same with sigmoids and average pooling
@@ -25,6 +25,7 @@ EXAMPLES = """examples:
   truestep lesson momentum                   a question about training, answered by measuring
   truestep explain train.py --step 10        what moved the weights in the 10th update of any script
   truestep prove lenet5                      whether the step of a recipe is exact
+  truestep sweep weight-decay                2,020 variants at once: a curve over seeds
   truestep runs                              what was trained
 
 stdout carries results, stderr progress; --json prints one JSON object instead.

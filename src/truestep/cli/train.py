@@ -28,17 +28,17 @@ EPILOG = """under torchrun the processes share each batch, and take the steps th
 
 
 def canonical(words: Sequence[str]) -> list[str]:
-    """The command line with the recipe's name as it is listed.
+    """The command line with the recipe's name as it is listed, for the commands that take one.
 
     Raises:
         ConfigError: where there is no such recipe.
     """
-    if words[:1] != ["train"] or len(words) < 2 or words[1] in ALONE:
+    if words[:1] not in (["train"], ["sweep"]) or len(words) < 2 or words[1] in ALONE:
         return list(words)
     if words[1].startswith("-"):
-        raise ts.ConfigError(f"the recipe comes first, and then its options: truestep train lenet5 {words[1]} ...")
+        raise ts.ConfigError(f"the recipe comes first, and then its options: truestep {words[0]} lenet5 {words[1]} ...")
     ts.recipes.load(words[1])
-    return ["train", words[1].replace("_", "-"), *words[2:]]
+    return [words[0], words[1].replace("_", "-"), *words[2:]]
 
 
 def add_to(commands: Any) -> None:
@@ -50,7 +50,7 @@ def add_to(commands: Any) -> None:
     recipes = parser.add_subparsers(dest="recipe", metavar="RECIPE", title="recipes")
     for name in ts.recipes.names():
         recipe = ts.recipes.load(name)
-        words = {"help": _title(recipe), "description": _title(recipe), "epilog": EPILOG.format(name)}
+        words = {"help": title_of(recipe), "description": title_of(recipe), "epilog": EPILOG.format(name)}
         _add_recipe(recipes.add_parser(name, **words), recipe)
 
 
@@ -95,7 +95,7 @@ def prepared(found: argparse.Namespace, rank: int, place: torch.device) -> tuple
     """What the recipe's own `train` is called with, its data loaded: options of the recipe, and settings of `fit`."""
     options = {name: getattr(found, name) for name in found.options}
     if "data" in options:
-        options["data"] = _load(found, rank, place)
+        options["data"] = load_split(found, rank, place)
     return options, {name: getattr(found, name) for name in found.settings}
 
 
@@ -127,11 +127,11 @@ def _train(found: argparse.Namespace, rank: int, place: torch.device) -> int:
     return _status(run)
 
 
-def _load(found: argparse.Namespace, rank: int, place: torch.device) -> ts.data.Split:
+def load_split(found: argparse.Namespace, rank: int, place: torch.device, size: int = 28) -> ts.data.Split:
     """The data set, on the device where its model will be."""
 
     def load() -> ts.data.Split:
-        return ts.data.load(found.data, fetch=found.fetch)
+        return ts.data.load(found.data, size, fetch=found.fetch)
 
     try:
         split = first_alone(load, rank) if found.fetch else load()
@@ -163,10 +163,10 @@ def _figures(
 def _list(as_json: bool) -> int:
     recipes = [(name, ts.recipes.load(name)) for name in ts.recipes.names()]
     if as_json:
-        show_json({"recipes": [{"name": n, "forms": r.FORMS, "title": _title(r)} for n, r in recipes]})
+        show_json({"recipes": [{"name": n, "forms": r.FORMS, "title": title_of(r)} for n, r in recipes]})
     else:
         heads = ("recipe", "forms", "what")
-        show_table(heads, [(n, ", ".join(r.FORMS), _title(r)) for n, r in recipes], words=heads)
+        show_table(heads, [(n, ", ".join(r.FORMS), title_of(r)) for n, r in recipes], words=heads)
     return CLEAN
 
 
@@ -175,5 +175,6 @@ def _status(run: ts.Run) -> int:
     return FAILED if run.stopped else CLEAN
 
 
-def _title(recipe: ModuleType) -> str:
+def title_of(recipe: ModuleType) -> str:
+    """The first line of what a recipe says of itself."""
     return (recipe.__doc__ or "").partition("\n")[0].rstrip(".")

@@ -1,4 +1,4 @@
-"""Figures: curves, live ones too, charts, images, shares of a ledger, and their files; imports matplotlib on use."""
+"""Figures: curves, live ones too, charts, images, ledgers, studies, and their files; imports matplotlib on use."""
 
 import importlib
 import os
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from truestep.plot.growing import Live
+    from truestep.sweep.study import Study
 
 __all__ = [
     "Bars",
@@ -26,6 +27,8 @@ __all__ = [
     "live",
     "pyplot",
     "save",
+    "study_curve",
+    "study_heat",
     "svg_in_notebook",
 ]
 
@@ -121,6 +124,31 @@ def svg_in_notebook() -> None:
 
     if notebook_shell() is not None:
         importlib.import_module("matplotlib_inline.backend_inline").set_matplotlib_formats("svg")
+
+
+def study_curve(study: "Study", x: str, title: str | None = None) -> "Figure":
+    """Training and validation loss of a study against the hyper-parameter `x`: the median over seeds, with a band.
+
+    The band holds 8 of 10 seeds; a dotted line is where the median validation loss is least, a cross where the median
+    diverged. Where other hyper-parameters differ too, every variant is a mark of its own. An axis is logarithmic where
+    it spans more than two decades. Raises `ConfigError` for a name that is no column of the table.
+    """
+    _need_matplotlib()
+    from truestep.plot.studies import draw_study
+
+    return draw_study(study, x, title)
+
+
+def study_heat(study: "Study", x: str, y: str, title: str | None = None) -> "Figure":
+    """The validation loss of a study over two hyper-parameters, median over seeds: diverged cells hatched, a star on
+    the least.
+
+    Raises `ConfigError` for names that are no columns, or where a third hyper-parameter differs.
+    """
+    _need_matplotlib()
+    from truestep.plot.studies import draw_heat
+
+    return draw_heat(study, x, y, title)
 
 
 def save(figure: "Figure", folder: str | os.PathLike[str], name: str) -> tuple[Path, Path]:

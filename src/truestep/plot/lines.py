@@ -24,7 +24,7 @@ from truestep.plot.style import (
 )
 
 _UNITS = {"loss": "loss (total / count)", "accuracy": "accuracy (fraction correct)"}
-_SIDES = {"train": ("training", TRAIN), "valid": ("validation", VALID)}
+SIDES = {"train": ("training", TRAIN), "valid": ("validation", VALID)}
 _COLUMNS = 3
 _PANEL = (4.4, 3.3)  # inches
 _MARKS = 25  # more marks than this on one line would hide it
@@ -59,7 +59,7 @@ def _panels(history: Sequence[Mapping[str, Any]]) -> dict[str, Panel]:
     for key in dict.fromkeys(key for record in history for key in record):
         side, _, metric = key.partition("_")
         values = [record.get(key) for record in history]
-        if side in _SIDES and metric and any(value is not None for value in values):
+        if side in SIDES and metric and any(value is not None for value in values):
             found.setdefault(metric, {})[side] = [_number(value) for value in values]
     if not found:
         raise DataError("there is nothing to draw: the history has no epoch with a train_… or valid_… figure")
@@ -88,7 +88,7 @@ def _draw_panel(axes: Axes, epochs: list[int], sides: Panel, best: int | None) -
     if best is not None:
         axes.axvline(best, **BEST)
     for side, values in sides.items():
-        axes.plot(epochs, values, markevery=_marked(values), **_SIDES[side][1])
+        axes.plot(epochs, values, markevery=marked(values), **SIDES[side][1])
     if not _finite(sides):
         axes.set_yticks([])
         axes.text(0.5, 0.5, "no finite value", transform=axes.transAxes, ha="center", color=GREY, fontsize=LABEL_POINTS)
@@ -114,7 +114,7 @@ def _room(epochs: list[int]) -> tuple[float, float]:
     return min(epochs) - room, max(epochs) + room
 
 
-def _marked(values: list[float]) -> list[int]:
+def marked(values: list[float]) -> list[int]:
     """Where the marks go: not too many, but on every value that stands alone, since no line would show it."""
     gaps = [True, *(math.isnan(value) for value in values), True]
     apart = math.ceil(len(values) / _MARKS)
@@ -123,7 +123,7 @@ def _marked(values: list[float]) -> list[int]:
 
 def _explain(figure: Figure, sides: set[str], best: int | None) -> None:
     """One legend for all panels, outside of them: it can hide nothing."""
-    handles = [Line2D([], [], label=label, **style) for side, (label, style) in _SIDES.items() if side in sides]
+    handles = [Line2D([], [], label=label, **style) for side, (label, style) in SIDES.items() if side in sides]
     if best is not None:
         handles.append(Line2D([], [], label=f"best epoch: {best}", **BEST))
     look = {"ncols": 3, "frameon": False, "labelcolor": BLACK, "fontsize": TICK_POINTS}

@@ -3,8 +3,8 @@
 A recipe is a module with a title (the first line of its docstring), its `FORMS`, and `train(form, data, epochs,
 batch_size, lr, seed, ..., **fit)`, which returns a `ts.Run`; `**fit` goes to `ts.fit` as it is. Where they make sense
 there are two more functions: `model(form, like, seed, ...)`, the untrained network and its parameters, in the precision
-and on the device of the images `like`; and `learned(run)`, what was learned in a sentence. The command line is made of
-these alone.
+and on the device of the images `like`; and `learned(run)`, what was learned in a sentence. `study(...)` returns the
+arguments with which `ts.sweep` trains the recipe many times at once. The command line is made of these alone.
 """
 
 from __future__ import annotations

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 import truestep as ts
 from truestep.recipes import choose
+from truestep.recipes.studies import descent, of_images
 
 FORMS = ("modern", "classic")
 RATES = {"modern": 0.02, "classic": 0.1}
@@ -54,12 +55,17 @@ def train(
 
 def model(form: str, like: Tensor, seed: int = 0) -> tuple[Callable[[Tensor], Tensor], list[Tensor]]:
     """The network for images such as `like`, and its parameters."""
+    if min(like.shape[-2:]) < 12:
+        raise ts.ConfigError(
+            f"LeNet-5 needs images of at least 12x12 pixels, and these have {like.shape[-1]}: size=16."
+        )
     modern = choose("form", form, FORMS) == "modern"
+    side = (like.shape[-1] // 2 - 4) // 2  # after padding, pooling, convolution, pooling: 5 of 28
     activation, pool = (nn.ReLU, nn.MaxPool2d) if modern else (nn.Sigmoid, nn.AvgPool2d)
     net = nn.Sequential(
         *(nn.Conv2d(1, 6, kernel_size=5, padding=2), activation(), pool(2)),
         *(nn.Conv2d(6, 16, kernel_size=5), activation(), pool(2), nn.Flatten()),
-        *(nn.Linear(16 * 5 * 5, 120), activation(), nn.Linear(120, 84), activation(), nn.Linear(84, 10)),
+        *(nn.Linear(16 * side * side, 120), activation(), nn.Linear(120, 84), activation(), nn.Linear(84, 10)),
     )
     generator = torch.Generator().manual_seed(seed)
     for name, parameter in net.named_parameters():
@@ -68,3 +74,16 @@ def model(form: str, like: Tensor, seed: int = 0) -> tuple[Callable[[Tensor], Te
         else:
             nn.init.xavier_uniform_(parameter, GAINS[form], generator)
     return net.to(like), list(net.parameters())
+
+
+def study(form: str = "modern", data: str | ts.data.Split = "digits", size: int = 16) -> dict[str, Any]:
+    """16 learning rates, one start and order each, on images of 16x16 pixels, which take a third of the time of 28x28.
+
+    Args:
+        form: classic has sigmoids and average pooling; modern has ReLU and max pooling.
+        data: digits (shipped), mnist, fashion-mnist or a folder of IDX files; or a `ts.data.Split`.
+        size: pixels of a side, at least 12, to which the images are resized.
+    """
+    choose("form", form, FORMS)
+    how = {"seeds": 1, "epochs": 5, "batch_size": 32, "optimizer": descent(RATES[form], 0.9)}
+    return {**of_images(data, size, model, form), **how}

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 import truestep as ts
 from truestep.recipes import choose
+from truestep.recipes.studies import RATES, descent
 
 FORMS = ("by-hand", "built-in")
 W, B, NOISE = (2.0, -3.4), 4.2, 0.01
@@ -49,6 +50,14 @@ def train(
         loss, update = nn.MSELoss(), torch.optim.SGD(params, lr)
     schedule = {"epochs": epochs, "batch_size": batch_size, "seed": seed}
     return ts.fit(net, samples, loss, update, validate=test, params=params, **schedule, **fit)
+
+
+def study(data: ts.data.Split | None = None) -> dict[str, Any]:
+    """16 learning rates, each with 10 starts and orders; all on one draw of the samples."""
+    samples, test = data or draw(0)
+    what = {"train": samples, "validate": test, "objective": nn.MSELoss(), "grid": {"lr": RATES}}
+    how = {"seeds": 10, "epochs": 3, "batch_size": 10, "evaluate_every": 1, "optimizer": descent(0.03)}
+    return {"make_model": lambda seed: as_layer(*start(seed, samples[0])), **what, **how}
 
 
 def squared_error(output: Tensor, y: Tensor) -> Tensor:

@@ -12,6 +12,7 @@ import truestep as ts
 from truestep.recipes import choose
 from truestep.recipes.linreg import as_layer
 from truestep.recipes.softmax import CLASSES, loss_and_update
+from truestep.recipes.studies import descent, of_images
 
 FORMS = ("by-hand", "built-in")
 
@@ -58,6 +59,17 @@ def model(form: str, like: Tensor, seed: int = 0, hidden: int = 256) -> tuple[Ca
         return (lambda x: relu(x.flatten(1) @ w1 + b1) @ w2 + b2), params
     net = nn.Sequential(nn.Flatten(), as_layer(w1, b1), nn.ReLU(), as_layer(w2, b2))
     return net, list(net.parameters())
+
+
+def study(data: str | ts.data.Split = "digits", size: int = 8) -> dict[str, Any]:
+    """16 learning rates, each with 3 starts and orders; `hidden` can be varied as well.
+
+    Args:
+        data: digits (shipped), mnist, fashion-mnist or a folder of IDX files; or a `ts.data.Split`.
+        size: pixels of a side, to which the images are resized.
+    """
+    how = {"seeds": 3, "epochs": 20, "batch_size": 256, "optimizer": descent(0.1)}
+    return {**of_images(data, size, model, "built-in"), **how}
 
 
 def relu(x: Tensor) -> Tensor:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 import truestep as ts
 from truestep.recipes import choose
 from truestep.recipes.linreg import as_layer, sgd
+from truestep.recipes.studies import descent, of_images
 
 FORMS = ("by-hand", "built-in")
 CLASSES = 10
@@ -54,6 +55,17 @@ def model(form: str, like: Tensor, seed: int = 0) -> tuple[Callable[[Tensor], Te
         return (lambda x: x.flatten(1) @ w + b), [w.requires_grad_(), b.requires_grad_()]
     net = nn.Sequential(nn.Flatten(), as_layer(w, b))
     return net, list(net.parameters())
+
+
+def study(data: str | ts.data.Split = "digits", size: int = 8) -> dict[str, Any]:
+    """16 learning rates, each with 10 starts and orders.
+
+    Args:
+        data: digits (shipped), mnist, fashion-mnist or a folder of IDX files; or a `ts.data.Split`.
+        size: pixels of a side, to which the images are resized.
+    """
+    how = {"seeds": 10, "epochs": 20, "batch_size": 256, "optimizer": descent(0.1)}
+    return {**of_images(data, size, model, "built-in"), **how}
 
 
 def loss_and_update(form: str, params: list[Tensor], lr: float) -> tuple[Any, Any]:

@@ -54,11 +54,25 @@ def train(
     else:
         net = as_layer(w, b)
         params = list(net.parameters())
-        objective, update = nn.MSELoss(), torch.optim.SGD(ts.decay_groups(net, weight_decay), lr)
+        objective, update = nn.MSELoss(), descent(net, lr, weight_decay)
         # The penalty is hidden in the optimizer, and the loss is the error alone.
         fit = {"metrics": {"error": ts.metrics.mean_squared_error}, **fit}
     schedule = {"epochs": epochs, "batch_size": batch_size, "seed": seed}
     return ts.fit(net, samples, objective, update, validate=test, params=params, **schedule, **fit)
+
+
+def study(data: ts.data.Split | None = None) -> dict[str, Any]:
+    """Strengths of the decay from 0 to 100, each with 20 starts and orders; all on one draw of the samples."""
+    samples, test = data or ts.data.weight_decay()
+    what = {"train": samples, "validate": test, "objective": nn.MSELoss(), "optimizer": descent}
+    how = {"seeds": 20, "epochs": 100, "batch_size": 5, "evaluate_every": 10}
+    make = {"make_model": lambda seed: as_layer(*start(seed, samples[0])), "grid": {"weight_decay": range(101)}}
+    return {**make, **what, **how}
+
+
+def descent(model: nn.Module, lr: float = 0.003, weight_decay: float = 3.0) -> torch.optim.SGD:
+    """Gradient descent that holds the weights small and leaves the bias alone."""
+    return torch.optim.SGD(ts.decay_groups(model, weight_decay), lr)
 
 
 def start(seed: int, x: Tensor) -> tuple[Tensor, Tensor]:

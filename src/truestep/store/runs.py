@@ -16,6 +16,7 @@ from truestep.store.rundb import RunRecord, read_run, say_on_stderr
 DATABASE = "run.sqlite"
 WEIGHTS = "best.safetensors"
 FIGURE = "curves"  # .png and .svg
+STUDY = "study.json"  # in the folder of a study, which is no run
 
 
 @dataclass(frozen=True)
@@ -59,11 +60,13 @@ def new_run_folder(root: str | os.PathLike[str] | None, name: str) -> Path:
 def list_runs(root: str | os.PathLike[str] | None = None, say: Callable[[str], None] = say_on_stderr) -> list[RunInfo]:
     """The runs under `root`, newest first; `say` gets one sentence for each folder that is no run or is damaged.
 
-    No runs, or no such folder: an empty list. Raises `DataError` when `root` is there and cannot be listed.
+    The folder of a study is passed over. No runs, or no such folder: an empty list. Raises `DataError` when `root` is
+    there and cannot be listed.
     """
     place = runs_root(root)
     try:
         folders = sorted(each for each in place.iterdir() if each.is_dir() and not each.name.startswith("."))
+        folders = [each for each in folders if (each / DATABASE).exists() or not (each / STUDY).exists()]
     except FileNotFoundError:
         return []
     except OSError as failure:

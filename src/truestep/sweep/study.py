@@ -3,30 +3,27 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
+import torch
 from torch import Tensor, nn
 
 from truestep.core.errors import ConfigError
 from truestep.fit.history import History, Record, restore
+from truestep.store.atomic import make_folder, write_text
+from truestep.sweep.curve import BAND, Curve, curve_of, quantile, rising
 from truestep.sweep.found import Chunk, Schedule
 from truestep.sweep.grid import Variant
 from truestep.sweep.settings import Maker
 from truestep.sweep.table import Table
 
-BAND = (0.1, 0.9)
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
-
-class Curve(NamedTuple):
-    """A figure against one hyper-parameter, over seeds: arrays (points,), x in rising order."""
-
-    x: np.ndarray
-    median: np.ndarray
-    low: np.ndarray
-    high: np.ndarray
+NORM = "weight_norm"
 
 
 @dataclass
@@ -94,29 +91,77 @@ class Study:
             records.append(Record(record))
         return History(records)
 
-    def curve(self, x: str, y: str = "valid_loss", band: tuple[float, float] = BAND, **where: Any) -> Curve:
+    @property
+    def varied(self) -> list[str]:
+        """The names of the hyper-parameters of the grid."""
+        return list(self.variants[0].varied)
+
+    @property
+    def judged(self) -> str:
+        """The figure that variants are compared by: the validation loss, where there is one."""
+        return "valid_loss" if self.validated else "train_loss"
+
+    def column(self, name: str) -> list[Any]:
+        """One value a variant: a column of the table, or "weight_norm", the 2-norm of its trained weights.
+
+        Raises:
+            ConfigError: where there is no such column.
+        """
+        return self.norms() if name == NORM else self.table[name]
+
+    def curve(self, x: str, y: str | None = None, band: tuple[float, float] = BAND, **where: Any) -> Curve:
         """`(x, median, low, high)`: the figure `y` against the hyper-parameter `x`, over seeds.
 
-        `low` and `high` are the quantiles `band` (0.1 and 0.9). A variant that diverged counts as infinitely bad.
-        `where` picks the variants with these settings, as in `curve("lr", momentum=0.9)`.
+        `y` is as in `column`, by default the validation loss; `low` and `high` are the quantiles `band` (0.1 and 0.9).
+        A variant that diverged counts as infinitely bad. `where` picks the variants with these settings, as in
+        `curve("lr", momentum=0.9)`.
 
         Raises:
             ConfigError: where there is no such column, or other hyper-parameters differ within one x.
         """
-        table = self.table.where(**where)
-        column = table[x]
-        table[y]
-        for name in self.variants[0].varied:
-            others = {_key(row[name]) for row in table}
-            if name not in (x, *where) and len(others) > 1:
+        at, figures = self.column(x), self.column(name := y or self.judged)
+        picked = self._picked(where)
+        for other in self.varied:
+            values = [self.variants[k].varied[other] for k in picked]
+            if other not in (x, *where) and (count := len(set(map(repr, values)))) > 1:
                 raise ConfigError(
-                    f"{name} differs as well, in {len(others)} values: pick one, study.curve({x!r}, {y!r}, "
-                    f"{name}={table[name][0]!r})."
+                    f"{other} differs as well, in {count} values: pick one, study.curve({x!r}, {name!r}, "
+                    f"{other}={values[0]!r})."
                 )
-        points = sorted(set(column))
-        groups = [[row[y] for row in table if row[x] == point] for point in points]
-        sides = [[_quantile(values, share) for values in groups] for share in (0.5, *band)]
-        return Curve(np.array(points), *(np.array(side) for side in sides))
+        groups = _grouped((at[k], figures[k]) for k in picked)
+        points = rising(list(groups))
+        return curve_of(points, [groups[point] for point in points], band, better_is_more(name))
+
+    def points(self, *figures: str, band: tuple[float, float] = BAND) -> Table:
+        """A row a point of the grid: its settings, how many seeds, and of each figure the median, low and high.
+
+        Raises:
+            ConfigError: for a figure that is no column.
+        """
+        names = figures or (self.judged,)
+        columns = {name: self.column(name) for name in names}
+        groups = _grouped((tuple(v.varied.items()), v.index) for v in self.variants)
+        rows = []
+        for settings, members in groups.items():
+            row = {**dict(settings), "seeds": len(members)}
+            for name, column in columns.items():
+                values = [column[k] for k in members]
+                sides = {"": 0.5, "_low": band[0], "_high": band[1]}
+                row |= {f"{name}{side}": quantile(values, q, better_is_more(name)) for side, q in sides.items()}
+            rows.append(Record(row))
+        return Table(rows)
+
+    def _picked(self, where: Mapping[str, Any]) -> list[int]:
+        """The places of the variants that have these settings."""
+        for name in where:
+            self.column(name)
+        table = self.table
+        found = [k for k, row in enumerate(table) if all(row[name] == value for name, value in where.items())]
+        if not found:
+            asked = ", ".join(f"{name}={value!r}" for name, value in where.items())
+            known = "; ".join(f"{name} is one of {rising(table[name])}" for name in where)
+            raise ConfigError(f"no variant has {asked}: {known}.")
+        return found
 
     def best(self, figure: str | None = None) -> Record:
         """The row with the least `valid_loss` (without validation: `train_loss`), or the least of another figure.
@@ -126,15 +171,13 @@ class Study:
         Raises:
             ConfigError: where no variant has a finite figure.
         """
-        name = figure or ("valid_loss" if self.validated else "train_loss")
-        sign = -1.0 if "accuracy" in name else 1.0
-        table = self.table
-        table[name]
-        finite = [(sign * row[name], k) for k, row in enumerate(table) if math.isfinite(row[name])]
+        name = figure or self.judged
+        sign = -1.0 if better_is_more(name) else 1.0
+        finite = [(sign * value, k) for k, value in enumerate(self.column(name)) if math.isfinite(value)]
         if not finite:
             raise ConfigError(f"no variant has a finite {name}: all of them diverged.")
         place = min(finite)[1]
-        return Record({"variant": place, **table[place]})
+        return Record({"variant": place, **self.table[place]})
 
     def model(self, i: int, best: bool = False) -> nn.Module:
         """The trained model of variant i, made anew, in evaluation mode; `best`: with the weights of its best epoch.
@@ -152,17 +195,65 @@ class Study:
         return model.eval()
 
     def norms(self) -> list[float]:
-        """The 2-norm of all weights of each variant."""
-        return [self._norm(variant.index) for variant in self.variants]
-
-    def _norm(self, index: int) -> float:
-        chunk, place = self._found[index]
-        return math.hypot(*(float(each[place].double().norm()) for each in chunk.weights.values()))
+        """The 2-norm of all parameters of each variant; running statistics and other buffers are no weights."""
+        own = [name for name, _ in self.maker.make(self.variants[0]).named_parameters()]
+        chunks = {id(chunk): chunk for chunk, _ in self._found.values()}
+        sums = {}
+        for key, chunk in chunks.items():
+            parts = [chunk.weights[name].double().flatten(1).square().sum(1) for name in own if name in chunk.weights]
+            sums[key] = torch.stack(parts).sum(0).sqrt()
+        return [float(sums[id(chunk)][place]) for chunk, place in (self._found[v.index] for v in self.variants)]
 
     def _at(self, i: int) -> tuple[Chunk, int]:
         if i not in self._found:
             raise ConfigError(f"there is no variant {i}: this study has 0 to {len(self.variants) - 1}.")
         return self._found[i]
+
+    def plot(self, x: str, y: str | None = None, title: str | None = None) -> Figure:
+        """Training and validation loss against one hyper-parameter, median and band over seeds; over two, a heat map.
+
+        Raises:
+            ConfigError: where there is no such column.
+        """
+        from truestep.plot import study_curve, study_heat
+
+        return study_curve(self, x, title) if y is None else study_heat(self, x, y, title)
+
+    def figure(self, title: str | None = None) -> Figure:
+        """The figure that fits the grid: a heat map where two hyper-parameters are crossed, else against the first."""
+        crossed = len(self.varied) == 2 and len(self.points()) == math.prod(
+            len(set(map(repr, self.column(name)))) for name in self.varied
+        )
+        return self.plot(*(self.varied if crossed else self.varied[:1] or ["seed"]), title=title)
+
+    def to_html(self, path: str | Path, title: str | None = None, figure: bool = True) -> Path:
+        """Write the study as one page that stands alone: figure, learning curves of every variant, table.
+
+        Raises:
+            ConfigError: without matplotlib, unless `figure` is False.
+            StoreError: where the file cannot be written.
+        """
+        from truestep.plot.page import study_page
+
+        write_text(path, study_page(self, title or "A study", self.figure(title) if figure else None))
+        return Path(path)
+
+    def save(self, folder: str | Path, title: str | None = None, figure: bool = True) -> list[Path]:
+        """Save `table.csv`, `table.json`, `study.html` and the figure as `study.png` and `study.svg`.
+
+        Raises:
+            ConfigError: without matplotlib, unless `figure` is False; the table is saved before.
+            StoreError: where a file cannot be written.
+        """
+        from truestep.plot import save
+
+        place, table = Path(folder).expanduser(), self.table
+        make_folder(place)
+        written = [place / "table.csv", place / "table.json"]
+        for path, text in zip(written, (table.to_csv(), table.to_json()), strict=True):
+            write_text(path, text)
+        figures = save(self.figure(title), place, "study") if figure else ()
+        return [*written, *figures, self.to_html(place / "study.html", title, figure)]
 
     def __repr__(self) -> str:
         return f"Study of {len(self.variants)} variants in {self.seconds:.2f} s\n{self.table!r}"
@@ -175,12 +266,14 @@ def _tied(model: nn.Module, held: dict[str, Tensor], place: int) -> dict[str, Te
     return {name: held[own][place] for name, own in again.items() if name not in held}
 
 
-def _quantile(values: Sequence[float], share: float) -> float:
-    bad = [math.inf if math.isnan(value) else value for value in values]
-    if all(map(math.isfinite, bad)):
-        return float(np.quantile(bad, share))
-    return float(np.quantile(bad, share, method="nearest"))
+def better_is_more(figure: str) -> bool:
+    """An accuracy counts the other way than a loss."""
+    return "accuracy" in figure
 
 
-def _key(value: Any) -> str:
-    return repr(value)
+def _grouped(pairs: Iterable[tuple[Any, Any]]) -> dict[Any, list[Any]]:
+    """The seconds of all pairs by their first."""
+    found: dict[Any, list[Any]] = {}
+    for key, value in pairs:
+        found.setdefault(key, []).append(value)
+    return found

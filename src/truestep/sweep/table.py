@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import difflib
 import io
 import json
 import math
@@ -21,20 +22,23 @@ class Table(Sequence[Record]):
     ([0.1, 0.2], 0.2)
     """
 
-    def __init__(self, rows: Sequence[Record]) -> None:
+    def __init__(self, rows: Sequence[Record], columns: Sequence[str] = ()) -> None:
         self._rows = list(rows)
+        self._columns = list(self._rows[0]) if self._rows else list(columns)
 
     @property
     def columns(self) -> list[str]:
         """The names of the columns."""
-        return list(self._rows[0]) if self._rows else []
+        return list(self._columns)
 
     def __getitem__(self, key: Any) -> Any:
         if isinstance(key, str):
-            if key not in self.columns:
-                raise ConfigError(f"the table has no column {key!r}: it has {', '.join(self.columns)}.")
+            if key not in self._columns:
+                near = difflib.get_close_matches(key, self._columns, n=1)
+                hint = f"did you mean {near[0]}? " if near else ""
+                raise ConfigError(f"the table has no column {key!r}; {hint}it has {', '.join(self._columns)}.")
             return [row[key] for row in self._rows]
-        return Table(self._rows[key]) if isinstance(key, slice) else self._rows[key]
+        return Table(self._rows[key], self._columns) if isinstance(key, slice) else self._rows[key]
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -43,7 +47,7 @@ class Table(Sequence[Record]):
         """The rows in which these columns have these values."""
         for name in settings:
             self[name]
-        return Table([row for row in self if all(row[name] == value for name, value in settings.items())])
+        return Table([row for row in self if all(row[k] == value for k, value in settings.items())], self._columns)
 
     def to_csv(self) -> str:
         """The table as CSV, a line a variant; a figure that is missing or not finite is written as such."""
@@ -66,7 +70,16 @@ class Table(Sequence[Record]):
 
 
 def _plain(row: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: None if isinstance(each, float) and not math.isfinite(each) else each for key, each in row.items()}
+    """What JSON can say: not-a-number is null, and a value that is neither number, word nor list is its name."""
+    return {name: _word(value) for name, value in row.items()}
+
+
+def _word(value: Any) -> Any:
+    if isinstance(value, list | tuple):
+        return [_word(each) for each in value]
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    return value if value is None or isinstance(value, bool | int | str) else getattr(value, "__name__", repr(value))
 
 
 def _short(value: Any) -> str:
