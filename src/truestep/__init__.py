@@ -15,9 +15,7 @@ from truestep.core.objective import Objective, Term
 from truestep.core.outcome import StepOut
 from truestep.core.schedule import per_epoch, per_step
 from truestep.core.step import TrainStep
-from truestep.explain.ledger import Account, Ledger
-from truestep.explain.record import explain
-from truestep.explain.trail import Trail
+from truestep.explain.explain import explain
 from truestep.fit import events, metrics
 from truestep.fit.evaluate import Evaluation, evaluate
 from truestep.fit.fit import fit
@@ -30,7 +28,9 @@ if TYPE_CHECKING:
     from truestep.explain.chain.write import Chain, write_out
     from truestep.explain.claims import Proof
     from truestep.explain.compare import Comparison, compare
+    from truestep.explain.ledger import Account, Ledger
     from truestep.explain.prove import prove
+    from truestep.explain.trail import Trail
     from truestep.sweep.draws import choice, loguniform, uniform
     from truestep.sweep.study import Study
 
@@ -83,10 +83,13 @@ __all__ = [
 
 # What a program that only trains never needs is loaded when used: surfaces, and the rarer ways to look at a step.
 _LATER = {
+    "Account": "explain.ledger",
     "Chain": "explain.chain.write",
     "Comparison": "explain.compare",
+    "Ledger": "explain.ledger",
     "Proof": "explain.claims",
     "Study": "sweep.study",
+    "Trail": "explain.trail",
     "choice": "sweep.draws",
     "compare": "explain.compare",
     "loguniform": "sweep.draws",

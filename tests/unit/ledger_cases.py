@@ -8,9 +8,9 @@ from torch import Tensor, nn
 
 import truestep as ts
 from truestep.core.outcome import StepOut
+from truestep.explain.explain import explain
 from truestep.explain.ledger import Account, Ledger
 from truestep.explain.modules import ModuleRecord
-from truestep.explain.record import explain
 from truestep.explain.samples import Samples
 
 HOSTILE = [

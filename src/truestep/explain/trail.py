@@ -42,7 +42,7 @@ class Trail:
         ConfigError: where there is no optimizer of torch to follow, or the length is no number of steps.
 
     >>> from torch import nn
-    >>> from truestep.explain.record import explain
+    >>> from truestep.explain.explain import explain
     >>> model, x, y = nn.Linear(2, 1), torch.ones(3, 2), torch.zeros(3, 1)
     >>> step = TrainStep(model, nn.MSELoss(), torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.5))
     >>> with Trail(step) as trail:

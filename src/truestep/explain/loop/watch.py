@@ -16,13 +16,13 @@ from torch.optim.optimizer import register_optimizer_step_post_hook, register_op
 
 from truestep.core.batch import Batch, change, leaves, rows
 from truestep.core.step import TrainStep
+from truestep.explain.explain import explain
 from truestep.explain.ledger import Ledger
 from truestep.explain.loop.account import Start, ledger
 from truestep.explain.loop.gradients import CLIPPED, Gradients, Pass
 from truestep.explain.loop.naming import frames, modules, parameter_names, plain, taken_apart
 from truestep.explain.measure import variant
 from truestep.explain.modules import ModuleWatch
-from truestep.explain.record import explain
 from truestep.explain.trail import Trail
 
 LENGTH, ROOM = 50, 1 << 26
