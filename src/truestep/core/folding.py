@@ -46,6 +46,8 @@ def folded(program: Program, args: tuple[Any, ...]) -> Program:
     for node in list(graph.nodes):
         if node.target is aten.bmm.default:
             _fold(graph, node)
+        elif node.target is aten.addcmul.default:
+            _part(graph, node)
     _merge_views(graph)
     simplify(graph)
     text, names = spell(graph, program.takes, program.returns)
@@ -75,6 +77,19 @@ def _fold(graph: fx.Graph, node: fx.Node) -> None:
         new = _left(graph, a, right) if a is not None else _right(graph, left, b)
     new.meta = dict(node.meta)
     node.replace_all_uses_with(new)
+
+
+def _part(graph: fx.Graph, node: fx.Node) -> None:
+    """`a + value b c` as a product and a sum where a factor has one number a variant: torch's own then runs unfused."""
+    start, *factors = (node.args[k] for k in range(3))
+    spread = any(each.meta["shape"] != start.meta["shape"] for each in factors if isinstance(each, fx.Node))
+    if not spread or "shape" not in node.meta:
+        return
+    with graph.inserting_before(node):
+        product = graph.call_function(aten.mul.Tensor, tuple(factors))
+        total = graph.call_function(aten.add.Tensor, (start, product), {"alpha": node.kwargs.get("value", 1)})
+    total.meta = dict(node.meta)
+    node.replace_all_uses_with(total)
 
 
 def _left(graph: fx.Graph, shared: _Shared, other: fx.Node) -> fx.Node:

@@ -97,9 +97,9 @@ class Trainer:
     def _pass(self, epochs: range, batches: Sequence[Sequence[Tensor]]) -> tuple[Figures, Tensor]:
         """`(the figures of all steps, who was alive after each epoch)`."""
         name, seen, alive = "guarded" if self.guard else "step", [], []
-        for epoch, rows_of in zip(epochs, batches, strict=True):
-            # torch.manual_seed seeds every kind of device that there is, which takes milliseconds.
-            (torch.default_generator if self.device.type == "cpu" else torch).manual_seed(mix(self._seed, epoch, 1))
+        # torch.manual_seed seeds every kind of device that there is, which takes milliseconds.
+        (torch.default_generator if self.device.type == "cpu" else torch).manual_seed(mix(self._seed, epochs[0], 1))
+        for rows_of in batches:
             for row in rows_of:
                 self.state, figures = self.programs(name, self.state, self.fixed, row)
                 seen.append(figures)
