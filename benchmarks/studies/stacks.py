@@ -4,16 +4,16 @@ from typing import Any
 
 import torch
 from torch import Tensor
+
+import truestep as ts
+from studies.loops import Weights
+from studies.study import Study
 from truestep.sweep import grid
 from truestep.sweep.chunks import Layout, groups
 from truestep.sweep.conduct import Conductor, Request
 from truestep.sweep.found import Schedule
 from truestep.sweep.settings import Maker
 from truestep.sweep.work import Stacker
-
-import truestep as ts
-from studies.loops import Weights
-from studies.study import Study
 
 TIERS = {"eager": (0, False), "traced": (10**9, False), "compiled": (10**9, True)}
 """How many steps a tier is told to expect, and whether it compiles."""

@@ -94,7 +94,7 @@ def test_what_is_wrong_in_a_worker_is_said_as_it_would_be_here(cluster):
     def make():
         return nn.Linear(3, 1, dtype=torch.float64) if os.getpid() == driver else "no module"
 
-    with pytest.raises(ts.ConfigError, match="make_model must return a new nn.Module"):
+    with pytest.raises(ts.ConfigError, match=r"make_model must return a new nn\.Module"):
         the_study(make, executor="ray")
 
 

@@ -86,7 +86,7 @@ def _ray() -> Any:
         ConfigError: where it is not installed.
     """
     try:
-        import ray
+        import ray  # pyright: ignore[reportMissingImports]
     except ImportError as error:
         raise ConfigError(
             "executor='ray' needs Ray: pip install 'truestep[cluster]', or leave executor out."
