@@ -35,14 +35,19 @@ class Stacked:
         self.stacker = Stacker(conductor._work(group)[0], self.said.append, steps, compile)
         self.layout = Layout(tuple(variants), tuple(study.seeds))
 
-    def run(self) -> list[float]:
-        """Train all variants; the last epoch's loss of each."""
-        chunk = self.stacker.run(self.layout, lambda epoch: None)
-        return chunk.train["loss"][-1].tolist()
-
     def begin(self) -> Weights:
+        """Make and stack the models anew; their weights."""
         self.trainer = self.stacker.trainer(self.layout)
         return self.trainer.state["params"]
+
+    def run(self) -> list[float]:
+        self.begin()
+        return self.train()
+
+    def train(self) -> list[float]:
+        """Train all variants; the last epoch's loss of each."""
+        chunk = self.trainer.run(0, lambda epoch: None)
+        return chunk.train["loss"][-1].tolist()
 
     def step(self, row: Tensor) -> Weights:
         """The weights of all variants after one more step on the samples `row` (orders, batch)."""

@@ -102,10 +102,10 @@ def studies() -> list[Study]:
 
     few = first(768, large), rates(16), range(16), {}
     return [
-        Study("101 decays", "linear", linear, square, regression, decays, [0], lr, 100, 5, 700, 60, 20),
-        Study("2,020: decays x seeds", "linear", linear, square, regression, decays, range(20), lr, 100, 5, 600, 60, 20),
-        Study("64 MLPs 64-64-10", "mlp", mlp, entropy, first(512, small), rates(64), range(64), {}, 3, 32, 5, 1, 16),
-        Study("16 LeNets 8x8", "lenet", lenet, entropy, first(512, small), rates(16), range(16), {}, 3, 32, 4.5),
-        Study("16 MLPs 784-256-10", "mlp", wide, entropy, *few, 2, 256, 0.97, 0.97),
-        Study("8 LeNets 28x28", "lenet", lenet28, entropy, few[0], rates(8), range(8), {}, 1, 256, 0.97, 0.97),
+        Study("101 decays", "linear", linear, square, regression, decays, [0], lr, 100, 5, 700, 60, 4),
+        Study("2,020 decays, seeds", "linear", linear, square, regression, decays, range(20), lr, 100, 5, 600, 60, 4),
+        Study("64 MLPs 64-64-10", "mlp", mlp, entropy, first(512, small), rates(64), range(64), {}, 3, 32, 5, 1, 8),
+        Study("16 LeNets 8x8", "lenet", lenet, entropy, first(512, small), rates(16), range(16), {}, 3, 32, 4.5, 1, 4),
+        Study("16 MLPs 784-256-10", "mlp", wide, entropy, *few, 2, 256, 0.97, 0.97, 4),
+        Study("8 LeNets 28x28", "lenet", lenet28, entropy, few[0], rates(8), range(8), {}, 1, 256, 0.97, 0.97, 2),
     ]  # fmt: skip
