@@ -22,6 +22,7 @@ from truestep.fit.fit import fit
 from truestep.fit.history import History, Record
 from truestep.fit.run import Run
 from truestep.sweep.sweep import sweep
+from truestep.sweep.tune import tune
 
 if TYPE_CHECKING:
     from truestep import d2l, lessons, plot, recipes
@@ -76,6 +77,7 @@ __all__ = [
     "prove",
     "recipes",
     "sweep",
+    "tune",
     "uniform",
     "write_out",
 ]

@@ -1,4 +1,4 @@
-"""Products of many matrices with one that they share, folded into a single product; views of views made one.
+"""Programs of stacked models made shorter: shared factors folded, constants computed once, views of views made one.
 
 `vmap` copies what stacked models share before it multiplies. Where one factor of a `bmm` is such a copy, the copies are
 left out: `A W_g` for all g is one product of A with all `W_g` side by side. Sums are then added in another order.
@@ -16,7 +16,7 @@ from torch import Tensor, fx
 
 from truestep.core.lowering import NARROW
 from truestep.core.nesting import flat, rebuilt
-from truestep.core.program import Program, simplify
+from truestep.core.program import Program, drawing, simplify
 from truestep.core.recording import aten
 from truestep.core.spelling import made, named, spell
 
@@ -32,6 +32,8 @@ MOVES = (
     aten.t.default,
 )
 """Operations that only say where numbers lie."""
+UNCHANGED = (aten.mul.Scalar, aten.mul.Tensor, aten.div.Tensor, aten.div.Scalar)
+"""Operations that change nothing where their second argument is 1."""
 TOLERANCE = {torch.float64: 1e-10, torch.float32: 1e-3}
 
 
@@ -46,10 +48,16 @@ def folded(program: Program, args: tuple[Any, ...]) -> Program:
     for node in list(graph.nodes):
         if node.target is aten.bmm.default:
             _fold(graph, node)
+        elif node.target is aten.addcmul.default:
+            _part(graph, node)
+    held = list(program.held)
+    if not program.writes:
+        _drop_ones(graph)
+        held += _constants(graph, len(held))
     _merge_views(graph)
     simplify(graph)
     text, names = spell(graph, program.takes, program.returns)
-    twin = replace(program, graph=graph, run=made(text, {**names, **named(list(program.held))}))
+    twin = replace(program, graph=graph, held=tuple(held), run=made(text, {**names, **named(held)}))
     return twin if _agree(program, twin, args) else program
 
 
@@ -75,6 +83,52 @@ def _fold(graph: fx.Graph, node: fx.Node) -> None:
         new = _left(graph, a, right) if a is not None else _right(graph, left, b)
     new.meta = dict(node.meta)
     node.replace_all_uses_with(new)
+
+
+def _part(graph: fx.Graph, node: fx.Node) -> None:
+    """`a + value b c` as a product and a sum where a factor has one number a variant: torch's own then runs unfused."""
+    start, *factors = (node.args[k] for k in range(3))
+    spread = any(each.meta["shape"] != start.meta["shape"] for each in factors if isinstance(each, fx.Node))
+    if not spread or "shape" not in node.meta:
+        return
+    with graph.inserting_before(node):
+        product = graph.call_function(aten.mul.Tensor, tuple(factors))
+        total = graph.call_function(aten.add.Tensor, (start, product), {"alpha": node.kwargs.get("value", 1)})
+    total.meta = dict(node.meta)
+    node.replace_all_uses_with(total)
+
+
+def _drop_ones(graph: fx.Graph) -> None:
+    """Leave out products with 1 and quotients by 1, and ask nobody for the shape of what is full of ones."""
+    for node in list(graph.nodes):
+        if node.target in UNCHANGED and node.args[1] == 1 and not isinstance(node.args[1], bool | fx.Node):
+            (given,) = node.args[:1]
+            if given.meta.get("dtype") == node.meta["dtype"]:
+                node.replace_all_uses_with(given)
+        elif node.target is aten.ones_like.default and not node.kwargs:
+            made_of = {"dtype": node.meta["dtype"], "device": node.meta["device"]}
+            with graph.inserting_before(node):
+                ones = graph.call_function(aten.ones.default, (list(node.meta["shape"]),), made_of)
+            ones.meta = dict(node.meta)
+            node.replace_all_uses_with(ones)
+
+
+def _constants(graph: fx.Graph, known: int) -> list[Tensor]:
+    """What does not depend on the arguments is computed once: the tensors that are held from now on."""
+    values: dict[fx.Node, Any] = {}
+    for node in graph.nodes:
+        if node.op == "call_function" and not drawing(node) and all(each in values for each in node.all_input_nodes):
+            args, kwargs = (fx.map_arg(each, lambda used: values[used]) for each in (node.args, node.kwargs))
+            values[node] = node.target(*args, **kwargs)
+    first, held = next(iter(graph.nodes)), list[Tensor]()
+    for node, value in values.items():
+        if isinstance(value, Tensor) and any(user not in values for user in node.users):
+            with graph.inserting_before(first):
+                place = graph.placeholder(f"held_{known + len(held)}")
+            place.meta = dict(node.meta)
+            node.replace_all_uses_with(place, lambda user: user not in values)
+            held.append(value)
+    return held
 
 
 def _left(graph: fx.Graph, shared: _Shared, other: fx.Node) -> fx.Node:

@@ -42,6 +42,7 @@ class Request:
     compile: Any
     chunk: int | None
     device: torch.device
+    executor: str | None = None
 
 
 class Conductor:
@@ -105,6 +106,13 @@ class Conductor:
         self._chunks(stacker, chunks)
 
     def _chunks(self, stacker: Stacker, chunks: Sequence[Layout]) -> None:
+        if self.request.executor is not None:
+            from truestep.sweep.cluster import spread
+
+            for layout, chunk in spread(stacker, chunks):
+                self.progress.chunk(len(layout.variants))(self.request.plan.epochs)
+                self._add(layout.variants, chunk)
+            return
         for layout in chunks:
             told = self.progress.chunk(len(layout.variants))
             self._add(layout.variants, stacker.run(layout, told))
@@ -144,6 +152,10 @@ class Conductor:
         batch = first_batch(request.data, group.batch_size)
         size = variant_bytes(model, batch, bool(request.plan.evaluate_every))
         most = most_at_once(size, request.chunk, request.device)
+        if request.executor is not None:
+            from truestep.sweep.cluster import EACH, workers
+
+            most = min(most, -(-len(group.variants) // (EACH * workers())))
         places = {variant.index: place for place, variant in enumerate(group.variants)}
         plan = replace(request.plan, batch_size=group.batch_size)
         evaluated = self._evaluated(min(most, len(group.variants)))

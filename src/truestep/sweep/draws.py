@@ -14,10 +14,17 @@ from truestep.core.errors import ConfigError
 
 @dataclass(frozen=True)
 class Draw:
-    """A hyper-parameter whose values are drawn; `of` makes one from a number between 0 and 1."""
+    """A hyper-parameter whose values are drawn; `of` makes one from a number between 0 and 1.
+
+    `options` are those of a choice; otherwise a value lies between `low` and `high`, evenly on the axis of `log`.
+    """
 
     words: str
     of: Callable[[float], Any]
+    low: float = 0.0
+    high: float = 1.0
+    log: bool = False
+    options: tuple[Any, ...] = ()
 
     def take(self, count: int, generator: torch.Generator) -> list[Any]:
         """`count` values."""
@@ -34,7 +41,7 @@ def uniform(low: float, high: float) -> Draw:
         ConfigError: where low is not below high.
     """
     _ordered(low, high)
-    return Draw(f"uniform({low:g}, {high:g})", lambda share: low + share * (high - low))
+    return Draw(f"uniform({low:g}, {high:g})", lambda share: low + share * (high - low), low, high)
 
 
 def loguniform(low: float, high: float) -> Draw:
@@ -48,7 +55,7 @@ def loguniform(low: float, high: float) -> Draw:
     _ordered(low, high)
     if not low > 0:
         raise ConfigError(f"loguniform({low}, {high}): a logarithm needs low above 0.")
-    return Draw(f"loguniform({low:g}, {high:g})", lambda share: low * (high / low) ** share)
+    return Draw(f"loguniform({low:g}, {high:g})", lambda share: low * (high / low) ** share, low, high, True)
 
 
 def choice(options: Sequence[Any]) -> Draw:
@@ -60,7 +67,7 @@ def choice(options: Sequence[Any]) -> Draw:
     held = list(options)
     if not held:
         raise ConfigError("choice() needs at least one option.")
-    return Draw(f"choice({held})", lambda share: held[min(int(share * len(held)), len(held) - 1)])
+    return Draw(f"choice({held})", lambda share: held[min(int(share * len(held)), len(held) - 1)], options=tuple(held))
 
 
 def _ordered(low: float, high: float) -> None:

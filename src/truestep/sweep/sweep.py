@@ -44,6 +44,7 @@ def sweep(
     run_dir: str | Path | None = None,
     device: Any = "cpu",
     progress: bool = True,
+    executor: str | None = None,
 ) -> Study:
     """Train all variants of a study at once, as one tensor program; each equals its own run.
 
@@ -73,6 +74,7 @@ def sweep(
         run_dir: a folder for the results; a study that was interrupted goes on from there.
         device: where the variants are trained.
         progress: whether to show progress on stderr.
+        executor: "ray" spreads the chunks over a Ray cluster (extra `cluster`), two or more for each processor of it.
 
     Raises:
         ConfigError, DataError: each with what, where and how to mend it.
@@ -99,13 +101,15 @@ def sweep(
     refuse_same_names(maker.objective, measured := as_metrics(metrics))
     variants = grids.variants(grid, fixed, seeds, share, trials)
     check(maker, variants)
+    if executor not in (None, "ray"):
+        raise ConfigError(f"executor knows None and 'ray', and {executor!r} is neither.")
     place = _device(device)
     data, valid = _tensors("train", train, place), None if validate is None else _tensors("validate", validate, place)
     plan = Schedule(epochs, batch_size, evaluate_every)
     # Stacking loads torch's function transforms, which take longer to load than all of the library.
     from truestep.sweep.conduct import Conductor, Request
 
-    request = Request(maker, variants, data, valid, measured, plan, compile, chunk, place)
+    request = Request(maker, variants, data, valid, measured, plan, compile, chunk, place, executor)
     return Conductor(request, run_dir, progress).run()
 
 

@@ -1,8 +1,8 @@
-"""The training of one chunk of variants that stand side by side, epoch by epoch."""
+"""The training of one chunk of variants that stand side by side, some epochs at a time."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -17,6 +17,8 @@ from truestep.sweep.stack import Fixed, State
 
 Figures = tuple[dict[str, Tensor], dict[str, Tensor]]
 """Totals and counts by name."""
+BLOCK = 256
+"""Steps between two looks at what a study has found, at the most."""
 
 
 class Trainer:
@@ -40,49 +42,69 @@ class Trainer:
         self.orders, self.valid, self.plan = orders, valid, plan
         self.samples = rows(fixed["data"][0])
         self.device = state["alive"].device
-        self.guard = False
+        self.guard, self._seed = False, 0
         size = state["alive"].numel()
         self.found = Chunk(torch.zeros(size, dtype=torch.int64), torch.zeros(size, dtype=torch.int64))
         self._least = torch.full((size,), torch.inf, dtype=torch.float64)
 
     @torch.no_grad()
     def run(self, seed: int, told: Callable[[int], None]) -> Chunk:
-        """Train all epochs; `told` hears of each."""
+        """Train all epochs, block by block; `told` hears how many are done."""
+        self._seed = seed
         with torch.random.fork_rng([self.device] if self.device.type == "cuda" else []):
-            for epoch in range(1, self.plan.epochs + 1):
-                # torch.manual_seed seeds every kind of device that there is, which takes milliseconds.
-                (torch.default_generator if self.device.type == "cpu" else torch).manual_seed(mix(seed, epoch, 1))
-                self._note(self.found.train, epoch, self._epoch(epoch))
-                if self.valid and self.plan.evaluates(epoch):
+            for epochs in self._blocks():
+                self._note(self.found.train, epochs, self._block(epochs))
+                last = epochs[-1:]
+                if self.valid and self.plan.evaluates(last[0]):
                     figures = self._evaluate()
-                    self._note(self.found.valid, epoch, figures)
-                    self._consider(epoch, figures["loss"])
-                told(epoch)
+                    self._note(self.found.valid, last, figures)
+                    self._consider(last[0], figures["loss"][0])
+                told(last[0])
         self.found.weights = self._tensors()
         return self.found
 
-    def _epoch(self, epoch: int) -> dict[str, Tensor]:
-        """One pass over the data; where something was not finite, or nothing counted, it is gone over once more.
+    def _blocks(self) -> Iterator[range]:
+        """Epochs whose figures are looked at together, each block twice as long as the one before, up to `BLOCK` steps.
+
+        A look costs as much as several small steps, and what diverges does so early, where blocks are short.
+        """
+        first, length, most = 1, 1, max(1, BLOCK * self.plan.batch_size // self.samples)
+        while first <= self.plan.epochs:
+            block = range(first, min(first + length, self.plan.epochs + 1))
+            until = next((epoch for epoch in block if self.valid and self.plan.evaluates(epoch)), block[-1])
+            yield range(first, until + 1)
+            first, length = until + 1, min(2 * length, most)
+
+    def _block(self, epochs: range) -> dict[str, Tensor]:
+        """Some passes over the data; where something was not finite, or nothing counted, they are made once more.
 
         The first time every variant moves whatever comes, which costs nothing; the second time those that diverge stay.
         """
-        before = self.state
-        positions = torch.stack([order(self.samples, seed, epoch) for seed in self.orders]).to(self.device)
-        batches = [part.contiguous() for part in positions.split(self.plan.batch_size, 1)]
-        totals, counts = self._pass(batches)
+        before, batches = self.state, [self._batches(epoch) for epoch in epochs]
+        (totals, counts), alive = self._pass(epochs, batches)
         if not self.guard and not self._sound(totals, counts):
             self.guard, self.state = True, before
-            totals, counts = self._pass(batches)
-        gone = ~self.state["alive"].flatten().cpu() & (self.found.diverged == 0)
-        self.found.diverged[gone] = epoch
-        return self._means(totals, counts)
+            (totals, counts), alive = self._pass(epochs, batches)
+        for epoch, gone in zip(epochs, ~alive.flatten(1).cpu(), strict=True):
+            self.found.diverged[gone & (self.found.diverged == 0)] = epoch
+        return self._means(totals, counts, len(epochs))
 
-    def _pass(self, batches: Sequence[Tensor]) -> Figures:
-        name, seen = "guarded" if self.guard else "step", []
-        for row in batches:
-            self.state, figures = self.programs(name, self.state, self.fixed, row)
-            seen.append(figures)
-        return _stacked(seen)
+    def _batches(self, epoch: int) -> list[Tensor]:
+        """The samples of each batch, (orders, batch)."""
+        positions = torch.stack([order(self.samples, seed, epoch) for seed in self.orders]).to(self.device)
+        return [part.contiguous() for part in positions.split(self.plan.batch_size, 1)]
+
+    def _pass(self, epochs: range, batches: Sequence[Sequence[Tensor]]) -> tuple[Figures, Tensor]:
+        """`(the figures of all steps, who was alive after each epoch)`."""
+        name, seen, alive = "guarded" if self.guard else "step", [], []
+        # torch.manual_seed seeds every kind of device that there is, which takes milliseconds.
+        (torch.default_generator if self.device.type == "cpu" else torch).manual_seed(mix(self._seed, epochs[0], 1))
+        for rows_of in batches:
+            for row in rows_of:
+                self.state, figures = self.programs(name, self.state, self.fixed, row)
+                seen.append(figures)
+            alive.append(self.state["alive"])
+        return _stacked(seen), torch.stack(alive)
 
     def _sound(self, totals: dict[str, Tensor], counts: dict[str, Tensor]) -> bool:
         """Whether every loss and weight is finite, and every batch counted something."""
@@ -94,28 +116,30 @@ class Trainer:
         model = self.programs.stack.model
         with evaluation_mode(model):
             seen = [self.programs("evaluated", self.state, self.fixed, batch) for batch in self.valid]
-        return self._means(*_stacked(seen))
+        return self._means(*_stacked(seen), 1)
 
-    def _means(self, totals: dict[str, Tensor], counts: dict[str, Tensor]) -> dict[str, Tensor]:
-        """The objective, each term and metric over all batches, (variants,): summed in float64 and divided once."""
+    def _means(self, totals: dict[str, Tensor], counts: dict[str, Tensor], passes: int) -> dict[str, Tensor]:
+        """The objective, each term and metric over each pass, (passes, variants): added in float64, divided once."""
         objective, found, loss = self.programs.stack.objective, {}, 0.0
+        totals, counts = ({n: _passes(each, passes) for n, each in side.items()} for side in (totals, counts))
         for name, total in totals.items():
-            count = counts[name][-1] if name in objective.sums else counts[name].double().sum(0)
-            found[name] = Loss(total.double().sum(0), count.double()).mean
+            count = counts[name][:, -1] if name in objective.sums else counts[name].sum(1)
+            found[name] = Loss(total.sum(1), count).mean
             if name in objective.terms:
                 weight = self.fixed["weights"].get(name, objective.weights[name])
                 loss = loss + torch.where(count == 0, 0.0, weight * found[name])
-        own = torch.stack([counts[name].double().sum(0) for name in objective.terms])
+        own = torch.stack([counts[name].sum(1) for name in objective.terms])
         found["loss"] = torch.where((own != 0).any(0), loss, torch.nan)
-        return {name: each.flatten().cpu() for name, each in found.items()}
+        return {name: each.flatten(1).cpu() for name, each in found.items()}
 
-    def _note(self, table: dict[str, Tensor], epoch: int, figures: Mapping[str, Tensor]) -> None:
-        """Write the figures of an epoch into the table; a variant that has diverged has none."""
-        gone = self.found.diverged > 0
+    def _note(self, table: dict[str, Tensor], epochs: range, figures: Mapping[str, Tensor]) -> None:
+        """Write the figures of some epochs into the table; a variant that has diverged has none."""
+        when = torch.tensor(epochs).unsqueeze(1)
+        gone = (self.found.diverged > 0) & (self.found.diverged <= when)
         for name, each in figures.items():
-            size = (self.plan.epochs, len(each))
-            table.setdefault(name, torch.full(size, torch.nan, dtype=torch.float64))[epoch - 1] = each
-            table[name][epoch - 1, gone] = torch.nan
+            size = (self.plan.epochs, each.shape[1])
+            column = table.setdefault(name, torch.full(size, torch.nan, dtype=torch.float64))
+            column[epochs[0] - 1 : epochs[-1]] = each.masked_fill(gone, torch.nan)
 
     def _consider(self, epoch: int, losses: Tensor) -> None:
         """Keep the weights of every variant that was never better; a real copy, made where there is a choice."""
@@ -139,3 +163,8 @@ def _stacked(seen: Sequence[Figures]) -> Figures:
     """The figures of several batches, name -> (batches, orders, grid)."""
     totals, counts = ({name: torch.stack([one[k][name] for one in seen]) for name in seen[0][k]} for k in (0, 1))
     return totals, counts
+
+
+def _passes(figures: Tensor, passes: int) -> Tensor:
+    """(batches of all passes, orders, grid) as (passes, batches, orders, grid), in float64."""
+    return figures.double().unflatten(0, (passes, -1))

@@ -1,0 +1,196 @@
+"""How much faster does a study train that is one tensor program, beside loops over its models, JAX and processes?"""
+
+import argparse
+import importlib.util
+import json
+import os
+import statistics
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+# One thread for everybody; JAX reads this when it is imported.
+os.environ |= {
+    "OMP_NUM_THREADS": "1",
+    "JAX_PLATFORMS": "cpu",
+    "XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1",
+}
+
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from studies import loops, stacks
+from studies.study import Study, studies
+
+PRODUCTS, CACHED, MEMORY, CACHE = 103e9, 83e9, 28e9, 2**20
+"""The floors: multiplications and additions of matrix products a second, bytes a second within `CACHE` and beyond."""
+SAME = {"eager": 1e-6, "traced": 1e-6, "compiled": 1e-6, "JAX": 1e-6}
+"""How far one step may lead away from the careful loop's step from the same weights, relative to the largest weight."""
+CHECKED = (0, 1, 2, 7)
+"""Which steps are compared."""
+
+
+def main() -> None:
+    arguments = _arguments()
+    torch.set_num_threads(1)
+    rows = []
+    for study in studies():
+        if arguments.only in study.name:
+            for row in measured(study, arguments.rounds, arguments.processes):
+                rows.append(row)
+                print(json.dumps(row), flush=True)
+    if not arguments.json:
+        print(*table(rows), sep="\n")
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--json", action="store_true", help="JSON lines alone, no table")
+    parser.add_argument("--only", default="", help="studies whose name holds this")
+    parser.add_argument("--rounds", type=int, default=5, help="paired runs of each way")
+    parser.add_argument("--processes", action="store_true", help="joblib with 2 processes too, in wall time")
+    return parser.parse_args()
+
+
+def measured(study: Study, rounds: int, processes: bool) -> Iterator[dict[str, Any]]:
+    """A row a way: set-up first, then rounds over all ways, each beside a careful loop."""
+    sample = study.points[:: max(1, len(study.points) // study.sampled)]
+    scale = len(study.points) / len(sample)
+
+    def careful() -> float:
+        return scale * seconds(lambda: loops.careful(study, sample))
+
+    careful()
+    common = {"study": study.name, "variants": len(study.points), "steps": study.steps, "loops_on": len(sample)}
+    yield {**common, "way": "tutorial loop", **spread(
+        [(careful(), scale * seconds(lambda: loops.tutorial(study, sample))) for _ in range(2)])}  # fmt: skip
+    makers: dict[str, Callable[[], Any]] = {
+        tier: lambda tier=tier: stacks.Stacked(study, tier) for tier in stacks.TIERS
+    }
+    if importlib.util.find_spec("jax"):
+        from studies.in_jax import Jax
+
+        makers["JAX"] = lambda: Jax(study)
+    ways, found = {}, {}
+    for name, make in makers.items():
+        began, hand = time.process_time(), careful()
+        began = time.process_time()
+        way = make()
+        way.run()
+        first = time.process_time() - began
+        away = distance(study, way)
+        found[name] = {"first_s": round(first, 3), "first_ratio": round(hand / first, 2), "away": away, "hand": hand}
+        if away <= SAME[name]:
+            ways[name] = way
+    pairs: dict[str, list[tuple[float, float]]] = {name: [] for name in ways}
+    for _ in range(rounds):
+        for name, way in ways.items():
+            hand = careful()
+            way.begin()
+            pairs[name].append((hand, seconds(way.train)))
+    for name, figures in found.items():
+        row = {**common, "way": name, **figures, **(spread(pairs[name]) if name in pairs else {"result": "differs"})}
+        yield row | break_even(row, study)
+    hand = careful()
+    began = time.process_time()
+    stacks.swept(study)
+    first = time.process_time() - began
+    yield {**common, "way": "ts.sweep", "first_s": round(first, 3), "first_ratio": round(hand / first, 2)}
+    if processes and importlib.util.find_spec("joblib"):
+        yield {**common, "way": "joblib, 2 processes, wall", **spread([in_processes(study, sample) for _ in range(3)])}
+    yield {**common, "way": "floor", **floor(study)}
+
+
+def distance(study: Study, way: Any) -> float:
+    """How far a step leads away from the careful loop's step from the same weights: the worst of all variants."""
+    before, worst = {name: each.clone() for name, each in way.begin().items()}, 0.0
+    order = torch.stack([study.order(seed, 1) for seed in study.seeds])
+    rows = order.split(study.batch_size, 1)
+    for number in range(max(CHECKED) + 1):
+        row = rows[number % len(rows)].contiguous()
+        after = {name: each.clone() for name, each in way.step(row).items()}
+        for place in range(0, len(study.points) if number in CHECKED else 0, max(1, len(study.points) // 128)):
+            own = {name: each.flatten(0, 1)[place] for name, each in before.items()}
+            expected = loops.one_step(study, study.points[place], own, row[place // study.shape[1]])
+            for name, each in expected.items():
+                off = (after[name].flatten(0, 1)[place] - each).abs().max() / each.abs().max()
+                worst = max(worst, float(off))
+        before = after
+    return worst
+
+
+def break_even(row: dict[str, Any], study: Study) -> dict[str, Any]:
+    """After how many steps the set-up is repaid beside the careful loop."""
+    if "ratio" not in row:
+        return {}
+    setup, saved = row["first_s"] - row["seconds"], row["careful_s"] - row["seconds"]
+    return {
+        "setup_s": round(setup, 3),
+        "break_even_steps": round(setup / saved * study.steps, 1) if saved > 0 else None,
+    }
+
+
+def in_processes(study: Study, sample: list[dict[str, Any]]) -> tuple[float, float]:
+    from joblib import Parallel, delayed
+
+    began = time.perf_counter()
+    loops.careful(study, sample)
+    hand = time.perf_counter() - began
+    halves = [sample[::2], sample[1::2]]
+    with Parallel(2) as pool:
+        pool(delayed(loops.careful)(study, sample[:1]) for _ in halves)  # the workers start
+        began = time.perf_counter()
+        pool(delayed(loops.careful)(study, half) for half in halves)
+        return hand, time.perf_counter() - began
+
+
+def floor(study: Study) -> dict[str, Any]:
+    """What a step cannot take less than: its products, and its weights read and written once, on this kind of machine."""
+    with FlopCounterMode(display=False) as counter:
+        row = study.order(0, 1)[: study.batch_size]
+        loops.one_step(study, study.points[0], study.made(0).state_dict(), row)
+    held = 2 * sum(each.nbytes for each in study.made(0).parameters()) * len(study.points)
+    operations = counter.get_total_flops() * len(study.points) / PRODUCTS
+    moved = held / (CACHED if held < CACHE else MEMORY)
+    return {"products_us": round(operations * 1e6, 1), "bytes_us": round(moved * 1e6, 1),
+            "seconds": round(max(operations, moved) * study.steps, 5)}  # fmt: skip
+
+
+def seconds(run: Callable[[], Any]) -> float:
+    began = time.process_time()
+    run()
+    return time.process_time() - began
+
+
+def spread(times: list[tuple[float, float]]) -> dict[str, Any]:
+    ratios = [hand / way for hand, way in times]
+    low, _, high = statistics.quantiles(ratios, n=4) if len(ratios) > 1 else ratios * 3
+    return {
+        "careful_s": round(statistics.median(hand for hand, _ in times), 4),
+        "seconds": round(statistics.median(way for _, way in times), 5),
+        "ratio": round(statistics.median(ratios), 2),
+        "quartiles": [round(low, 2), round(high, 2)],
+    }
+
+
+def table(rows: list[dict[str, Any]]) -> Iterator[str]:
+    yield "\n| study | way | ratio to the careful loop, steady (quartiles) | first run with set-up | repaid after, steps |"
+    yield "|---|---|---|---|---|"
+    for row in rows:
+        low, high = row.get("quartiles", (0, 0))
+        steady = f"{row['ratio']:g} ({low:g} to {high:g})" if "ratio" in row else row.get("result", "")
+        if row["way"] == "floor":
+            steady = f"{row['seconds'] * 1e3:.2f} ms: products {row['products_us']} µs a step, bytes {row['bytes_us']}"
+        yield f"| {row['study']} | {row['way']} | {steady} | {row.get('first_ratio', '')} | {row.get('break_even_steps', '')} |"
+    yield f"\nThe loops ran {', '.join(sorted({f'''{r['loops_on']} of {r['variants']}''' for r in rows}))} variants; their time is scaled."
+    for study in studies():
+        own = [
+            row["ratio"] for row in rows if row["study"] == study.name and row["way"] in stacks.TIERS and "ratio" in row
+        ]
+        if own:
+            words = "reached" if max(own) >= study.goal else "MISSED"
+            yield f"{study.name}: {max(own):g}, target {study.goal:g}: {words}"
+
+
+if __name__ == "__main__":
+    main()
