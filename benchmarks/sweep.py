@@ -145,7 +145,7 @@ def in_processes(study: Study, sample: list[dict[str, Any]]) -> tuple[float, flo
 
 
 def floor(study: Study) -> dict[str, Any]:
-    """What a step cannot take less than: its products, and its weights read and written once, on this kind of machine."""
+    """What a step cannot take less than: its products, and its weights read and written once."""
     with FlopCounterMode(display=False) as counter:
         row = study.order(0, 1)[: study.batch_size]
         loops.one_step(study, study.points[0], study.made(0).state_dict(), row)
@@ -174,15 +174,24 @@ def spread(times: list[tuple[float, float]]) -> dict[str, Any]:
 
 
 def table(rows: list[dict[str, Any]]) -> Iterator[str]:
-    yield "\n| study | way | ratio to the careful loop, steady (quartiles) | first run with set-up | repaid after, steps |"
+    heads = (
+        "study",
+        "way",
+        "ratio to the careful loop, steady (quartiles)",
+        "first run with set-up",
+        "repaid after, steps",
+    )
+    yield f"\n| {' | '.join(heads)} |"
     yield "|---|---|---|---|---|"
     for row in rows:
         low, high = row.get("quartiles", (0, 0))
         steady = f"{row['ratio']:g} ({low:g} to {high:g})" if "ratio" in row else row.get("result", "")
         if row["way"] == "floor":
             steady = f"{row['seconds'] * 1e3:.2f} ms: products {row['products_us']} µs a step, bytes {row['bytes_us']}"
-        yield f"| {row['study']} | {row['way']} | {steady} | {row.get('first_ratio', '')} | {row.get('break_even_steps', '')} |"
-    yield f"\nThe loops ran {', '.join(sorted({f'''{r['loops_on']} of {r['variants']}''' for r in rows}))} variants; their time is scaled."
+        cells = (row["study"], row["way"], steady, row.get("first_ratio", ""), row.get("break_even_steps", ""))
+        yield f"| {' | '.join(map(str, cells))} |"
+    sampled = ", ".join(sorted({f"{r['loops_on']} of {r['variants']}" for r in rows}))
+    yield f"\nThe loops ran {sampled} variants; their time is scaled."
     for study in studies():
         own = [
             row["ratio"] for row in rows if row["study"] == study.name and row["way"] in stacks.TIERS and "ratio" in row

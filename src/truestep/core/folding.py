@@ -87,7 +87,8 @@ def _fold(graph: fx.Graph, node: fx.Node) -> None:
 
 def _part(graph: fx.Graph, node: fx.Node) -> None:
     """`a + value b c` as a product and a sum where a factor has one number a variant: torch's own then runs unfused."""
-    start, *factors = (node.args[k] for k in range(3))
+    given: list[Any] = list(node.args[:3])
+    start, *factors = given
     spread = any(each.meta["shape"] != start.meta["shape"] for each in factors if isinstance(each, fx.Node))
     if not spread or "shape" not in node.meta:
         return
