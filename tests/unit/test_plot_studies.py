@@ -66,10 +66,19 @@ def test_lines_go_through_the_medians_and_bands_through_the_quantiles():
         assert {*curve.low.tolist(), *curve.high.tolist()} <= set(corners.tolist())
 
 
+def test_a_median_far_above_the_rest_is_shown_and_one_that_as_good_as_diverged_leaves_the_figure():
+    for epochs, shown in ((3, True), (10, False)):
+        found = study(grid=(("lr", (0.01, 0.02, 0.05, 0.1, 1.0)),), epochs=epochs)
+        median = found.curve("lr").median
+        assert np.isfinite(median[-1])
+        assert median[-1] > 10_000 * median[:-1].max()
+        assert (found.plot("lr").axes[0].get_ylim()[1] >= median[-1]) == shown
+
+
 def test_an_axis_is_logarithmic_where_it_spans_more_than_two_decades():
     assert study(grid=LONG_GRID).plot("lr").axes[0].get_xscale() == "log"
     assert study(grid=(("lr", (0.1, 0.2)),)).plot("lr").axes[0].get_xscale() == "linear"
-    decay = tuple(range(0, 102, 2))
+    decay = tuple(range(0, 301, 2))  # even steps, and more than two decades without the 0
     fixed = (("lr", 0.003),)
     assert study(grid=(("weight_decay", decay),), fixed=fixed).plot("weight_decay").axes[0].get_xscale() == "linear"
     wide = (0, 1e-4, 1e-2, 1.0)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 _WIDE, _HIGH, _LEFT, _FOOT = 900.0, 320.0, 70.0, 34.0  # the learning curves, in units of their picture
 _POINTS = 60_000  # of all curves together, so that a page of thousands of variants still opens at once
-_LONG = 100.0
+_LONG, _FAR = 100.0, 1e6
 
 STYLE = """
 :root{--ink:#1b1b1b;--quiet:#595959;--line:#d0d0d0;--paper:#fff;--train:#0072b2;--valid:#d55e00;color-scheme:light}
@@ -107,9 +107,9 @@ def _curves(study: Study) -> str:
     finite = [value for own in lines for points in own.values() for _, value in points]
     if not finite:
         return ""
-    # Nine of ten points, stretched to where the rest can be: one curve that explodes must not press the others flat.
+    # One curve that explodes must not press the others flat.
     finite.sort()
-    low, high = finite[0], min(finite[-1], 1000 * abs(finite[len(finite) // 2]) or finite[-1])
+    low, high = finite[0], min(finite[-1], _FAR * abs(finite[len(finite) // 2]) or finite[-1])
     log = low > 0 and high > _LONG * low
     scale = _Scale(low, high if high > low else low + 1.0, study.plan.epochs, log)
     table = study.table
@@ -145,7 +145,7 @@ class _Scale:
         self.low, self.high, self.epochs, self.log = low, high, epochs, log
 
     def x(self, epoch: float) -> float:
-        return _LEFT + (epoch - 1) / (self.epochs - 1) * (_WIDE - _LEFT - 10)
+        return _LEFT + (epoch - 1) / (self.epochs - 1) * (_WIDE - _LEFT - 20)
 
     def y(self, loss: float) -> float:
         """A loss above the picture is put at its edge."""
@@ -169,7 +169,7 @@ def _polylines(own: dict[str, list[tuple[int, float]]], scale: _Scale) -> str:
 
 def _axes(scale: _Scale) -> str:
     bottom = _HIGH - _FOOT
-    found = [f'<path class="axis" fill="none" d="M{_LEFT:g} 8V{bottom:g}H{_WIDE - 10:g}"/>']
+    found = [f'<path class="axis" fill="none" d="M{_LEFT:g} 8V{bottom:g}H{_WIDE - 20:g}"/>']
     for tick in scale.ticks():
         found.append(f'<text x="{_LEFT - 8:g}" y="{scale.y(tick) + 4:.1f}" text-anchor="end">{tick:.3g}</text>')
     for epoch in sorted({1, *(round(1 + part * (scale.epochs - 1) / 4) for part in range(1, 5))}):

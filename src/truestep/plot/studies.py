@@ -20,7 +20,7 @@ from truestep.sweep.study import Study
 
 _SIZE = (6.4, 4.4)  # inches
 _LONG = 100.0  # from this ratio on, an axis is logarithmic
-_FAR = 1000.0  # times the median: from there on, a loss has as good as diverged
+_FAR = 1e6  # times the median: from there on, a loss has as good as diverged
 _TICKS = 16  # values of a hyper-parameter that are written beside a heat map
 _DIVERGED: dict[str, Any] = {"color": GREY, "marker": "x", "linestyle": "", "markersize": 6}
 
