@@ -138,6 +138,18 @@ def test_variants_do_not_depend_on_how_they_are_chunked(samples, batch, seeds, p
         assert one.train_loss == pytest.approx(other.train_loss, rel=EXACT)
 
 
+@pytest.mark.parametrize("kind, fixed", [
+    (torch.optim.SGD, {"momentum": 0.9, "dampening": 0.3}),
+    (torch.optim.Adam, {"amsgrad": True}),
+])  # fmt: skip
+def test_each_chunk_begins_with_a_memory_of_its_own(kind, fixed):
+    data, asked = regression(), {"seeds": 2, "epochs": 4, "batch_size": 5, "progress": False}
+    whole = ts.sweep(net, data, nn.MSELoss(), kind, {"lr": [0.01, 0.02, 0.03]}, fixed, **asked)
+    parts = ts.sweep(net, data, nn.MSELoss(), kind, {"lr": [0.01, 0.02, 0.03]}, fixed, chunk=1, **asked)
+    for i in range(len(whole.table)):
+        assert farthest(parts.model(i), whole.model(i)) < EXACT
+
+
 def test_a_variant_that_diverges_stays_where_it_was_and_disturbs_nobody():
     data = regression()
     rates = [0.01, 1e6, 0.05, 1e150]

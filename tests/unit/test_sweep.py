@@ -90,6 +90,28 @@ def test_what_cannot_be_stacked_is_trained_one_by_one_and_said(make, optimizer, 
         assert row.valid_loss == pytest.approx(seen.loss, rel=1e-12)
 
 
+@pytest.mark.parametrize("every", [0, 1])
+def test_metrics_of_variants_trained_one_by_one_are_those_of_stacked_ones(every):
+    data, make = (X, torch.arange(11) % 3), lambda: nn.Linear(2, 3).double()
+    asked = {**ASKED, "metrics": {"right": ts.metrics.accuracy}, "validate": data, "evaluate_every": every}
+    grid = {"lr": [0.5, 0.1]}
+    stacked, single = (
+        ts.sweep(make, data, nn.CrossEntropyLoss(), kind, grid, **asked) for kind in (torch.optim.SGD, Unknown)
+    )
+    assert not stacked.notes
+    assert "Unknown has no rule" in single.notes[0]
+    assert single.table.columns == stacked.table.columns
+    for one, other in zip(single.table, stacked.table, strict=True):
+        assert dict(one) == pytest.approx(dict(other), rel=1e-12)
+    assert [dict(record) for record in single.history(0)] == [
+        pytest.approx(dict(record), rel=1e-12) for record in stacked.history(0)
+    ]
+
+
+class Unknown(torch.optim.SGD):
+    """The same updates under a name that no rule is known for."""
+
+
 def test_a_study_that_was_interrupted_goes_on_where_it_stopped(tmp_path, monkeypatch):
     whole = swept(seeds=3, chunk=2)
     from truestep.sweep.keep import Kept
@@ -212,6 +234,7 @@ def test_a_weight_that_is_not_finite_and_a_loss_with_weights_of_its_own():
     ({"epochs": True}, "epochs is a whole number"),
     ({"seeds": 2.0}, "seeds is a number of seeds"),
     ({"share": 3}, "share knows"),
+    ({"make": lambda hidden: nn.Linear(2, hidden), "grid": {"hidden": [1.5], "lr": [1]}}, "hidden=1.5. failed"),
 ])  # fmt: skip
 def test_what_would_go_wrong_later_is_refused_before_the_training(changes, words):
     with pytest.raises(ts.TruestepError, match=words) as caught:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import torch
@@ -34,8 +34,9 @@ def train_alone(
     weights, best = [], []
     for place, variant in enumerate(variants):
         model, run = _run(maker, variant, data, valid if plan.evaluate_every else None, metrics, plan, device)
-        _note(found.train, run, "train", place, size, plan)
-        _note(found.valid, run, "valid", place, size, plan)
+        for side, table in (("train", found.train), ("valid", found.valid)):
+            for row, name, value in _figures(run, side, metrics, plan):
+                _table(table, name, size, plan)[row, place] = value
         if run.stopped:
             found.diverged[place] = len(run.history) + 1
         elif valid is not None and not plan.evaluate_every:
@@ -77,13 +78,15 @@ def _run(
     return model, run
 
 
-def _note(table: dict[str, torch.Tensor], run: Run, side: str, place: int, size: int, plan: Schedule) -> None:
+def _figures(run: Run, side: str, metrics: Any, plan: Schedule) -> Iterator[tuple[int, str, float]]:
+    """`(row, name, value)` of every figure of one side, metrics named as a stack names them."""
     for row, record in enumerate(run.history):
         if side == "valid" and not plan.evaluates(row + 1):
             continue
         for key, value in record.items():
             if key.startswith(f"{side}_"):
-                _table(table, key.removeprefix(f"{side}_"), size, plan)[row, place] = value
+                name = key.removeprefix(f"{side}_")
+                yield row, f"metric {name}" if name in metrics else name, value
 
 
 def _table(table: dict[str, torch.Tensor], name: str, size: int, plan: Schedule) -> torch.Tensor:

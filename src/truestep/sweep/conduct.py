@@ -13,7 +13,6 @@ from typing import Any
 import torch
 
 from truestep.core.batch import Batch, leaves, rows
-from truestep.core.errors import ConfigError
 from truestep.core.gradients import Metric
 from truestep.fit.evaluate import EVALUATED_BYTES
 from truestep.sweep.alone import train_alone
@@ -128,8 +127,8 @@ class Conductor:
         plan = replace(request.plan, batch_size=group.batch_size)
         for variant in group.variants:
             told = self.progress.chunk(1)
-            valid = (request.data, request.valid, request.metrics, plan, request.device, told)
-            self._add([variant], train_alone(request.maker, [variant], *valid))
+            rest = (request.data, request.valid, request.metrics, plan, request.device, told)
+            self._add([variant], train_alone(request.maker, [variant], *rest))
 
     def _steps(self, group: Group) -> int:
         return self.request.plan.epochs * -(-rows(self.request.data[0]) // group.batch_size)
@@ -143,12 +142,7 @@ class Conductor:
         refuse_unstackable(objective, model)
         sides = {"train": request.data, "validate": request.valid}
         refuse_misfits(model, objective, request.metrics, sides, group.batch_size)
-        try:
-            rule, options = options_of(request.maker, group.variants, model)
-        except ConfigError as error:
-            if "no rule" in str(error):
-                raise CannotStack(str(error)) from error
-            raise
+        rule, options = options_of(request.maker, group.variants, model)
         batch = first_batch(request.data, group.batch_size)
         size = variant_bytes(model, batch, bool(request.plan.evaluate_every))
         most = most_at_once(size, request.chunk, request.device)

@@ -15,17 +15,20 @@ from truestep.core.rules import RULES
 from truestep.core.rules_of import OPTIONS, read
 from truestep.sweep.grid import Variant
 from truestep.sweep.settings import Maker
+from truestep.sweep.tryout import CannotStack
 
 Options = Mapping[str, Any]
 """The hyper-parameters of one parameter in one variant, named as its optimizer names them."""
 
 
 def options_of(maker: Maker, variants: Sequence[Variant], model: nn.Module) -> tuple[str, list[dict[str, Options]]]:
-    """`(name of the rule, of each variant parameter -> options)`; raises ConfigError for an optimizer without a rule.
+    """`(name of the rule, of each variant parameter -> options)`; raises CannotStack for an optimizer without a rule.
 
     A class is asked once, and its settings are then taken by name; a function makes the groups of every variant.
     """
     first = maker.make_optimizer(model, variants[0].settings)
+    if type(first) not in OPTIONS:
+        raise CannotStack(f"{type(first).__name__} has no rule that can be taken apart.")
     name, held = _read(first, model)
     if not maker.is_class:
         return name, [_read(maker.make_optimizer(model, variant.settings), model)[1] for variant in variants]

@@ -13,14 +13,13 @@ import torch
 from truestep.core.batch import leaves
 from truestep.core.errors import ConfigError, DataError
 from truestep.store.atomic import make_folder, write_text
+from truestep.store.runs import STUDY
 from truestep.store.weights import load_weights, save_weights
 from truestep.sweep.found import Chunk
 from truestep.sweep.grid import Variant
 
 if TYPE_CHECKING:
     from truestep.sweep.conduct import Request
-
-STUDY = "study.json"
 
 
 class Kept:

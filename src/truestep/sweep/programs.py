@@ -37,9 +37,15 @@ class Programs:
         self.stack, self._say, self._steps, self._compile = stack, say, steps, compile
         self._traced = steps >= TRACED_FROM
         self._held: dict[Any, list[Program]] = {}
+        self._last: dict[Any, Program] = {}
         self._steady: dict[Any, Program] = {}
         self._calls: dict[Any, int] = {}
         self._began = 0.0
+
+    def begin(self) -> None:
+        """A chunk begins, whose rules remember nothing yet: no program is taken for granted."""
+        self._last.clear()
+        self._steady.clear()
 
     def __call__(self, name: str, *args: Any) -> Any:
         """`stack.name(*args)`."""
@@ -56,10 +62,12 @@ class Programs:
         return program.run(*args)
 
     def _found(self, key: Any, name: str, args: tuple[Any, ...]) -> Program | None:
-        """A program that fits: one that fits its own results will go on fitting, and is not asked again."""
+        """A program that fits: one that fits what it returned itself will go on fitting, and is not asked again."""
         for program in self._held.get(key, []):
             if program.fits(*args):
-                self._steady[key] = program
+                if self._last.get(key) is program:
+                    self._steady[key] = program
+                self._last[key] = program
                 return program
         try:
             program = folded(trace(getattr(self.stack, name), args), args)
@@ -70,6 +78,7 @@ class Programs:
         if self._compile is True:
             program = self._through_compiler(program)
         self._held.setdefault(key, []).append(program)
+        self._last[key] = program
         return program
 
     def _consider(self, key: Any, program: Program, args: tuple[Any, ...]) -> None:

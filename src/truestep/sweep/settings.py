@@ -14,7 +14,7 @@ import torch
 from torch import nn
 from torch.optim import Optimizer
 
-from truestep.core.errors import ConfigError
+from truestep.core.errors import ConfigError, TruestepError
 from truestep.core.objective import Objective
 from truestep.sweep.grid import Variant
 
@@ -60,7 +60,15 @@ class Maker:
             settings["seed"] = variant.weights
         with torch.random.fork_rng():
             torch.manual_seed(variant.weights)
-            made = self.model(**settings)
+            try:
+                made = self.model(**settings)
+            except TruestepError:
+                raise
+            except (TypeError, ValueError, RuntimeError) as error:
+                if not settings:
+                    raise
+                reason = (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
+                raise ConfigError(f"make_model({_listed(settings)}) failed: {reason}.") from error
         if not isinstance(made, nn.Module):
             raise ConfigError(
                 f"make_model must return a new nn.Module at each call, and returned {type(made).__name__}: "

@@ -79,6 +79,7 @@ class Stacker:
         state, fixed, stack = self._stack(layout)
         valid = [] if work.valid is None else split(work.valid, work.evaluated)
         programs = self._programs.setdefault(layout.shape, Programs(stack, self.say, self.steps, self.compile))
+        programs.begin()
         return Trainer(programs, state, fixed, layout.orders, valid, work.plan)
 
     def _stack(self, layout: Layout) -> tuple[State, Fixed, Stack]:
