@@ -25,7 +25,7 @@ from studies.study import Study, studies
 PRODUCTS, CACHED, MEMORY, CACHE = 103e9, 83e9, 28e9, 2**20
 """The floors: multiplications and additions of matrix products a second, bytes a second within `CACHE` and beyond."""
 SAME = {"eager": 1e-6, "traced": 1e-6, "compiled": 1e-6, "JAX": 1e-6}
-"""How far one step may lead away from the careful loop's step from the same weights, relative to the largest weight."""
+"""How far a step may lead away from the careful loop's from the same weights, by the largest entry of a parameter."""
 CHECKED = (0, 1, 2, 7)
 """Which steps are compared."""
 
