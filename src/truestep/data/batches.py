@@ -68,16 +68,18 @@ class TensorSource:
     def __len__(self) -> int:
         return -(-self.samples // self.batch_size)
 
-    def batches(self, epoch: int) -> Iterator[Batch | None]:
-        """Slices of the data as they lie, or gathered in the order of the epoch."""
+    def batches(self, epoch: int, first: int = 0) -> Iterator[Batch | None]:
+        """Slices of the data as they lie, or gathered in the order of the epoch; the `first` ones are passed over."""
         positions = None if self.seed is None else order(self.samples, self.seed, epoch).to(self.home)
         # Gathered many batches at a time and then sliced: a gather costs a small step more than its arithmetic.
         block = self.batch_size * max(1, self.block // self.batch_size)
-        for start in range(0, self.samples, block):
+        passed = first * self.batch_size
+        # From the start of a block on, so that every batch lies in memory as it would had none been passed over.
+        for start in range(passed // block * block, self.samples, block):
             stop = min(start + block, self.samples)
             part = slice(start, stop)
             gathered = take(self.data, part if positions is None else positions[part])
-            for at in range(0, stop - start, self.batch_size):
+            for at in range(max(0, passed - start), stop - start, self.batch_size):
                 mine = self.ranks.share(min(self.batch_size, stop - start - at))
                 if mine.start == mine.stop:
                     yield None
@@ -99,11 +101,11 @@ class DatasetSource:
     def __len__(self) -> int:
         return -(-self.samples // self.batch_size)
 
-    def batches(self, epoch: int) -> Iterator[Batch | None]:
-        """Each batch of the epoch's order, this rank's share of it."""
+    def batches(self, epoch: int, first: int = 0) -> Iterator[Batch | None]:
+        """Each batch of the epoch's order, this rank's share of it; the `first` ones are never loaded."""
         positions = torch.arange(self.samples) if self.seed is None else order(self.samples, self.seed, epoch)
         whole = [part.tolist() for part in positions.split(self.batch_size)]
-        mine = [part[self.ranks.share(len(part))] for part in whole]
+        mine = [part[self.ranks.share(len(part))] for part in whole[first:]]
         # A generator of its own: drawing from the global one would make dropout differ from that of tensors.
         parts = [part for part in mine if part]
         loader = iter(DataLoader(self.data, batch_sampler=parts, generator=torch.Generator()))
