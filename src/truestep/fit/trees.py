@@ -18,6 +18,7 @@ from truestep.core.errors import DataError
 
 DICTS: dict[str, type[dict[Any, Any]]] = {"dict": dict, "counter": Counter, "ordered": OrderedDict}
 SEQUENCES: dict[str, type] = {"tuple": tuple, "set": set, "deque": deque}
+NUMBERS = "biufc"  # the kinds of numpy's numbers
 
 
 class Packed:
@@ -38,8 +39,9 @@ class Packed:
             return float(tree)
         if isinstance(tree, Tensor):
             return {"tensor": self._named(tree, path), "device": tree.device.type}
-        if isinstance(tree, np.ndarray):
-            return {"array": self._named(torch.from_numpy(tree.copy()), path)}
+        if isinstance(tree, np.ndarray) and tree.dtype.kind in NUMBERS:
+            raw = torch.frombuffer(bytearray(tree.tobytes()), dtype=torch.uint8) if tree.size else torch.empty(0)
+            return {"array": self._named(raw, path), "dtype": tree.dtype.str, "shape": list(tree.shape)}
         if type(tree) is list:
             return [self.add(value, f"{path}.{number}") for number, value in enumerate(tree)]
         return self._marked(tree, path)
@@ -82,7 +84,7 @@ def unpack(plain: Any, tensors: Mapping[str, Tensor], device: torch.device, own:
     if mark == "tensor" and named is not None:
         return named.to("cpu" if plain.get("device") == "cpu" else device)
     if mark == "array" and named is not None:
-        return named.numpy()
+        return _array(named, plain.get("dtype"), plain.get("shape"))
     if mark == "left":
         return own
     if mark in SEQUENCES and isinstance(value, list):
@@ -90,6 +92,16 @@ def unpack(plain: Any, tensors: Mapping[str, Tensor], device: torch.device, own:
     if mark in DICTS and isinstance(value, list):
         return DICTS[mark](dict(_pairs(value, tensors, device, own)))  # a counter would count the pairs
     raise DataError(f"the checkpoint holds {mark!r} where truestep writes none: it was not written by this library.")
+
+
+def _array(raw: Tensor, dtype: Any, shape: Any) -> np.ndarray:
+    try:
+        kind = np.dtype(dtype)
+        if kind.kind in NUMBERS:
+            return np.frombuffer(raw.numpy().tobytes(), kind).reshape(shape).copy()
+    except (TypeError, ValueError):
+        pass
+    raise DataError(f"the checkpoint holds an array of {dtype!r} and {shape!r}: it was not written by this library.")
 
 
 def _pairs(rows: list[Any], tensors: Mapping[str, Tensor], device: torch.device, own: Any) -> Iterable[tuple[Any, Any]]:
