@@ -89,12 +89,16 @@ def put_back(loop: Loop, found: Found) -> Any:
         CheckpointError: for contents that no `fit` wrote.
     """
     try:
-        return state.restore(loop, found.tensors, found.plain)
+        states = state.restore(loop, found.tensors, found.plain)
     except ConfigError:
         raise
     except (LookupError, TypeError, ValueError, AttributeError, RuntimeError) as failure:
         what = f"{type(failure).__name__}: {failure}" if not isinstance(failure, TruestepError) else str(failure)
         raise CheckpointError(f"{found.path} cannot be resumed from: {what}") from failure
+    loader = getattr(loop.batches, "loader", None)
+    if loader is not None and loader.persistent_workers and loop.at.epoch > 1:
+        iter(loader)  # starting the workers draws a number, which the run drew in its first epoch only
+    return states
 
 
 def sentences(loop: Loop, found: Found) -> list[str]:

@@ -66,6 +66,7 @@ class Saver:
         self._settings: dict[str, Any] = {}
         self._began: Any = None  # the random states when the epoch began
         self._now: Any = None  # and those to go on with after its first batches are passed over
+        self._looked: Any = None  # what lay hidden before the first step, until the first save
         self._since, self._next = 0, time.monotonic() + PERIOD
         self._loop: Loop | None = None
 
@@ -118,7 +119,10 @@ class Saver:
             for sentence in resume.sentences(loop, self.found):
                 loop.say(sentence)
         if self._writer is not None:
+            from truestep.fit import hidden
+
             self._writer.spare(loop)
+            self._looked = hidden.look(loop)
         return self.resumes
 
     def batches(self, loop: Loop) -> Iterator[Batch | None]:
@@ -188,8 +192,13 @@ class Saver:
 
     def _save(self, loop: Loop, writer: Writer, wait: bool) -> bool:
         """Take a snapshot and have it written; with `wait`, whether it is on the disk."""
+        from truestep.fit import hidden
         from truestep.fit.state import capture
 
+        if self._looked is not None:
+            looked, self._looked = self._looked, None
+            for sentence in hidden.sentences(loop, looked):
+                loop.say(sentence)
         snapshot = capture(loop, self._settings, self._began)
         self._since, self._next = 0, time.monotonic() + PERIOD
         for path, name in snapshot.left.items():

@@ -92,7 +92,7 @@ def restore(loop: Loop, tensors: Mapping[str, Tensor], plain: Mapping[str, Any])
     _restore_weights(weights(loop), tree("weights"))
     for name, value in tree("extra").items():
         if value is not None:
-            _modules(loop)[name].set_extra_state(value)
+            modules(loop)[name].set_extra_state(value)
     ours = tree("ranks")[step.ranks.rank]
     _restore_buffers(loop, ours["buffers"])
     _restore_updates(step.updates, tree("updates", _updates(step.updates)))
@@ -119,7 +119,7 @@ def buffers(loop: Loop) -> dict[str, Tensor]:
     """Every buffer by name, those included that a `state_dict` leaves out."""
     return {
         f"{path}.{name}": buffer
-        for path, module in _modules(loop).items()
+        for path, module in modules(loop).items()
         for name, buffer in module._buffers.items()
         if buffer is not None
     }
@@ -133,7 +133,8 @@ def _roots(loop: Loop) -> Iterator[tuple[str, nn.Module]]:
             yield f"loss.{name}", term.loss
 
 
-def _modules(loop: Loop) -> dict[str, nn.Module]:
+def modules(loop: Loop) -> dict[str, nn.Module]:
+    """Every module by name, those of the model and those that are losses."""
     return {
         f"{prefix}.{name}" if name else prefix: module
         for prefix, root in _roots(loop)
@@ -150,7 +151,7 @@ def _shared(loop: Loop) -> dict[str, Any]:
     step, run, at = loop.step, loop.run_state, loop.at
     return {
         "weights": weights(loop),
-        "extra": {name: _extra(module) for name, module in _modules(loop).items()},
+        "extra": {name: _extra(module) for name, module in modules(loop).items()},
         "updates": _updates(step.updates),
         "schedulers": _schedulers(loop),
         "scaler": None if step.precision.scaler is None else step.precision.scaler.state_dict(),
@@ -209,15 +210,15 @@ def _restore_weights(own: Mapping[str, Tensor], saved: Mapping[str, Tensor]) -> 
 
 
 def _restore_buffers(loop: Loop, saved: Mapping[str, Tensor]) -> None:
-    own, modules = buffers(loop), _modules(loop)
+    own, holders = buffers(loop), modules(loop)
     for name, value in saved.items():
         mine, (path, _, last) = own.get(name), name.rpartition(".")
-        if path not in modules or last not in modules[path]._buffers:
+        if path not in holders or last not in holders[path]._buffers:
             raise ConfigError(
                 f"the model has no buffer {name}, which the checkpoint holds: give the model of that run."
             )
         if mine is None or mine.shape != value.shape or mine.dtype != value.dtype:
-            modules[path]._buffers[last] = value.to(loop.step.device)  # one that grows as it is used
+            holders[path]._buffers[last] = value.to(loop.step.device)  # one that grows as it is used
         elif not torch.equal(mine, value.to(mine.device)):  # an expanded one cannot be written to, and need not be
             mine.copy_(value)
 
