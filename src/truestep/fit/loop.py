@@ -116,9 +116,10 @@ class Loop:
             # Loads SQLite, which a run without a folder does not need.
             from truestep.fit.recorder import Recorder, vacant
 
-            asked = self.saver.run_folder(Path(run_dir).expanduser())
-            folder = self.run_state.folder = asked if self.saver.resumes else vacant(asked)
-            if folder != asked:
+            asked = Path(run_dir).expanduser()
+            goes_on = self.saver.run_folder(asked)
+            folder = self.run_state.folder = goes_on or vacant(asked)
+            if folder != asked and not goes_on:
                 self.say(f"{asked} holds a run already, which stays as it is: this one is written to {folder}.")
             # Absolute, since the program may change its folder while it trains.
             own.append(Recorder(folder.absolute(), lambda: self.run_state.kept.weights, self.say))

@@ -99,14 +99,15 @@ class Saver:
         elif self.resume:
             loop.say(f"{self.asked.folder} holds no checkpoint yet: the run begins at its start.")
 
-    def run_folder(self, asked: Path) -> Path:
-        """The folder of the record: that of the run that goes on, where it stands beside the one that was asked for."""
+    def run_folder(self, asked: Path) -> Path | None:
+        """The folder of the record where the run goes on: the one asked for, or with the number that it had to get."""
         if self.found is None:
-            return asked
+            return None
         from truestep.fit.resume import folder_of
 
-        name = folder_of(self.found)
-        return asked.with_name(name) if name and asked.with_name(name).is_dir() else asked
+        name = folder_of(self.found) or ""
+        numbered = name.removeprefix(f"{asked.name}-").isdigit() and asked.with_name(name).is_dir()
+        return asked.with_name(name) if numbered else asked
 
     def restore(self, loop: Loop) -> bool:
         """Put the run where it was, if it goes on; say whether it does."""

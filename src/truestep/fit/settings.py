@@ -43,7 +43,9 @@ def settings_of(loop: Loop) -> dict[str, Any]:
 def identity(loop: Loop) -> dict[str, Any]:
     """The settings that a resumed run must share with the run that it goes on with, as flat plain data."""
     step = loop.step
-    found = {name: value for name, value in settings_of(loop).items() if name not in (*FREE, "optimizer")}
+    found = {
+        name: value for name, value in settings_of(loop).items() if name not in (*FREE, "optimizer", "steps_per_epoch")
+    }
     found |= {"nonfinite": step.nonfinite, "metrics": ", ".join(step.metrics)}
     found |= {"schedule": ", ".join(type(one).__name__ for one in step.schedule.schedulers)}
     found |= {"schedule's moment": step.schedule.every if step.schedule.schedulers else ""}
