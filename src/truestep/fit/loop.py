@@ -206,6 +206,7 @@ class Loop:
 
     def _update(self, epoch: int, found: Trained) -> None:
         window, self.window = [batch for batch in self.window if batch is not None], []
+        self.saver.before_step(self)
         out = self.step.window(window)
         self.run_state.steps += 1
         if out.skipped:

@@ -56,8 +56,8 @@ def _look(kept: Kept, resume: bool) -> Found | TruestepError | None:
             return None if found is None else Found(found[0], found[1].tensors, found[1].plain, found[2])
         if kept.paths():
             return ConfigError(
-                f"{kept.folder} holds checkpoints already: resume=True (--resume) goes on with their run; or give another "
-                "folder."
+                f"{kept.folder} holds checkpoints already: resume=True (--resume) goes on with their run; or give "
+                "another folder."
             )
     except TruestepError as error:
         return error

@@ -146,6 +146,17 @@ class Saver:
         put_back_chances(loop, self._now)
         return given
 
+    def before_step(self, loop: Loop) -> None:
+        """Refuse a step whose moments are not finite: they would reach the weights.
+
+        Raises:
+            NonFiniteError: naming the first of them.
+        """
+        if self._writer is not None:
+            from truestep.fit.moments import refuse
+
+            refuse(loop, self._writer)
+
     def after_step(self, loop: Loop) -> None:
         """Save if it is time to, and end the run if a signal asked for it."""
         if self._writer is None or self.asked is None:
