@@ -206,8 +206,7 @@ class Loop:
 
     def _update(self, epoch: int, found: Trained) -> None:
         window, self.window = [batch for batch in self.window if batch is not None], []
-        self.saver.before_step(self)
-        out = self.step.window(window)
+        out = self.saver.take(self, window)
         self.run_state.steps += 1
         if out.skipped:
             found.skipped += 1

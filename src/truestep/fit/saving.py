@@ -15,7 +15,9 @@ from truestep.data.batches import DatasetSource, TensorSource
 from truestep.fit.signals import Interrupted, Signals
 
 if TYPE_CHECKING:
+    from truestep.core.outcome import StepOut
     from truestep.fit.loop import Loop
+    from truestep.fit.moments import Moments
     from truestep.fit.resume import Found
     from truestep.fit.writing import Writer
 
@@ -63,6 +65,7 @@ class Saver:
         self.found: Found | None = None
         self._signals = Signals()
         self._writer: Writer | None = None
+        self._moments: Moments | None = None
         self._settings: dict[str, Any] = {}
         self._began: Any = None  # the random states when the epoch began
         self._now: Any = None  # and those to go on with after its first batches are passed over
@@ -86,13 +89,14 @@ class Saver:
         self._loop = loop
         # Loaded by those who save: importing truestep stays cheap.
         from truestep.fit import resume
+        from truestep.fit.moments import Moments
         from truestep.fit.settings import identity
         from truestep.fit.writing import Writer
         from truestep.store.keep import Kept
 
         # Absolute, since the program may change its folder while it trains.
         self._writer = Writer(Kept(Path(self.asked.folder).expanduser().absolute(), self.asked.last))
-        self._settings = identity(loop)
+        self._moments, self._settings = Moments(), identity(loop)
         self.found = resume.look(self._writer.kept, self.resume, loop.step.ranks)
         if self.found is not None:
             resume.check(self.found, self._settings)
@@ -146,16 +150,18 @@ class Saver:
         put_back_chances(loop, self._now)
         return given
 
-    def before_step(self, loop: Loop) -> None:
-        """Refuse a step whose moments are not finite: they would reach the weights.
+    def take(self, loop: Loop, window: list[Batch]) -> StepOut:
+        """Take a step, unless a moment that is not finite would reach the weights.
 
         Raises:
             NonFiniteError: naming the first of them.
         """
-        if self._writer is not None:
-            from truestep.fit.moments import refuse
-
-            refuse(loop, self._writer)
+        if self._moments is None or self._writer is None:
+            return loop.step.window(window)
+        self._moments.check(loop, self._writer.saved)
+        out = loop.step.window(window)
+        self._moments.trust(loop, out)
+        return out
 
     def after_step(self, loop: Loop) -> None:
         """Save if it is time to, and end the run if a signal asked for it."""

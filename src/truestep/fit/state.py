@@ -169,11 +169,20 @@ def _shared(loop: Loop) -> dict[str, Any]:
 
 def _of_this_rank(loop: Loop) -> dict[str, Any]:
     """What differs from rank to rank: running statistics, the batches of an unfinished window, sums of metrics."""
-    return {"buffers": buffers(loop), "window": list(loop.window), "metrics": _figures(loop.at.found.metrics)}
+    return {"buffers": buffers(loop), "window": list(loop.window), "metrics": _numbers(loop.at.found.metrics)}
 
 
 def _figures(sums: Sums) -> dict[str, Any]:
     return {one.name: getattr(sums, one.name) for one in fields(Sums)}
+
+
+def _numbers(sums: Sums) -> dict[str, Any]:
+    """The same as plain numbers: a metric that is NaN does not make a state unsound."""
+    found = _figures(sums)
+    return found | {
+        name: {key: value.item() if isinstance(value, Tensor) else value for key, value in found[name].items()}
+        for name in ("totals", "counts")
+    }
 
 
 def _gathered(ours: Any, ranks: int) -> list[Any]:

@@ -101,6 +101,6 @@ def not_finite(tensors: Mapping[str, Tensor]) -> Iterable[str]:
     for name, tensor in tensors.items():
         if (name.startswith(STATE) or STATISTICS in name) and (tensor.is_floating_point() or tensor.is_complex()):
             # One sum tells it for nearly all; where it overflows, every number is looked at.
-            total = tensor.sum(dtype=None if tensor.is_complex() else torch.float64)
-            if not math.isfinite(abs(total.item())) and not torch.isfinite(tensor).all():
+            wide = tensor.float() if tensor.dtype.itemsize == 1 else tensor  # the narrow types know no sum
+            if not math.isfinite(abs(wide.sum().item())) and not torch.isfinite(wide).all():
                 yield name
