@@ -1,10 +1,11 @@
-"""A disk that may forget: what a POSIX file system may leave of a recorded history after the power is cut.
+"""Two bad disks: one that refuses, and one that forgets what a POSIX file system may forget when the power is cut.
 
 Promised is only this: data of a file once its fsync returned, and names in a folder once the folder's fsync returned.
 Anything later may be there, missing, torn, or there without what was done before it; a rename is two changes, of which
 either may have reached the disk alone. Model: Pillai et al., "All File Systems Are Not Created Equal", OSDI 2014.
 """
 
+import errno
 import itertools
 import os
 from collections.abc import Iterable, Iterator
@@ -156,3 +157,26 @@ def cuts(log, pieces: int) -> Iterator[tuple[object, Files]]:
             case "unlink":
                 disk.change(subject, None, there=False)
         yield from ((told, files) for files in disk.after_a_cut(pieces))
+
+
+class BadDisk:
+    """Lets the first `sound` calls to the operating system pass and fails the next one, or all that follow."""
+
+    def __init__(self, patch, sound=10**9, number=errno.EIO, for_good=False):
+        self.made, self.failed, self.sound, self.number, self.for_good = 0, 0, sound, number, for_good
+        for name in ("open", "write", "fsync", "replace", "close", "unlink", "mkdir", "listdir", "stat"):
+            patch.setattr(os, name, self.wrap(name, getattr(os, name)))
+
+    def wrap(self, name, real):
+        def call(*args, **kwargs):
+            self.made += 1
+            if self.made == self.sound + 1 or (self.for_good and self.made > self.sound):
+                self.failed += 1
+                if name == "close":
+                    real(*args, **kwargs)  # as Linux does: the handle is gone, and the error tells of lost bytes
+                elif name == "write" and self.number == errno.ENOSPC:
+                    real(args[0], args[1][: len(args[1]) // 2])  # a disk fills up in the middle
+                raise OSError(self.number, os.strerror(self.number))
+            return real(*args, **kwargs)
+
+        return call

@@ -10,35 +10,14 @@ import time
 import pytest
 import torch
 
+from faults.disk import BadDisk
 from truestep.store.atomic import StoreError, make_folder, write_bytes
 from truestep.store.weights import load_weights, save_weights
-
-CALLS = ("open", "write", "fsync", "replace", "close", "unlink", "mkdir")
-
-
-class BadDisk:
-    """Lets the first `sound` calls to the operating system pass and fails the next one, or all that follow."""
-
-    def __init__(self, monkeypatch, sound, number, for_good=False):
-        self.made, self.sound, self.number, self.for_good = 0, sound, number, for_good
-        for name in CALLS:
-            monkeypatch.setattr(os, name, self.wrap(name, getattr(os, name)))
-
-    def wrap(self, name, real):
-        def call(*args, **kwargs):
-            self.made += 1
-            if self.made == self.sound + 1 or (self.for_good and self.made > self.sound):
-                if name == "close":
-                    real(*args, **kwargs)  # as Linux does: the handle is gone, and the error tells of lost bytes
-                raise OSError(self.number, os.strerror(self.number))
-            return real(*args, **kwargs)
-
-        return call
 
 
 def calls_of_a_write(path):
     with pytest.MonkeyPatch.context() as patch:
-        disk = BadDisk(patch, sound=10**9, number=errno.EIO)
+        disk = BadDisk(patch)
         write_bytes(path, b"old bytes")
         return disk.made
 
