@@ -119,8 +119,14 @@ def test_what_is_too_deep_or_too_much_is_refused_before_anything_is_written(tmp_
     loop["again"] = loop
     with pytest.raises(CheckpointError, match=r"it lies deeper than 100 lists and dicts$"):
         write(tmp_path / "c", {}, loop)
+    with pytest.raises(
+        CheckpointError, match=r"with 1,100,0\d\d items of plain data, only .*: make tensors of long lists$"
+    ):
+        write(tmp_path / "c", {}, {"losses": [0] * 1_100_000})
     monkeypatch.setattr("truestep.store.plain.MOST_PLAIN", 100)
-    with pytest.raises(CheckpointError, match=r"cannot hold 2,0.. bytes of plain data, only 100: make tensors of the"):
+    with pytest.raises(
+        CheckpointError, match=r"cannot hold 2,0\d\d bytes with 4 items of plain data, only 100 with 1,0"
+    ):
         write(tmp_path / "c", {}, {"text": "x" * 2000})
     monkeypatch.setattr("truestep.store.layout.MOST_HEADER", 10_000)
     with pytest.raises(CheckpointError, match=r"cannot hold 201 tensors: their names fill more than its header$"):

@@ -61,7 +61,7 @@ def test_a_damaged_one_is_passed_over_with_a_sentence(tmp_path):
     assert step == 1
     assert [sentence.split(" is ")[1] for sentence in skipped] == [
         "damaged: the bytes of 'truestep.json' do not match their checksum; take an older one, or a sound copy",
-        "cut short: it has 0 bytes, and its header ends behind them; take an older one, or a sound copy",
+        "cut short: it has 0 bytes; take an older one, or a sound copy",
     ]
 
 
