@@ -141,7 +141,8 @@ def special_files(folder):
     (folder / "many parts").write_bytes(Forgery([], sums=["0" * 64] * 50_000, entries=many).make())
     regular = "is no file that can hold a checkpoint; give the path of a regular file"
     return {
-        **dict.fromkeys(("pipe", "folder", "device", "full", "link to a pipe"), regular),
+        **dict.fromkeys(("pipe", "device", "full", "link to a pipe"), regular),
+        "folder": "cannot be read: Is a directory; see to the file and its disk",
         "loop": "cannot be read: Too many levels of symbolic links; see to the file and its disk",
         "nowhere": "there is no checkpoint at ",
         "terabytes of holes": "needs 4,398,046,511,135 bytes of memory, and this machine has ",

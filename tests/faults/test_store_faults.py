@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from faults.disk import BadDisk
+from truestep.core.errors import DataError
 from truestep.store.atomic import StoreError, make_folder, write_bytes
 from truestep.store.weights import load_weights, save_weights
 
@@ -101,3 +102,16 @@ def test_a_killed_writer_leaves_one_whole_file(tmp_path):
         process.communicate()
         data = path.read_bytes()
         assert data == data[:1] * 200_000
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="pipes and devices among files are things of Unix")
+def test_weights_are_not_read_from_what_waits_never_ends_or_is_made_of_holes(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "device").symlink_to("/dev/zero")
+    (tmp_path / "holes").write_bytes(b"")
+    os.truncate(tmp_path / "holes", 2**42)
+    for name in ("pipe", "device", "holes"):
+        with pytest.raises(
+            DataError, match=rf"{name} is no file of weights that this machine can hold: give the path of"
+        ):
+            load_weights(tmp_path / name)

@@ -111,6 +111,28 @@ def test_a_nan_makes_a_state_unhealthy_whatever_the_caller_says(tmp_path, dtype)
     assert good.exists()
 
 
+def test_infinities_that_cancel_are_no_nan(tmp_path):
+    path = Kept(tmp_path).save(1, {"mask": torch.tensor([float("inf"), -float("inf")])}, {})
+    assert path.name == "step-0000000001.safetensors"
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="pipes and devices among files are things of Unix")
+def test_pipes_devices_and_folders_that_bear_the_name_of_a_checkpoint_are_passed_over(tmp_path):
+    kept = Kept(tmp_path, last=4)
+    save(kept, 1)
+    os.mkfifo(tmp_path / "step-0000000004.safetensors")
+    (tmp_path / "step-0000000003.safetensors").symlink_to("/dev/zero")
+    (tmp_path / "step-0000000002.safetensors").mkdir()
+    step, skipped = newest(kept)
+    assert step == 1
+    assert [sentence.partition("safetensors ")[2][:36] for sentence in skipped] == [
+        "is no file that can hold a checkpoin",
+        "is no file that can hold a checkpoin",
+        "cannot be read: Is a directory; see ",
+    ]
+    save(kept, 5, healthy=False)  # looks for the last healthy one
+
+
 def test_where_all_are_unhealthy_the_newest_is_taken(tmp_path):
     kept = Kept(tmp_path)
     save(kept, 1, 2, healthy=False)

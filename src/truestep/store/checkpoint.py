@@ -9,8 +9,6 @@ import hashlib
 import io
 import json
 import os
-import stat
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +22,7 @@ from truestep.store import layout
 from truestep.store.atomic import write_parts
 from truestep.store.layout import CODES, OTHERS, Part
 from truestep.store.plain import MOST_PLAIN, from_text, to_text
+from truestep.store.reading import is_special, memory
 
 PLAIN = "truestep.json"
 CHUNK = 2**20
@@ -114,8 +113,7 @@ class _Reader:
 
     def read(self) -> Checkpoint:
         try:
-            kind = Path(self.name).stat().st_mode
-            if not stat.S_ISREG(kind):  # before it is opened: opening a pipe waits, and opening a device may act
+            if is_special(self.name):
                 self.refuse("is no file that can hold a checkpoint", "give the path of a regular file")
             with Path(self.name).open("rb", buffering=0) as file:
                 return self._checked(file)
@@ -137,8 +135,8 @@ class _Reader:
         sizes = {part.name: part.size for part in head.parts}
         if not 0 <= sizes.get(PLAIN, -1) <= MOST_PLAIN:
             self.refuse("is damaged: it has no plain data, or too many")
-        if head.size > (memory := _memory()):
-            self.refuse(f"needs {head.size:,} bytes of memory, and this machine has {memory:,}", "use a larger one")
+        if head.size > (there := memory()):
+            self.refuse(f"needs {head.size:,} bytes of memory, and this machine has {there:,}", "use a larger one")
         buffer = bytearray(CHUNK)
         for part in head.parts:
             self._verify(file, part, buffer)
@@ -224,11 +222,3 @@ class _Reader:
         if dtype is torch.bool and bool((raw > 1).any()):  # torch would take such a byte for true here, false there
             self.refuse(f"is damaged: {part.name[:60]!r} holds a truth value other than 0 and 1")
         return raw.view(dtype).reshape(part.shape)
-
-
-def _memory() -> int:
-    """All memory of this machine in bytes, where the system says so."""
-    try:
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (AttributeError, ValueError, OSError):
-        return sys.maxsize

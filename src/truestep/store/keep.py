@@ -114,5 +114,5 @@ def _is_unhealthy(path: Path) -> bool:
 def _has_nan(tensor: Tensor) -> bool:
     if not (tensor.is_floating_point() or tensor.is_complex()):
         return False
-    wide = tensor.float() if tensor.dtype.itemsize == 1 else tensor  # the narrow types know no test of their own
-    return bool(wide.isnan().any())
+    wide = tensor.float() if tensor.dtype.itemsize == 1 else tensor  # the narrow types know no sum
+    return bool(wide.sum().isnan()) and bool(wide.isnan().any())  # a sum is cheap, and NaN where any number is
