@@ -45,21 +45,39 @@ def kilobytes(what):
 
 
 def tried(path):
-    """What comes of reading: the sentence, or nothing for a sound file; and by how many KiB memory rose meanwhile."""
+    """What comes of reading: the sentence, or nothing for a sound file."""
     global reading
-    Path("/proc/self/clear_refs").write_text("5")
-    before = kilobytes("VmRSS")
     signal.alarm(60)  # a read that hangs ends the process
     reading = str(path)
     try:
         read(path)
-        said = ""
     except CheckpointError as failure:
-        said = str(failure)
+        return str(failure)
     finally:
         reading = ""
         signal.alarm(0)
-    return said, max(0, kilobytes("VmHWM") - before)
+    return ""
+
+
+def measured(work):
+    """What `work` returns, and by how many KiB memory rose above what it was before."""
+    Path("/proc/self/clear_refs").write_text("5")
+    before = kilobytes("VmRSS")
+    found = work()
+    return found, max(0, kilobytes("VmHWM") - before)
+
+
+def fuzz(scratch, count, seed):
+    """Reads `count` forgeries of the fuzzer and says what came of them."""
+    draw, sentences, accepted, odd = random.Random(seed), set(), 0, []
+    for _ in range(count):
+        scratch.write_bytes(mutated(draw))
+        said = tried(scratch)
+        accepted += not said
+        sentences.add(re.sub(r"[\d,]+|'.*'|\(.*\)", "#", said))
+        if said and (not said.startswith(str(scratch)) or "\n" in said or len(said) > 400):
+            odd.append(said)
+    return {"accepted": accepted, "sentences": len(sentences), "odd": odd}
 
 
 def main(folder, count, seed):
@@ -69,17 +87,9 @@ def main(folder, count, seed):
     limit = kilobytes("VmSize") * 1024 + 2**29
     resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
     sys.addaudithook(audit)
-    files = {path.name: tried(path) for path in sorted(folder.iterdir())}
-    draw, sentences, accepted, most, odd = random.Random(seed), set(), 0, 0, []
-    for _ in range(count):
-        content = mutated(draw)
-        scratch.write_bytes(content)
-        said, memory = tried(scratch)
-        most, accepted = max(most, memory), accepted + (not said)
-        sentences.add(re.sub(r"[\d,]+|'.*'|\(.*\)", "#", said))
-        if said and (not said.startswith(str(scratch)) or "\n" in said or len(said) > 400):
-            odd.append(said)
-    fuzzed = {"accepted": accepted, "kilobytes": most, "sentences": len(sentences), "odd": odd}
+    files = {path.name: measured(lambda path=path: tried(path)) for path in sorted(folder.iterdir())}
+    fuzzed, most = measured(lambda: fuzz(scratch, count, seed))
+    fuzzed["kilobytes"] = most
     sys.stdout.write(json.dumps({"files": files, "fuzzed": fuzzed, "noticed": noticed}))
 
 

@@ -86,6 +86,7 @@ CASES = {
     ),
     "backwards": (entries(entry("w", "F32", [2, 3], 24, 0)), "is damaged: 'w' needs 24 bytes, and its place has -24"),
     "negative": (entries(entry("w", "F32", [-2, 3], 0, 24)), "is damaged: byte "),
+    "zeros before a number": (entries(entry("w", "F32", ["02", 3], 0, 24)), "is damaged: byte "),
     "shape and bytes": (tensors(["w", "F32", [2, 4], bytes(24)]), "is damaged: 'w' needs 32 bytes, and its place"),
     "shape that overflows": (tensors(["w", "F32", [2**32, 2**32], b""]), "is damaged: the shape of 'w' is larger"),
     "nothing of a huge shape": (tensors(["w", "F32", [0, 2**62, 8], b""]), "is damaged: the shape of 'w' is larger"),

@@ -65,6 +65,10 @@ def write(
     head = layout.encode(parts)
     if len(head) > layout.MOST_HEADER:
         raise CheckpointError(f"a checkpoint cannot hold {len(flat):,} tensors: their names fill more than its header")
+    try:
+        layout.decode(head)  # nothing is written that would not be read
+    except layout.LayoutError as fault:
+        raise CheckpointError(f"{os.fspath(path)} is not written, since it could not be read: it {fault}") from None
     write_parts(path, [head, *(flat[part.name] for part in parts)], follow)
 
 

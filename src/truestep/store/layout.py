@@ -41,9 +41,10 @@ OTHERS = {
 _BLANK = b"0" * 64
 _START = re.compile(rb'\{"__metadata__":\{"truestep":"checkpoint","schema":"([1-9][0-9]{0,5})",')
 _SUMS = re.compile(rb'"sha256":"([0-9a-f]{64})","parts":"((?:[0-9a-f]{64})*+)"\}')
+_WHOLE = rb"(?:0|[1-9][0-9]{0,18})"
 _PART = re.compile(
-    rb',("(?:[^"\\]|\\.){1,%d}+"):\{"dtype":"([A-Z0-9_]{2,8})","shape":\[((?:[0-9]{1,19}(?:,[0-9]{1,19}){0,%d})?)\],'
-    rb'"data_offsets":\[([0-9]{1,19}),([0-9]{1,19})\]\}' % (MOST_NAME, MOST_DIMENSIONS - 1)
+    rb',("(?:[^"\\]|\\.){1,%d}+"):\{"dtype":"([A-Z0-9_]{2,8})","shape":\[((?:%b(?:,%b){0,%d})?)\],'
+    rb'"data_offsets":\[(%b),(%b)\]\}' % (MOST_NAME, _WHOLE, _WHOLE, MOST_DIMENSIONS - 1, _WHOLE, _WHOLE)
 )
 _END = re.compile(rb"\} {0,7}")
 
