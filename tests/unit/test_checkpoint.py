@@ -3,6 +3,8 @@
 import json
 import os
 
+import hypothesis
+import hypothesis.strategies as st
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -61,6 +63,29 @@ def test_every_shape_and_all_plain_data_come_back(tmp_path):
     assert repr(back.plain) == repr(PLAIN)  # equal to the sign of a zero, and NaN equal to itself
     back.tensors["empty"].add_(1)
     back.tensors["scalar"].add_(1)  # it can be trained on
+
+
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(width=64) | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+)
+
+
+@hypothesis.given(st.dictionaries(st.text(), ANYTHING, max_size=4))
+def test_any_plain_data_come_back_as_they_were(tmp_path_factory, plain):
+    path = tmp_path_factory.getbasetemp() / "plain"
+    write(path, {}, plain)
+    assert repr(read(path).plain) == repr(plain)
+
+
+@hypothesis.given(st.lists(st.text(min_size=1), max_size=5, unique=True), st.lists(st.integers(0, 3), max_size=4))
+def test_any_names_and_shapes_come_back_as_they_were(tmp_path_factory, names, shape):
+    tensors = {name: torch.randn(shape, dtype=torch.float64) + k for k, name in enumerate(names)}
+    path = tmp_path_factory.getbasetemp() / "names"
+    write(path, tensors, {})
+    back = read(path).tensors
+    assert back.keys() == tensors.keys()
+    assert all(same(back[name], tensors[name]) for name in names)
 
 
 def test_a_checkpoint_of_nothing_is_one(tmp_path):
