@@ -61,7 +61,7 @@ def test_a_damaged_one_is_passed_over_with_a_sentence(tmp_path):
     assert step == 1
     assert [sentence.split(" is ")[1] for sentence in skipped] == [
         "damaged: the bytes of 'truestep.json' do not match their checksum; take an older one, or a sound copy",
-        "cut short: it has 0 bytes, and its header ends behind them; take an older one, or a sound copy",
+        "cut short: it has 0 bytes; take an older one, or a sound copy",
     ]
 
 
@@ -95,8 +95,10 @@ def test_a_damaged_healthy_one_does_not_count_as_the_last_healthy_one(tmp_path):
     save(kept, 1, 2)
     damage(tmp_path / "step-0000000002.safetensors")
     save(kept, 3, 4, healthy=False)
-    assert held(tmp_path) == [1, -3, -4]
+    assert held(tmp_path) == [1, 2, -3, -4]  # the damaged one stays too: it may be the disk that fails just now
     assert newest(kept)[0] == 1
+    save(kept, 5, 6)
+    assert held(tmp_path) == [5, 6]
 
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16, torch.complex64, torch.float8_e5m2])
@@ -107,6 +109,28 @@ def test_a_nan_makes_a_state_unhealthy_whatever_the_caller_says(tmp_path, dtype)
     bad = kept.save(6, {"w": torch.tensor([1.0, float("nan")]).to(dtype)}, {})
     assert (good.name, bad.name) == ("step-0000000006.safetensors", "step-0000000006.unhealthy.safetensors")
     assert good.exists()
+
+
+def test_infinities_that_cancel_are_no_nan(tmp_path):
+    path = Kept(tmp_path).save(1, {"mask": torch.tensor([float("inf"), -float("inf")])}, {})
+    assert path.name == "step-0000000001.safetensors"
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="pipes and devices among files are things of Unix")
+def test_pipes_devices_and_folders_that_bear_the_name_of_a_checkpoint_are_passed_over(tmp_path):
+    kept = Kept(tmp_path, last=4)
+    save(kept, 1)
+    os.mkfifo(tmp_path / "step-0000000004.safetensors")
+    (tmp_path / "step-0000000003.safetensors").symlink_to("/dev/zero")
+    (tmp_path / "step-0000000002.safetensors").mkdir()
+    step, skipped = newest(kept)
+    assert step == 1
+    assert [sentence.partition("safetensors ")[2][:36] for sentence in skipped] == [
+        "is no file that can hold a checkpoin",
+        "is no file that can hold a checkpoin",
+        "cannot be read: Is a directory; see ",
+    ]
+    save(kept, 5, healthy=False)  # looks for the last healthy one
 
 
 def test_where_all_are_unhealthy_the_newest_is_taken(tmp_path):

@@ -23,6 +23,7 @@ _MENDS = {
     errno.ENOTDIR: "a file stands where a folder is needed: move it or choose another path",
     errno.EISDIR: "a folder stands where the file should go: move it or choose another name",
     errno.EEXIST: "a file stands where the folder should go: move it or choose another name",
+    errno.EFBIG: "choose another disk, or raise the limit on the size of files",
     errno.ENAMETOOLONG: "choose a shorter name",
 }
 
@@ -99,7 +100,10 @@ def remove(path: str | os.PathLike[str]) -> None:
 
 def leftovers(folder: str | os.PathLike[str]) -> list[Path]:
     """The temporary files in `folder`: those of writers that were killed, and of one that is writing now."""
-    return [each for each in Path(folder).iterdir() if _TEMPORARY.fullmatch(each.name)]
+    try:
+        return [each for each in Path(folder).iterdir() if _TEMPORARY.fullmatch(each.name)]
+    except OSError as failure:
+        raise _refusal(folder, "listed", failure) from failure
 
 
 def _write_new(path: Path, parts: Iterable[Bytes]) -> None:

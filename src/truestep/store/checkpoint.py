@@ -9,8 +9,6 @@ import hashlib
 import io
 import json
 import os
-import stat
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +22,7 @@ from truestep.store import layout
 from truestep.store.atomic import write_parts
 from truestep.store.layout import CODES, OTHERS, Part
 from truestep.store.plain import MOST_PLAIN, from_text, to_text
+from truestep.store.reading import is_special, memory
 
 PLAIN = "truestep.json"
 CHUNK = 2**20
@@ -66,6 +65,10 @@ def write(
     head = layout.encode(parts)
     if len(head) > layout.MOST_HEADER:
         raise CheckpointError(f"a checkpoint cannot hold {len(flat):,} tensors: their names fill more than its header")
+    try:
+        layout.decode(head)  # nothing is written that would not be read
+    except layout.LayoutError as fault:
+        raise CheckpointError(f"{os.fspath(path)} is not written, since it could not be read: it {fault}") from None
     write_parts(path, [head, *(flat[part.name] for part in parts)], follow)
 
 
@@ -83,10 +86,12 @@ def _plain_tensor(name: object, tensor: object) -> Tensor:
     if not isinstance(name, str) or name == PLAIN or not 3 <= len(json.dumps(name)) <= layout.MOST_NAME:
         raise CheckpointError(f"{str(name)[:60]!r} cannot name a tensor in a checkpoint: use another name")
     if not isinstance(tensor, Tensor):
-        raise CheckpointError(f"{name!r} is of type {type(tensor).__name__}, not a tensor: put it into the plain data")
+        raise CheckpointError(
+            f"{name[:60]!r} is of type {type(tensor).__name__}, not a tensor: put it into the plain data"
+        )
     if tensor.is_meta or tensor.layout is not torch.strided or tensor.dtype not in {*_CODE_OF, *_OTHERS}:
         kind = "a meta" if tensor.is_meta else "a sparse" if tensor.layout is not torch.strided else f"a {tensor.dtype}"
-        raise CheckpointError(f"{name!r} is {kind} tensor, which a checkpoint cannot hold: give its dense values")
+        raise CheckpointError(f"{name[:60]!r} is {kind} tensor, which a checkpoint cannot hold: give its dense values")
     return tensor.detach().cpu().resolve_conj().resolve_neg().contiguous()
 
 
@@ -112,8 +117,7 @@ class _Reader:
 
     def read(self) -> Checkpoint:
         try:
-            kind = Path(self.name).stat().st_mode
-            if not stat.S_ISREG(kind):  # before it is opened: opening a pipe waits, and opening a device may act
+            if is_special(self.name):
                 self.refuse("is no file that can hold a checkpoint", "give the path of a regular file")
             with Path(self.name).open("rb", buffering=0) as file:
                 return self._checked(file)
@@ -135,9 +139,9 @@ class _Reader:
         sizes = {part.name: part.size for part in head.parts}
         if not 0 <= sizes.get(PLAIN, -1) <= MOST_PLAIN:
             self.refuse("is damaged: it has no plain data, or too many")
-        if head.size > (memory := _memory()):
-            self.refuse(f"needs {head.size:,} bytes of memory, and this machine has {memory:,}", "use a larger one")
-        buffer = bytearray(min(CHUNK, max(sizes.values())))
+        if head.size > (there := memory()):
+            self.refuse(f"needs {head.size:,} bytes of memory, and this machine has {there:,}", "use a larger one")
+        buffer = bytearray(CHUNK)
         for part in head.parts:
             self._verify(file, part, buffer)
         file.seek(after)
@@ -153,31 +157,44 @@ class _Reader:
         return Checkpoint(tensors, plain, head.schema)
 
     def _head(self, file: io.FileIO, size: int) -> layout.Head:
-        length = file.read(8)
-        due = int.from_bytes(length, "little")
-        if due > layout.MOST_HEADER:
-            self.refuse("is no checkpoint of truestep", "give the path of one")
-        if 8 + due > size:
-            self.refuse(f"is cut short: it has {size:,} bytes, and its header ends behind them")
-        head = length + file.read(due)
+        start = file.read(layout.START)
+        due = 8 + int.from_bytes(start[:8], "little")
         try:
+            if size < layout.START:
+                self.refuse(f"is cut short: it has {size:,} bytes")
+            layout.check_start(start)
+            if due > size:
+                self.refuse(f"is cut short: it has {size:,} bytes, and its header alone {due:,}")
+            if due > layout.MOST_HEADER or due < layout.START:
+                self.refuse(f"is damaged: its header cannot have {due:,} bytes")
+            head = bytearray(due)
+            head[: len(start)] = start
+            self._fill(file, memoryview(head)[len(start) :])
             return layout.decode(head)
-        except layout.NewerSchemaError as fault:
+        except layout.ForeignError as fault:
+            self.refuse(str(fault), "give the path of one")
+        except layout.NewerError as fault:
             self.refuse(str(fault), "pip install -U truestep")
         except layout.LayoutError as fault:
             self.refuse(str(fault))
 
-    def _verify(self, file: io.FileIO, part: Part, buffer: bytearray) -> None:
-        """Holds the bytes of one part against their checksum, in memory of a fixed size."""
-        digest, rest = hashlib.sha256(), part.size
-        while rest:
-            count = file.readinto(memoryview(buffer)[: min(rest, len(buffer))])
+    def _fill(self, file: io.FileIO, view: memoryview) -> None:
+        at = 0
+        while at < len(view):
+            count = file.readinto(view[at : at + CHUNK])
             if not count:
                 self.refuse("is cut short: it shrank while it was read")
-            digest.update(memoryview(buffer)[:count])
-            rest -= count
+            at += count
+
+    def _verify(self, file: io.FileIO, part: Part, buffer: bytearray) -> None:
+        """Holds the bytes of one part against their checksum, in memory of a fixed size."""
+        digest = hashlib.sha256()
+        for at in range(0, part.size, len(buffer)):
+            piece = memoryview(buffer)[: part.size - at]
+            self._fill(file, piece)
+            digest.update(piece)
         if digest.hexdigest() != part.digest:
-            self.refuse(f"is damaged: the bytes of {part.name!r} do not match their checksum")
+            self.refuse(f"is damaged: the bytes of {part.name[:60]!r} do not match their checksum")
 
     def _take(self, file: io.FileIO, part: Part) -> Tensor:
         """The bytes of one part, held against their checksum again: these are the ones that are handed out."""
@@ -187,9 +204,8 @@ class _Reader:
             self.refuse(
                 f"needs {part.size:,} bytes of memory for {part.name!r}, which are not free", "use a larger one"
             )
-        view, at = raw.numpy().data, 0
-        while at < part.size and (count := file.readinto(view[at : at + CHUNK])):
-            at += count
+        view = raw.numpy().data
+        self._fill(file, view)
         if hashlib.sha256(view).hexdigest() != part.digest:
             self.refuse("changed while it was read", "read it again when nothing writes to it")
         return raw
@@ -202,19 +218,11 @@ class _Reader:
 
     def _tensor(self, part: Part, raw: Tensor, other: str | None) -> Tensor:
         if other is not None:
-            dtype = OTHERS.get(other) if isinstance(other, str) else None
+            dtype = OTHERS.get(other)
             if dtype is None or part.code != "U8" or part.shape[-1:] != (dtype.itemsize,):
-                self.refuse(f"is damaged: {part.name!r} cannot be of the type {str(other)[:60]!r}")
+                self.refuse(f"is damaged: {part.name[:60]!r} cannot be of the type {other[:60]!r}")
             return raw.view(dtype).reshape(part.shape[:-1])
         dtype = CODES[part.code]
         if dtype is torch.bool and bool((raw > 1).any()):  # torch would take such a byte for true here, false there
-            self.refuse(f"is damaged: {part.name!r} holds a truth value other than 0 and 1")
+            self.refuse(f"is damaged: {part.name[:60]!r} holds a truth value other than 0 and 1")
         return raw.view(dtype).reshape(part.shape)
-
-
-def _memory() -> int:
-    """All memory of this machine in bytes, where the system says so."""
-    try:
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (AttributeError, ValueError, OSError):
-        return sys.maxsize

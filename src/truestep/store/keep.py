@@ -1,5 +1,6 @@
 """The checkpoints of one run in a folder: saved, the old ones dropped, the newest sound one found again."""
 
+import contextlib
 import os
 import re
 from collections.abc import Mapping
@@ -91,13 +92,13 @@ class Kept:
         surplus = [*past, *(path for path in others if path not in past)][self.last - 1 :]
         if well:
             return surplus
+        needed: list[Path] = []  # down to the first that can be read: what cannot be just now may be tomorrow
         for path in (path for path in others if not _is_unhealthy(path)):
-            try:
+            needed.append(path)
+            with contextlib.suppress(CheckpointError):
                 read(path)
-            except CheckpointError:
-                continue
-            return [each for each in surplus if each != path]
-        return surplus
+                break
+        return [path for path in surplus if path not in needed]
 
 
 def _step(path: Path) -> int:
@@ -113,5 +114,5 @@ def _is_unhealthy(path: Path) -> bool:
 def _has_nan(tensor: Tensor) -> bool:
     if not (tensor.is_floating_point() or tensor.is_complex()):
         return False
-    wide = tensor.float() if tensor.dtype.itemsize == 1 else tensor  # the narrow types know no test of their own
-    return bool(wide.isnan().any())
+    wide = tensor.float() if tensor.dtype.itemsize == 1 else tensor  # the narrow types know no sum
+    return bool(wide.sum().isnan()) and bool(wide.isnan().any())  # a sum is cheap, and NaN where any number is

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 import torch
 
 SCHEMA = 1
+START = 72  # bytes that tell whose file it is, and of which schema
 MOST_HEADER = 2**26  # bytes: some 300,000 tensors
 MOST_NAME = 4096  # bytes of a name as it is spelled in the header
 MOST_DIMENSIONS = 64  # what a tensor can have
@@ -40,9 +41,10 @@ OTHERS = {
 _BLANK = b"0" * 64
 _START = re.compile(rb'\{"__metadata__":\{"truestep":"checkpoint","schema":"([1-9][0-9]{0,5})",')
 _SUMS = re.compile(rb'"sha256":"([0-9a-f]{64})","parts":"((?:[0-9a-f]{64})*+)"\}')
+_WHOLE = rb"(?:0|[1-9][0-9]{0,18})"
 _PART = re.compile(
-    rb',("(?:[^"\\]|\\.){1,%d}+"):\{"dtype":"([A-Z0-9_]{2,8})","shape":\[((?:[0-9]{1,19}(?:,[0-9]{1,19}){0,%d})?)\],'
-    rb'"data_offsets":\[([0-9]{1,19}),([0-9]{1,19})\]\}' % (MOST_NAME, MOST_DIMENSIONS - 1)
+    rb',("(?:[^"\\]|\\.){1,%d}+"):\{"dtype":"([A-Z0-9_]{2,8})","shape":\[((?:%b(?:,%b){0,%d})?)\],'
+    rb'"data_offsets":\[(%b),(%b)\]\}' % (MOST_NAME, _WHOLE, _WHOLE, MOST_DIMENSIONS - 1, _WHOLE, _WHOLE)
 )
 _END = re.compile(rb"\} {0,7}")
 
@@ -51,11 +53,15 @@ class LayoutError(Exception):
     """What is wrong with a header, in words that go on from the name of the file."""
 
 
-class NewerSchemaError(LayoutError):
+class NewerError(LayoutError):
     """A header of a release to come."""
 
 
-@dataclass(frozen=True)
+class ForeignError(LayoutError):
+    """A file of something else."""
+
+
+@dataclass(frozen=True, slots=True)
 class Part:
     """One run of bytes in the file: `size` of them from `start`, counted from the end of the header."""
 
@@ -95,14 +101,21 @@ def encode(parts: Sequence[Part]) -> bytes:
     return bytes(head)
 
 
-def decode(head: bytes) -> Head:
-    """What a length and header say, all of it checked but the bytes of the parts; raises `LayoutError`."""
-    begun = _START.match(head, 8)
+def check_start(start: bytes | bytearray) -> None:
+    """Raises `LayoutError` unless a file that starts like this (`START` bytes of it) may be a checkpoint for us."""
+    begun = _START.match(start, 8)
     if begun is None:
-        raise LayoutError("is no checkpoint of truestep")
+        raise ForeignError("is no checkpoint of truestep")
+    if int(begun[1]) > SCHEMA:
+        raise NewerError(f"was written by a newer truestep (schema {int(begun[1])}, and this one knows {SCHEMA})")
+
+
+def decode(head: bytes | bytearray) -> Head:
+    """What a length and header say, all of it checked but the bytes of the parts; raises `LayoutError`."""
+    check_start(head[:START])
+    begun = _START.match(head, 8)
+    assert begun is not None  # by the line above
     schema = int(begun[1])
-    if schema > SCHEMA:
-        raise NewerSchemaError(f"was written by a newer truestep (schema {schema}, and this one knows {SCHEMA})")
     sums = _SUMS.match(head, begun.end())
     if sums is None:
         raise LayoutError("is damaged: its checksums cannot be read")
@@ -112,7 +125,7 @@ def decode(head: bytes) -> Head:
     return Head(schema, parts, parts[-1].start + parts[-1].size if parts else 0)
 
 
-def _parts(head: bytes, at: int, sums: str) -> list[Part]:
+def _parts(head: bytes | bytearray, at: int, sums: str) -> list[Part]:
     parts: list[Part] = []
     names: set[str] = set()
     end = 0
@@ -121,10 +134,10 @@ def _parts(head: bytes, at: int, sums: str) -> list[Part]:
             raise LayoutError("is damaged: it has more parts than checksums")
         part = _part(found, sums[64 * len(parts) : 64 * len(parts) + 64])
         if part.name in names:
-            raise LayoutError(f"is damaged: it names {part.name!r} twice")
+            raise LayoutError(f"is damaged: it names {part.name[:60]!r} twice")
         if part.start != end:
             fault = "overlaps the part before it" if part.start < end else "leaves a gap before it"
-            raise LayoutError(f"is damaged: the place of {part.name!r} {fault}")
+            raise LayoutError(f"is damaged: the place of {part.name[:60]!r} {fault}")
         parts.append(part)
         names.add(part.name)
         at, end = found.end(), part.start + part.size
@@ -144,14 +157,14 @@ def _part(found: re.Match[bytes], digest: str) -> Part:
     if not isinstance(name, str) or json.dumps(name).encode() != spelled:
         raise LayoutError("is damaged: it holds a name that is not as truestep writes it")
     if code not in CODES:
-        raise LayoutError(f"is damaged: {name!r} is of the unknown type {code}")
+        raise LayoutError(f"is damaged: {name[:60]!r} is of the unknown type {code}")
     shape = tuple(int(extent) for extent in found[3].split(b",")) if found[3] else ()
     start, stop = int(found[4]), int(found[5])
     if math.prod(max(extent, 1) for extent in shape) > MOST_NUMBERS:
-        raise LayoutError(f"is damaged: the shape of {name!r} is larger than any tensor")
+        raise LayoutError(f"is damaged: the shape of {name[:60]!r} is larger than any tensor")
     size = math.prod(shape) * CODES[code].itemsize
     if stop - start != size:
-        raise LayoutError(f"is damaged: {name!r} needs {size:,} bytes, and its place has {stop - start:,}")
+        raise LayoutError(f"is damaged: {name[:60]!r} needs {size:,} bytes, and its place has {stop - start:,}")
     return Part(name, code, shape, start, size, digest)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from truestep.core.errors import CheckpointError
 
 MOST_PLAIN = 2**26  # bytes
+MOST_ITEMS = 2**20  # of lists and dicts together: in memory each is many times its text
 MOST_DEEP = 100  # lists and dicts within one another
 
 _KINDS = (type(None), bool, int, float, str)  # exactly these: a subclass would come back as something else
@@ -25,28 +26,34 @@ def to_text(plain: dict[str, Any], types: dict[str, str]) -> bytes:
         text = _spell({"plain": plain, "types": types})
     except ValueError as failure:  # whole numbers of thousands of digits
         raise CheckpointError(f"a checkpoint cannot hold these plain data: {failure}") from failure
-    if len(text) > MOST_PLAIN:
-        raise CheckpointError(
-            f"a checkpoint cannot hold {len(text):,} bytes of plain data, only {MOST_PLAIN:,}: make tensors of the rest"
-        )
+    if len(text) > MOST_PLAIN or _items(text) > MOST_ITEMS:
+        much = f"{len(text):,} bytes with {_items(text):,} items of plain data, only {MOST_PLAIN:,} with {MOST_ITEMS:,}"
+        raise CheckpointError(f"a checkpoint cannot hold {much}: make tensors of long lists")
     return text
 
 
 def from_text(text: bytes) -> tuple[dict[str, Any], dict[str, str]]:
     """What `to_text` was given. Raises `ValueError` for any other text, whatever it would mean."""
+    if _items(text) > MOST_ITEMS:
+        raise ValueError("they have too many items")
     try:
         held = json.loads(text)
     except RecursionError:
         raise ValueError("they are nested too deeply") from None
     match held:
         case {"plain": dict() as plain, "types": dict() as types} if not any(_faults([plain, types], "", -1)):
-            if _spell(held) == text:
+            if _spell(held) == text and all(isinstance(name, str) for name in types.values()):
                 return plain, types
     raise ValueError("they have repeated keys, or are not as truestep writes them")
 
 
 def _spell(plain: object) -> bytes:
     return json.dumps(plain, separators=(",", ":")).encode("ascii")
+
+
+def _items(text: bytes) -> int:
+    """At least as many as there are in it; signs within strings are counted too."""
+    return text.count(b",") + text.count(b"[") + text.count(b"{")
 
 
 def _faults(value: object, place: str, depth: int) -> Iterator[str]:
