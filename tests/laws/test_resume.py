@@ -1,7 +1,7 @@
 """A run that is interrupted after any step and gone on with ends in the very bits of the run that never was.
 
-The short form stops twice in runs of 14 steps, the long form after every one of 50, and with two workers in one case after
-every one and in the others after every seventh.
+The short form stops twice in runs of 14 steps. The long form stops after every one of 50; with two workers in one case
+after every one, and in the others after every seventh.
 """
 
 import pytest

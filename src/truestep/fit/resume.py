@@ -71,7 +71,7 @@ def check(found: Found, settings: Mapping[str, Any]) -> None:
         ConfigError: naming the first difference. CheckpointError: for a file that no `fit` wrote.
     """
     saved = _peek(found, "settings")
-    words = difference(saved, settings)
+    words = difference(saved, settings, _peek(found, "versions") == state.versions())
     if words:
         raise ConfigError(
             f"{found.path} is of another run: {words}; give the settings of that run, or another folder for this one."
@@ -91,8 +91,6 @@ def put_back(loop: Loop, found: Found) -> Any:
     """
     try:
         states = state.restore(loop, found.tensors, found.plain)
-    except ConfigError:
-        raise
     except (LookupError, TypeError, ValueError, AttributeError, RuntimeError) as failure:
         what = f"{type(failure).__name__}: {failure}" if not isinstance(failure, TruestepError) else str(failure)
         raise CheckpointError(f"{found.path} cannot be resumed from: {what}") from failure

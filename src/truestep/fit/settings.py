@@ -7,13 +7,13 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from truestep.core.batch import leaves
 from truestep.core.updates import TorchUpdates
 from truestep.data.batches import LoaderSource, TensorSource
-from truestep.fit.state import buffers, weights
+from truestep.fit.state import buffers, modules, weights
 
 if TYPE_CHECKING:
     from truestep.fit.loop import Loop
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 FREE = ("epochs", "patience")  # when a run ends is no part of what its steps compute
 MOVED = ("lr", "momentum", "betas", "weight_decay")  # what schedules change while a run goes on
 ROWS = 16
+LAYER = "the layer "
 
 
 def settings_of(loop: Loop) -> dict[str, Any]:
@@ -46,19 +47,20 @@ def identity(loop: Loop) -> dict[str, Any]:
     found = {
         name: value for name, value in settings_of(loop).items() if name not in (*FREE, "optimizer", "steps_per_epoch")
     }
-    found |= {"nonfinite": step.nonfinite, "metrics": ", ".join(step.metrics)}
-    found |= {"schedule": ", ".join(type(one).__name__ for one in step.schedule.schedulers)}
+    found |= {"nonfinite": step.nonfinite, "metrics": ", ".join(step.metrics) or "none"}
+    found |= {"schedule": ", ".join(type(one).__name__ for one in step.schedule.schedulers) or "none"}
     found |= {"schedule's moment": step.schedule.every if step.schedule.schedulers else ""}
     found |= _updates(step.updates, bool(step.schedule.schedulers))
     found |= {name: _form(tensor) for name, tensor in weights(loop).items()}
-    # Only their names: a buffer may grow as it is used.
+    found |= {f"{LAYER}{name}": words for name, module in modules(loop).items() if (words := _layer(module))}
+    # Only their number: a buffer may grow as it is used.
     found |= {"number of buffers": len(buffers(loop))}
     return found | _data(loop.batches)
 
 
-def difference(saved: Mapping[str, Any], now: Mapping[str, Any]) -> str:
-    """What differs in words, such as "batch_size was 32 and is 64", or ""."""
-    for name in [*now, *saved]:
+def difference(saved: Mapping[str, Any], now: Mapping[str, Any], same_torch: bool = True) -> str:
+    """What differs in words, such as "batch_size was 32 and is 64", or ""; another torch may spell its layers anew."""
+    for name in (name for name in [*now, *saved] if same_torch or not name.startswith(LAYER)):
         if name not in saved:
             return f"{name} is new"
         if name not in now:
@@ -96,6 +98,15 @@ def _settings(optimizer: Optimizer, group: Mapping[str, Any], scheduled: bool) -
     if scheduled and "initial_lr" in group:
         found["initial_lr"] = float(group["initial_lr"])
     return found
+
+
+def _layer(module: nn.Module) -> str:
+    """The settings of a layer or loss of torch, such as "Dropout(p=0.2, inplace=False)"."""
+    if not type(module).__module__.startswith("torch.") or isinstance(module, nn.Sequential | nn.ModuleList):
+        return ""
+    plain = {name: value for name, value in vars(module).items() if isinstance(value, bool | int | float | str)}
+    own = ", ".join(f"{name}={value}" for name, value in plain.items() if name[0] != "_" and name != "training")
+    return f"{type(module).__name__}({module.extra_repr() or own})"
 
 
 def _data(source: Any) -> dict[str, Any]:
