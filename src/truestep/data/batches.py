@@ -15,6 +15,7 @@ from torch.utils.data.distributed import DistributedSampler
 from truestep.core.batch import Batch, change, leaves, size, take, to_device
 from truestep.core.errors import ConfigError, DataError
 from truestep.core.ranks import Ranks
+from truestep.data.gather import Gatherer
 
 RESIDENT = 2**30
 """Bytes of in-memory data that are moved to the model's device once instead of batch by batch."""
@@ -32,8 +33,8 @@ def order(samples: int, seed: int, epoch: int) -> Tensor:
     return torch.randperm(samples, generator=generator)
 
 
-GATHERED = 2**24
-"""Bytes of shuffled data that are gathered at once."""
+GATHERED = 2**20
+"""Bytes of shuffled data that are gathered at once, where that is many batches: as many as stay near the processor."""
 
 
 class Source(Protocol):
@@ -73,17 +74,25 @@ class TensorSource:
         positions = None if self.seed is None else order(self.samples, self.seed, epoch).to(self.home)
         # Gathered many batches at a time and then sliced: a gather costs a small step more than its arithmetic.
         block = self.batch_size * max(1, self.block // self.batch_size)
+        gatherer = Gatherer(self.data)
         for start in range(0, self.samples, block):
-            stop = min(start + block, self.samples)
-            part = slice(start, stop)
-            gathered = take(self.data, part if positions is None else positions[part])
-            for at in range(0, stop - start, self.batch_size):
-                mine = self.ranks.share(min(self.batch_size, stop - start - at))
-                if mine.start == mine.stop:
-                    yield None
-                    continue
-                own = take(gathered, slice(at + mine.start, at + mine.stop))
-                yield own if self.home == self.device else to_device(own, self.device)
+            part = slice(start, min(start + block, self.samples))
+            if positions is None:
+                yield from self._slices(take(self.data, part))
+            else:
+                yield from self._slices(gatherer.take(positions[part]))
+
+    def _slices(self, data: Batch) -> Iterator[Batch | None]:
+        """The share of this rank of each batch of some data, in order."""
+        samples, together = size(*data), self.ranks
+        at_home = together.size == 1 and self.home == self.device
+        for at in range(0, samples, self.batch_size):
+            if at_home:
+                yield take(data, slice(at, at + self.batch_size))
+                continue
+            mine = together.share(min(self.batch_size, samples - at))
+            own = None if mine.start == mine.stop else take(data, slice(at + mine.start, at + mine.stop))
+            yield None if own is None else to_device(own, self.device)
 
 
 class DatasetSource:

@@ -181,11 +181,11 @@ class Loop:
         """One epoch of updates, and what they added up."""
         found, together = Trained(), self.step.ranks
         self._seed(mix(self.plan.seed, epoch, 1))
-        for number, batch in enumerate(self.batches.batches(epoch)):
+        # Only the window holds a batch, so that its memory is free for the next one.
+        for number, _ in enumerate(map(self.window.append, self.batches.batches(epoch))):
             if number == 0 and together.size > 1:
                 # The loader has drawn its order, which all ranks share; dropout differs from rank to rank.
                 self._seed(mix(self.plan.seed, epoch, 2 + together.rank))
-            self.window.append(batch)
             if len(self.window) == self.plan.accumulate:
                 self._update(epoch, found)
         if self.window and self.plan.tail == "step":
@@ -196,7 +196,8 @@ class Loop:
         return found
 
     def _update(self, epoch: int, found: Trained) -> None:
-        window, self.window = [batch for batch in self.window if batch is not None], []
+        window = [batch for batch in self.window if batch is not None]
+        self.window.clear()
         out = self.step.window(window)
         self.run_state.steps += 1
         if out.skipped:
