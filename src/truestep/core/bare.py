@@ -40,6 +40,7 @@ class Update:
         self.optimizer = optimizer
         self._outer: Any = type(optimizer).step
         self._inner = _unwrapped(self._outer)
+        self._still = torch.no_grad()
 
     def __call__(self) -> None:
         """Step once."""
@@ -47,14 +48,14 @@ class Update:
         if self._inner is None or self._watched(optimizer):
             optimizer.step()
             return
-        with torch.no_grad():
-            if type(optimizer) is SGD and all(_descends(group) for group in optimizer.param_groups):
-                for group in optimizer.param_groups:
-                    moved = [each for each in group["params"] if each.grad is not None]
-                    if moved:
-                        torch._foreach_add_(moved, [each.grad for each in moved], alpha=-group["lr"])
-            else:
+        with self._still:
+            if type(optimizer) is not SGD or not all(map(_descends, optimizer.param_groups)):
                 self._inner(optimizer)
+                return
+            for group in optimizer.param_groups:
+                moved = [each for each in group["params"] if each.grad is not None]
+                if moved:
+                    torch._foreach_add_(moved, [each.grad for each in moved], alpha=-group["lr"])
 
     def _watched(self, optimizer: Any) -> bool:
         """Whether anything would be left out: hooks, a profiler, a step that a scheduler or a person replaced."""
