@@ -15,6 +15,7 @@ from torch.utils.data.distributed import DistributedSampler
 from truestep.core.batch import Batch, change, leaves, size, take, to_device
 from truestep.core.errors import ConfigError, DataError
 from truestep.core.ranks import Ranks
+from truestep.data.gather import Gatherer
 
 RESIDENT = 2**30
 """Bytes of in-memory data that are moved to the model's device once instead of batch by batch."""
@@ -32,8 +33,8 @@ def order(samples: int, seed: int, epoch: int) -> Tensor:
     return torch.randperm(samples, generator=generator)
 
 
-GATHERED = 2**24
-"""Bytes of shuffled data that are gathered at once."""
+GATHERED = 2**20
+"""Bytes of shuffled data that are gathered at once, where that is many batches: as many as stay near the processor."""
 
 
 class Source(Protocol):
@@ -74,18 +75,25 @@ class TensorSource:
         # Gathered many batches at a time and then sliced: a gather costs a small step more than its arithmetic.
         block = self.batch_size * max(1, self.block // self.batch_size)
         passed = first * self.batch_size
+        gatherer = Gatherer(self.data)
         # From the start of a block on, so that every batch lies in memory as it would had none been passed over.
         for start in range(passed // block * block, self.samples, block):
-            stop = min(start + block, self.samples)
-            part = slice(start, stop)
-            gathered = take(self.data, part if positions is None else positions[part])
-            for at in range(max(0, passed - start), stop - start, self.batch_size):
-                mine = self.ranks.share(min(self.batch_size, stop - start - at))
-                if mine.start == mine.stop:
-                    yield None
-                    continue
-                own = take(gathered, slice(at + mine.start, at + mine.stop))
-                yield own if self.home == self.device else to_device(own, self.device)
+            part = slice(start, min(start + block, self.samples))
+            data = take(self.data, part) if positions is None else gatherer.take(positions[part])
+            yield from self._slices(data, max(0, passed - start))
+            del data  # or its memory could not be used again
+
+    def _slices(self, data: Batch, first: int) -> Iterator[Batch | None]:
+        """The share of this rank of each batch of some data, in order, from sample `first` on."""
+        samples, together = size(*data), self.ranks
+        at_home = together.size == 1 and self.home == self.device
+        for at in range(first, samples, self.batch_size):
+            if at_home:
+                yield take(data, slice(at, at + self.batch_size))
+                continue
+            mine = together.share(min(self.batch_size, samples - at))
+            own = None if mine.start == mine.stop else take(data, slice(at + mine.start, at + mine.stop))
+            yield None if own is None else to_device(own, self.device)
 
 
 class DatasetSource:

@@ -189,11 +189,11 @@ class Loop:
         """One epoch of updates, or what is left of it; `found` is what they add up."""
         together = self.step.ranks
         self._seed(mix(self.plan.seed, epoch, 1))
-        for batch in self.saver.batches(self):
+        # Only the window holds a batch, so that its memory is free for the next one.
+        for _ in map(self.window.append, self.saver.batches(self)):
             if self.at.batch == 0 and together.size > 1:
                 # The loader has drawn its order, which all ranks share; dropout differs from rank to rank.
                 self._seed(mix(self.plan.seed, epoch, 2 + together.rank))
-            self.window.append(batch)
             self.at.batch += 1
             if len(self.window) == self.plan.accumulate:
                 self._update(epoch, found)
@@ -205,7 +205,8 @@ class Loop:
                 self.window.clear()
 
     def _update(self, epoch: int, found: Trained) -> None:
-        window, self.window = [batch for batch in self.window if batch is not None], []
+        window = [batch for batch in self.window if batch is not None]
+        self.window.clear()
         out = self.saver.take(self, window)
         self.run_state.steps += 1
         if out.skipped:
