@@ -13,10 +13,10 @@ CLAIM = "hostile data files"
 
 @pytest.mark.parametrize("every", [False, pytest.param(True, marks=pytest.mark.long)])
 def test_whatever_stands_in_a_header_the_numbers_are_as_many_as_it_says_or_refused(tmp_path, figure, every):
-    """Each byte of a header replaced, in a long one also each pair: never other memory than the payload, or a hang."""
+    """Each byte of a header replaced, in the long form also each pair of them, by what means something somewhere."""
     places = [(place,) for place in range(12)]
     places += [(one, two) for one in range(12) for two in range(one + 1, 12)] if every else []
-    values = range(256) if not every else (0, 1, 2, 3, 4, 8, 9, 11, 12, 13, 14, 64, 65, 127, 128, 255)
+    values = (0, 1, 2, 3, 4, 8, 9, 11, 12, 13, 14, 64, 65, 127, 128, 255)
     tried, read = 0, 0
     tracemalloc.start()
     for where in places:

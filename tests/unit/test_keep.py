@@ -182,3 +182,5 @@ def test_a_folder_that_cannot_be_one_is_said(tmp_path):
         Kept(tmp_path / "file").newest()
     with pytest.raises(ConfigError, match=r"^last is 0: at least one checkpoint must be kept$"):
         Kept(tmp_path, last=0)
+    with pytest.raises(ConfigError, match=r"^step is -1: steps are counted from 0$"):
+        save(Kept(tmp_path), -1)

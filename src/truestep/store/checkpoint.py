@@ -48,9 +48,9 @@ def write(
 
     Tensors may have any shape, none and empty ones included, and any dtype of plain numbers; tied and strided ones are
     written out in full. `plain` is a dict of JSON data: dict with str keys, list, str, int, float (NaN and infinity
-    too), bool, None, and nothing else, so that what is read equals what was written. A link at `path` is followed,
-    unless `follow` is false. Raises `CheckpointError` for what cannot be held and `StoreError` when the file cannot be
-    written.
+    too), bool, None, and nothing else, so that what is read equals what was written. Nobody may change the tensors
+    until it returns: they are not copied. A link at `path` is followed, unless `follow` is false. Raises
+    `CheckpointError` for what cannot be held and `StoreError` when the file cannot be written.
     """
     given = {name: _plain_tensor(name, tensor) for name, tensor in tensors.items()}
     types = {name: _OTHERS[tensor.dtype] for name, tensor in given.items() if tensor.dtype in _OTHERS}

@@ -37,9 +37,11 @@ class Kept:
 
         A state is healthy when the caller says so and no tensor holds a NaN. Infinities are for the caller to judge:
         masks hold them. Checkpoints of later steps belong to a past that this run has left, and are dropped first.
-        Raises `StoreError` when the disk refuses, `CheckpointError` for a state that cannot be held; what was kept
-        before is then there as before.
+        Raises `StoreError` when the disk refuses, `CheckpointError` for a state that cannot be held and `ConfigError`
+        for a step below 0; what was kept before is then there as before.
         """
+        if not 0 <= step < 10**18:
+            raise ConfigError(f"step is {step}: steps are counted from 0")  # its file would never be found again
         make_folder(self.folder)
         if not self._swept:
             for left in leftovers(self.folder):  # of writers that were killed
