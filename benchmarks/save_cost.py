@@ -92,7 +92,7 @@ def run(way: str, sizes: tuple[int, ...], steps: int, every: int) -> Run:
 
 
 def pause(ends: list[float], first: int, every: int) -> float:
-    """Milliseconds that a step with a save takes above one without: lap number `first`, and each `every`-th from there."""
+    """Milliseconds that a step with a save takes above one without: lap number `first`, and each `every`-th on."""
     laps = [b - a for a, b in itertools.pairwise(ends)]
     saving = laps[first::every]
     others = [lap for number, lap in enumerate(laps) if number % every not in (every - 1, every - 2)]
