@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 from torch.optim import SGD, Optimizer
 from torch.optim import optimizer as torch_optimizer
+from torch.overrides import has_torch_function
 
 try:
     from torch.autograd.graph import _engine_run_backward as _engine
@@ -26,8 +27,8 @@ _BACKWARD = torch.autograd.backward
 
 def backward(roots: Sequence[Tensor], seeds: Sequence[Tensor]) -> None:
     """`torch.autograd.backward(roots, seeds)`."""
-    known = torch.autograd.backward is _BACKWARD  # else somebody watches it
-    if _engine is None or not known or not all(type(root) is Tensor for root in roots):
+    watched = torch.autograd.backward is not _BACKWARD or has_torch_function(tuple(roots))
+    if _engine is None or watched:
         torch.autograd.backward(roots, seeds)
         return
     _engine(tuple(roots), tuple(seeds), False, False, (), allow_unreachable=True, accumulate_grad=True)
