@@ -50,7 +50,7 @@ def main() -> None:
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
     parser.add_argument("--json", action="store_true", help="JSON lines alone, no table")
     parser.add_argument("--only", default="", help="workloads whose names hold one of these")
     parser.add_argument("--ways", default="", help="contenders, all that are installed by default")

@@ -78,6 +78,7 @@ def train(kind: str, training: Training) -> None:
     with jax.enable_x64(next(training.model.parameters()).dtype == torch.float64):
         data = tuple(jnp.asarray(side.numpy()) for side in training.data)
         params = {name: jnp.asarray(each.numpy()) for name, each in training.weights().items()}
+        losses = jnp.zeros(())
         for _ in range(training.epochs):
             order = torch.randperm(len(data[0])).view(-1, batch).numpy()
             if kind == "lenet":  # XLA's convolutions are ten times as slow inside a loop

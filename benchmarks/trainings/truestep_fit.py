@@ -1,9 +1,10 @@
-"""`ts.fit` as it comes and in each of its tiers, everything on that is on by default."""
+"""`ts.fit` as it comes and in each of its tiers, everything on that is on by default, and `TrainStep`."""
 
 from functools import partial
 from typing import Any
 
 import truestep as ts
+from trainings.loops import slices
 from trainings.workload import Training
 
 
@@ -33,4 +34,15 @@ class _Ends:
             self.training.ended(self.training.weights)
 
 
-auto, eager, traced, compiled = (partial(train, tier) for tier in ("auto", False, "traced", True))
+def traced(training: Training) -> None:
+    """Steps as programs without a compiler, which `fit` goes over to by itself: `TrainStep(compile=True)`."""
+    step = ts.TrainStep(training.model, training.loss, training.optimizer(), compile=True)
+    for _ in range(training.epochs):
+        total = 0.0
+        for x, y in slices(training.data, training.batch):
+            out = step(x, y)
+            total += out.loss * out.samples
+        training.ended(training.weights)
+
+
+auto, eager, compiled = (partial(train, tier) for tier in ("auto", False, True))

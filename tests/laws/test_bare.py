@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn, optim
 from torch.optim.optimizer import register_optimizer_step_post_hook, register_optimizer_step_pre_hook
+from torch.overrides import TorchFunctionMode
 
 import truestep as ts
 from truestep.core.bare import Update, backward
@@ -142,6 +143,26 @@ def test_a_backward_that_somebody_replaced_is_called(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(torch.autograd, "backward", lambda roots, seeds: heard.append(roots))
     backward([torch.ones((), requires_grad=True)], [torch.tensor(1.0)])
     assert len(heard) == 1
+
+
+class Seen(TorchFunctionMode):
+    """Notes which functions of torch are called."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.names: list[str] = []
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        self.names.append(func.__name__)
+        return func(*args, **(kwargs or {}))
+
+
+def test_a_mode_that_watches_functions_sees_the_backward_pass():
+    root = torch.ones((), requires_grad=True)
+    with Seen() as seen:
+        backward([root], [torch.tensor(1.0)])
+    assert "backward" in seen.names
+    assert root.grad is not None
 
 
 def test_a_root_that_is_no_single_number_is_refused():

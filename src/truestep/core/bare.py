@@ -13,9 +13,10 @@ from types import FunctionType
 from typing import Any
 
 import torch
+import torch.optim.optimizer as torch_optimizer
 from torch import Tensor
 from torch.optim import SGD, Optimizer
-from torch.optim import optimizer as torch_optimizer
+from torch.overrides import has_torch_function
 
 try:
     from torch.autograd.graph import _engine_run_backward as _engine
@@ -26,8 +27,8 @@ _BACKWARD = torch.autograd.backward
 
 def backward(roots: Sequence[Tensor], seeds: Sequence[Tensor]) -> None:
     """`torch.autograd.backward(roots, seeds)`."""
-    known = torch.autograd.backward is _BACKWARD  # else somebody watches it
-    if _engine is None or not known or not all(type(root) is Tensor for root in roots):
+    watched = torch.autograd.backward is not _BACKWARD or has_torch_function(tuple(roots))
+    if _engine is None or watched:
         torch.autograd.backward(roots, seeds)
         return
     _engine(tuple(roots), tuple(seeds), False, False, (), allow_unreachable=True, accumulate_grad=True)
@@ -55,7 +56,8 @@ class Update:
             for group in optimizer.param_groups:
                 moved = [each for each in group["params"] if each.grad is not None]
                 if moved:
-                    torch._foreach_add_(moved, [each.grad for each in moved], alpha=-group["lr"])
+                    gradients = [each.grad for each in moved]
+                    torch._foreach_add_(moved, gradients, alpha=-group["lr"])  # pyright: ignore[reportPrivateImportUsage]
 
     def _watched(self, optimizer: Any) -> bool:
         """Whether anything would be left out: hooks, a profiler, a step that a scheduler or a person replaced."""
@@ -67,7 +69,7 @@ class Update:
             or "step" in optimizer.__dict__
             or type(optimizer).step is not self._outer
             or optimizer.defaults["differentiable"]
-            or torch.autograd._profiler_enabled()
+            or torch.autograd._profiler_enabled()  # pyright: ignore[reportPrivateImportUsage]
         )
 
 
@@ -80,7 +82,7 @@ def _descends(group: dict[str, Any]) -> bool:
 def _unwrapped(step: Any) -> Callable[[Any], Any] | None:
     """The function inside torch's own wrappers of a torch optimizer's step; None where anybody else's is among them."""
     while isinstance(step, FunctionType) and _file(step) == torch_optimizer.__file__ and hasattr(step, "__wrapped__"):
-        step = step.__wrapped__
+        step = vars(step)["__wrapped__"]
     plain = isinstance(step, FunctionType) and not hasattr(step, "__wrapped__")
     return step if plain and step.__module__.startswith("torch.optim.") else None
 

@@ -88,13 +88,13 @@ class Pass:
         if self.short and whole is None and len(micros) == 1:
             return self._at_once(*micros[0])
         tally, late = Tally(), dict[str, Gradients]()
-        worth = None if whole is None else self._worth(whole.counts, whole.samples)
+        worth = None if whole is None else self._worth(whole)
         for inputs, targets in micros:
             output = self._forward(inputs)
             parts = self.objective.parts(output, targets)
             samples = rows(inputs) or rows(targets)
             if whole is None:
-                worth = self._worth({name: part.count for name, part in parts.items()}, samples)
+                worth = self._worth(Whole({name: part.count for name, part in parts.items()}, samples))
             else:
                 _refuse_alone(parts)
             assert worth is not None
@@ -125,10 +125,11 @@ class Pass:
             _refuse_detached([name])
         summed = name in self.objective.sums
         count = 1.0 if summed else size
-        worth = shares(self.objective.weights, {name: count}, None)
+        samples = rows(inputs) or rows(targets)
+        worth = self._worth(Whole({name: count}, samples))
         backward([total], [self._seed(worth.of[name], total)])
         tally = Tally({name: total.detach()}, {name: count}, {name: size if summed else 0})
-        tally.samples = rows(inputs) or rows(targets)
+        tally.samples = samples
         if self.metrics:
             self._observe(tally, output, targets)
         return tally
@@ -139,10 +140,10 @@ class Pass:
         with self.precision.autocast():
             return forward(self.model, inputs)
 
-    def _worth(self, counts: Mapping[str, Count | None], samples: float) -> Shares:
+    def _worth(self, whole: Whole) -> Shares:
         if self.updates.summed and self.objective.summed:
-            return Shares(samples, self.objective.weights)
-        return shares(self.objective.weights, counts, samples if self.updates.summed else None)
+            return Shares(whole.samples, self.objective.weights)
+        return shares(self.objective.weights, whole.counts, whole.samples if self.updates.summed else None)
 
     def _backward(self, parts: Mapping[str, Loss], worth: Shares, late: dict[str, Gradients]) -> None:
         early, unknown = dict[str, Tensor](), dict[str, Tensor]()
