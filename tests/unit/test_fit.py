@@ -279,8 +279,7 @@ def test_no_epochs_train_nothing():
         ({"nonfinite": "stopp"}, "nonfinite knows 'stop', 'skip' and 'raise', and 'stopp' is none of them."),
         ({"checkpoint": "a"}, "checkpoint and resume are not part of this version: run_dir keeps the best weights."),
         ({"resume": True}, "checkpoint and resume are not part of this version: run_dir keeps the best weights."),
-        ({"compile": True}, "compiled steps are not part of this version: give compile='auto' or False, not True."),
-        ({"compile": 2}, "compiled steps are not part of this version: give compile='auto' or False, not 2."),
+        ({"compile": 2}, "compile knows 'auto', True and False, and 2 is none of them."),
         ({"patience": 2}, "patience waits for a better validation loss: give fit validate=(inputs, targets)."),
     ],
 )  # fmt: skip

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from truestep.core.model import Model
 from truestep.core.step import TrainStep
+from truestep.fit.compiled import refuse_other
 from truestep.fit.events import Observer
 from truestep.fit.loop import Loop, Plan
 from truestep.fit.metrics import as_metrics
@@ -65,7 +66,7 @@ def fit(
         run_dir: a folder for the record of the run and its best weights.
         checkpoint: reserved.
         resume: reserved.
-        compile: "auto" or False; this version runs eagerly.
+        compile: "auto" takes steps as programs where the run is long enough to repay it; True at once; False never.
         progress: whether to show progress on stderr; sentences that must not be missed are written there anyway.
         observers: callables that see each event of the run (`ts.events`); they cannot change it.
         tail: what becomes of an incomplete last window of `accumulate` batches: "step" takes it at its true count,
@@ -79,8 +80,9 @@ def fit(
     Raises:
         ConfigError, DataError, CountError, NonFiniteError: each with what, where and how to mend it.
     """
-    refuse_later(checkpoint, resume, compile)
+    refuse_later(checkpoint, resume)
+    refuse_other(compile)
     plan = Plan(epochs, seed, batch_size, shuffle, accumulate, tail, patience)
     extras = {"nonfinite": nonfinite, "params": params, "metrics": as_metrics(metrics)}
     step = TrainStep(model, objective, optimizer, micro_batch, clip_norm, schedule, amp, **extras)
-    return Loop(step, train, validate, plan).run(observers, progress, run_dir)
+    return Loop(step, train, validate, plan, compile).run(observers, progress, run_dir)

@@ -19,6 +19,7 @@ from truestep.core.outcome import StepOut
 from truestep.core.ranks import agree
 from truestep.core.step import TrainStep
 from truestep.data.batches import mix, source
+from truestep.fit.compiled import Tiers, tiers
 from truestep.fit.evaluate import Evaluation, Sums, evaluate_batches, evaluation_size, meet, refuse_same_names, weigh
 from truestep.fit.events import Audience, Ended, EpochEnded, Observer, Said, Started, Stepped
 from truestep.fit.history import Best, History, Record
@@ -55,11 +56,13 @@ class Plan:
 class Loop:
     """One run under way."""
 
-    def __init__(self, step: TrainStep, train: Any, validate: Any, plan: Plan) -> None:
+    def __init__(self, step: TrainStep, train: Any, validate: Any, plan: Plan, compile: Any = False) -> None:
         refuse_same_names(step.objective, step.metrics)
         if plan.patience is not None and validate is None:
             raise ConfigError("patience waits for a better validation loss: give fit validate=(inputs, targets).")
         self.step, self.plan = step, plan
+        self.compile = compile
+        self.tiers: Tiers | None = None
         seed = plan.seed if plan.shuffle else None
         self.batches = source(train, plan.batch_size, seed, step.ranks, step.device)
         self.valid = None
@@ -136,6 +139,7 @@ class Loop:
             if step.ranks.size > 1:
                 agree([*step.model.parameters(), *step.model.buffers()])
         per_epoch = (len(self.batches) + (0 if plan.tail == "drop" else plan.accumulate - 1)) // plan.accumulate
+        self.tiers = tiers(step, self.compile, per_epoch * plan.epochs, self.say)
         settings = {
             "model": type(step.model).__name__,
             "objective": repr(step.objective),
@@ -180,6 +184,8 @@ class Loop:
     def _train(self, epoch: int) -> Trained:
         """One epoch of updates, and what they added up."""
         found, together = Trained(), self.step.ranks
+        if self.tiers is not None:
+            self.tiers.refresh()
         self._seed(mix(self.plan.seed, epoch, 1))
         for number, batch in enumerate(self.batches.batches(epoch)):
             if number == 0 and together.size > 1:
@@ -207,6 +213,8 @@ class Loop:
             self._say_sums(out)
         if self.audience.wants_steps:
             self.audience.tell(Stepped(self.run_state.steps, epoch, out))
+            if self.audience.guests and self.tiers is not None:
+                self.tiers.refresh()
 
     def _say_sums(self, out: StepOut) -> None:
         if not self._sums_said:
