@@ -15,6 +15,7 @@ from truestep.core.finite import gradient_norms
 from truestep.core.gradients import Gradients, Pass, Tally, Whole
 from truestep.core.loss import Count, Loss, Shares, tensor_shares
 from truestep.core.model import Bound
+from truestep.core.outcome import StepOut
 from truestep.core.ranks import Ranks
 
 if TYPE_CHECKING:
@@ -109,7 +110,7 @@ class Forward:
 
         def placed(value: Any) -> Any:
             if not isinstance(value, Tensor):
-                return value
+                return value if value is None else float(value)
             tensors.append(value.detach())
             return Place(len(tensors) - 1)
 
@@ -123,6 +124,7 @@ def _placed(loss: Loss, placed: Any) -> tuple[Loss, dict[str, int]]:
     found = {name: placed(getattr(loss, name)) for name in ("total", "count", "size")}
     if loss.terms:
         raise TraceError("a metric returns the loss of a whole objective.")
+    found |= {name: getattr(loss, name) for name, value in found.items() if not isinstance(value, Place)}
     places = {name: place.number for name, place in found.items() if isinstance(place, Place)}
     return replace(loss, **dict.fromkeys(places, 0.0)), places
 
@@ -132,12 +134,15 @@ def _gradient(leaf: Tensor) -> Tensor:
     return leaf.grad
 
 
-def counted(found: Figures, row: Sequence[float]) -> tuple[dict[str, float], dict[str, Count], dict[str, Count]]:
-    """Totals, counts and sizes of the terms by name, from the figures of a window as plain numbers."""
+def told(
+    found: Figures, row: Sequence[float], tensors: Sequence[Tensor], weights: Any, norm: float, lr: Any
+) -> StepOut:
+    """What a step did, from the figures of its window as plain numbers and as tensors."""
     size = len(found.names)
-    values = [row[each.number] if type(each) is Place else float(each) for each in found.rows]
+    values = [row[each.number] if type(each) is Place else each for each in found.rows]
     totals, counts, sizes = (dict(zip(found.names, values[k * size :], strict=False)) for k in range(3))
-    return totals, counts, sizes  # pyright: ignore[reportReturnType]
+    metrics = {} if not found.metrics else measured(found, tensors)
+    return StepOut(totals, counts, sizes, weights, metrics, found.samples, norm, lr, found.alone)
 
 
 def measured(found: Figures, tensors: Sequence[Tensor]) -> dict[str, Loss]:

@@ -31,7 +31,7 @@ from truestep.core.batch import change
 from truestep.core.errors import TraceError
 from truestep.core.nesting import flat, rebuilt
 from truestep.core.recording import CHANGES_SHAPE, DRAWS, Record, Rewrites, aten, record, written
-from truestep.core.settling import settle
+from truestep.core.settling import adopt, settle
 from truestep.core.spelling import made, named, spell
 
 
@@ -143,6 +143,7 @@ def trace(function: Callable[..., Any], args: Sequence[Any], rewrites: Rewrites 
     _refuse_other(first, record(body, _copies(leaves), rewrites)[1])
     simplify(first.graph)
     settle(first.graph)
+    adopt(first.graph)
     likes = tuple(_like(leaf) for leaf in leaves)
     for quick in (True, False):  # the quick way of an operation is proved, as all of the program is
         text, names = spell(first.graph, nesting, returned[0], quick)

@@ -1,4 +1,8 @@
-"""What a program copies into a tensor that it was given, it computes there at once where nobody still reads the old."""
+"""Copies that a program does without: into a tensor that it was given, and of what nobody else holds.
+
+What is copied into a given tensor is computed there at once, where nobody still reads the old numbers. And autograd
+copies a gradient that somebody looks at, as the recorder does: where only it held the numbers, it keeps them itself.
+"""
 
 from __future__ import annotations
 
@@ -25,6 +29,34 @@ def settle(graph: fx.Graph) -> None:
         for link in chain:
             link.target = _in_place(link.target)  # pyright: ignore[reportAttributeAccessIssue]
         graph.erase_node(node)
+
+
+def adopt(graph: fx.Graph) -> None:
+    """Take `x` itself for a copy of `x` that is made at once and lies alike, where nothing else reads `x`."""
+    for copy in list(graph.nodes):
+        if copy.target is not aten.copy_.default or len(copy.args) != 2:
+            continue
+        empty, made = copy.args
+        if (
+            empty.target is not aten.new_empty_strided.default
+            or not _alike(empty, made)
+            or not _only(made, copy, empty)
+        ):
+            continue
+        empty.replace_all_uses_with(made, lambda user, copy=copy: user is not copy)
+        copy.replace_all_uses_with(made)
+        graph.erase_node(copy)
+        graph.erase_node(empty)
+
+
+def _only(made: fx.Node, *users: fx.Node) -> bool:
+    """Whether a result, and whatever it is a view of, is a fresh one that only these use."""
+    if made.op != "call_function" or not isinstance(made.target, OpOverload) or set(made.users) - set(users):
+        return False
+    shared = [each for each in made.target._schema.arguments if each.alias_info is not None]
+    if not shared:
+        return True
+    return all(isinstance(each, fx.Node) and _only(each, made) for each in made.args[:1])
 
 
 def _chain(held: fx.Node, made: fx.Node) -> list[fx.Node]:

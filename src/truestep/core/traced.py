@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+import torch
 from torch import Tensor
 
 from truestep.core.batch import Batch
@@ -60,21 +61,23 @@ class Traced:
     def take(self, micros: Sequence[Batch], before: Sequence[Tensor], shape: Any) -> StepOut:
         """One step of a shape that is known; `before` are the running statistics as they were before it."""
         window, step = self._known[shape], self.step
-        drawn = Draws(step.device) if window.forward.draws else None
-        try:
-            out, gradients = window.found_by(step, self._params, self._buffers, micros)
-        except (RuntimeError, IndexError):  # a label that is no class, say: the step itself finds the words
-            out, gradients = None, []
-        if out is None:  # what is not finite, or counted nothing, is told by the step itself, from the state before
-            if drawn is not None:
-                drawn.restore()
-            step.restore(before)
-            return step.eagerly(micros)
-        moving = window.moving
-        for one, gradient in zip(moving.ones, gradients, strict=True):
-            one.parameter.grad = gradient
-        window.move(step, moving.parameters, gradients, moving.states, moving.steps, out)
-        return out
+        drawn = Draws(step.device) if window.draws else None
+        with torch.no_grad():
+            try:
+                out, gradients = window.found_by(step, self._params, self._buffers, micros)
+            except (RuntimeError, IndexError):  # a label that is no class, say: the step itself finds the words
+                out, gradients = None, []
+            if out is not None:
+                moving = window.moving
+                for parameter, gradient in zip(moving.parameters, gradients, strict=True):
+                    parameter.grad = gradient
+                window.move(step, moving.parameters, gradients, moving.states, moving.steps, out.grad_norm)
+                return out
+        # What is not finite, or counted nothing, is told by the step itself, from the state before.
+        if drawn is not None:
+            drawn.restore()
+        step.restore(before)
+        return step.eagerly(micros)
 
     def learn(self, micros: Sequence[Batch], shape: Any) -> tuple[StepOut, str]:
         """Take one step as ever, and find out whether programs take it on the same bits; if not, say why.

@@ -15,7 +15,7 @@ from torch import Tensor
 from truestep.core.batch import Batch, change
 from truestep.core.errors import TraceError
 from truestep.core.finite import read
-from truestep.core.forward import Figures, Forward, Tensors, counted, measured
+from truestep.core.forward import Figures, Forward, Tensors, told
 from truestep.core.links import clip_factor
 from truestep.core.moving import Moving
 from truestep.core.nesting import flat, rebuilt
@@ -38,31 +38,28 @@ class Window:
     update: Program
     moving: Moving
     found: Figures
+    draws: bool
 
     def found_by(
         self, step: TrainStep, params: Tensors, buffers: Tensors, micros: Sequence[Batch]
     ) -> tuple[StepOut | None, list[Tensor]]:
         """What the step found and its gradients; no figures where it has to be taken by the step itself."""
-        with torch.no_grad():
-            tensors, norms, gradients = self.forward.run(params, buffers, micros)
-            metrics = measured(self.found, tensors)
+        tensors, norms, gradients = self.forward.run(params, buffers, micros)
         row = read([*tensors, *norms], step.device)
-        totals, counts, sizes = counted(self.found, row)
         reach = math.hypot(*row[len(tensors) :])
-        weights, updates = step.objective.weights, step.updates
-        figures: Any = (totals, counts, sizes, weights, metrics, self.found.samples, reach, updates.lr)
-        out = StepOut(*figures, alone=self.found.alone)
-        usual = math.isfinite(reach) and any(counts.values()) and math.isfinite(out.loss)
+        out = told(self.found, row, tensors, step.objective.weights, reach, step.updates.lr)
+        # The sum of the figures is finite only where each is; what overflows in it is looked at more closely.
+        plain = math.isfinite(sum(row)) and all(out.counts.values())
+        usual = plain or (math.isfinite(reach) and any(out.counts.values()) and math.isfinite(out.loss))
         return (out if usual else None), gradients
 
     def move(
-        self, step: TrainStep, params: list[Tensor], gradients: list[Tensor], states: Any, steps: Any, out: StepOut
+        self, step: TrainStep, params: list[Tensor], gradients: list[Tensor], states: Any, steps: Any, norm: float
     ) -> None:
         """Clip the gradients and move everything."""
         limit = step.clip_norm
-        clip = 1.0 if limit is None else float(clip_factor(out.grad_norm, limit))
-        with torch.no_grad():
-            self.update.run(params, gradients, states, steps, self.moving.numbers(), clip)
+        clip = 1.0 if limit is None else float(clip_factor(norm, limit))
+        self.update.run(params, gradients, states, steps, self.moving.numbers(), clip)
 
 
 class Trial:
@@ -84,14 +81,15 @@ class Trial:
         moving = Moving(step, reached)
         states, steps = _copied((moving.states, moving.steps))
         update = trace(moving, (reached, reached, states, steps, _unlike(moving.numbers()), unlike(CLIP)))
-        self.window = Window(program, update, moving, forward.found)
-        with torch.random.fork_rng(_devices(step.device)):
+        self.window = Window(program, update, moving, forward.found, program.draws)
+        with torch.random.fork_rng(_devices(step.device)), torch.no_grad():
             self.out, self.gradients = self.window.found_by(step, self.params, self.buffers, micros)
             self.drawn = Draws(step.device)
         self._refuse_buffers(versions)
         if self.out is not None:
             moved = [self.params[name] for name in forward.names]
-            self.window.move(step, moved, self.gradients, states, steps, self.out)
+            with torch.no_grad():
+                self.window.move(step, moved, self.gradients, states, steps, self.out.grad_norm)
         self.moved = [*self.params.values(), *self.buffers.values(), *flat((states, steps))[0], *self.gradients]
 
     def _refuse_buffers(self, versions: list[int]) -> None:
