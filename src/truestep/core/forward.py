@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -40,9 +41,14 @@ class _Pass(Pass):
     def _worth(self, whole: Whole) -> Shares:
         return Shares(1.0, tensor_shares(self.objective.weights, whole.counts))
 
+    written: bool = False
+
     def _seed(self, share: Count, total: Tensor) -> Tensor:
-        # Made anew each time, not looked up: a record holds what the function itself wrote.
-        return torch.as_tensor(share, dtype=total.dtype, device=total.device)
+        if isinstance(share, Tensor):
+            return share.to(total.dtype)
+        # Made anew each time, not looked up: a record holds what the function itself wrote, a compiler takes it apart.
+        make = torch.tensor if not self.written else partial(torch.full, ())
+        return make(share, dtype=total.dtype, device=total.device)
 
     def _divide_late(self, tally: Tally, worth: Shares, late: Mapping[str, Gradients]) -> None:
         if late:
@@ -75,12 +81,13 @@ class Forward:
 
     Args:
         step: whose step it is; its tensors are left alone, but for those that require no gradient, which are held.
+        written: write known numbers into the operations, for a compiler, instead of holding them as tensors.
 
     After a call `found` says what the figures mean, and `names` which gradients there are, in the order of the norms.
     """
 
-    def __init__(self, step: TrainStep) -> None:
-        self.step = step
+    def __init__(self, step: TrainStep, written: bool = False) -> None:
+        self.step, self.written = step, written
         names = {id(tensor): name for name, tensor in step.model.named_parameters()}  # pyright: ignore[reportAttributeAccessIssue, reportFunctionMemberAccess]
         self.moved = [names[id(tensor)] for tensor in step.updates.parameters]
         self.names: list[str] = []
@@ -92,7 +99,7 @@ class Forward:
         leaves = {name: tensor.detach().requires_grad_() for name, tensor in params.items()}
         moved: Any = _Moved([leaves[name] for name in self.moved if name in leaves])
         bound = Bound(step.model, {**leaves, **buffers})  # pyright: ignore[reportArgumentType]
-        over = _Pass(bound, step.objective, moved, step.precision, Ranks(), step.metrics)
+        over = _Pass(bound, step.objective, moved, step.precision, Ranks(), step.metrics, self.written)
         tally = over.run(micros, self._whole(micros) if len(micros) != 1 else None, step.device)
         self.names = [name for name in self.moved if name in leaves and leaves[name].grad is not None]
         reached = [leaves[name] for name in self.names]

@@ -21,7 +21,7 @@ from truestep.core.program import Program
 from truestep.core.recording import Rewrites
 from truestep.core.spelling import made, named, spell_around, spell_flat
 
-SETTINGS = {"cpp.threads": 1, "compile_threads": 1, "fallback_random": True}
+SETTINGS = {"cpp.threads": 1, "compile_threads": 1, "fallback_random": True, "size_asserts": False}
 
 
 def compiled(program: Program, rewrites: Rewrites = FUSING) -> Program:

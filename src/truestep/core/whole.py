@@ -1,7 +1,8 @@
 """Some whole steps as one function of tensors: forward, backward, clipping, finite check and update, one after another.
 
-What it is given moves in place, once, at the end. A step that is not finite, or counts nothing, moves nothing, and no
-step after it does either: whoever calls takes that one by itself, which then finds the words for it.
+One step moves what it is given in place, and nothing where it is not finite or counts nothing. Of several steps the
+function returns the new state beside the figures: whoever calls takes it over only where each of them was sound, and
+else takes them one by one, which finds the step that was not before any weight has moved.
 """
 
 from __future__ import annotations
@@ -25,15 +26,15 @@ State = dict[str, Any]
 
 
 class Whole:
-    """`(state, windows, numbers) -> row a step` of a step, as many steps as there are windows.
+    """`(state, windows, numbers) -> (new state or None, figures)` of a step, as many steps as there are windows.
 
     Args:
         step: whose steps they are.
         forward: its pass, after it has been called once.
         moving: its update.
 
-    A row has the figures of `Figures.rows` and metrics that are tensors, in their places, then the norm of the gradient,
-    then 1 where the step was taken; all in float64. `numbers` has a row of hyper-parameters a step, see `numbers`.
+    The figures are a list of tensors with an entry a step: those of the window in their places, then the norm of the
+    gradient, then whether the step was sound. `numbers` has a row of hyper-parameters a step, see `numbers`.
     """
 
     def __init__(self, step: TrainStep, forward: Forward, moving: Moving) -> None:
@@ -53,51 +54,54 @@ class Whole:
                 rows[:, place] += torch.arange(times)
         return rows
 
-    def __call__(self, state: State, windows: Sequence[Sequence[Batch]], numbers: Tensor) -> Tensor:
+    def __call__(self, state: State, windows: Sequence[Sequence[Batch]], numbers: Tensor) -> tuple[Any, list[Tensor]]:
         """Take the steps."""
-        now, rows = {**state, "alive": torch.ones((), dtype=torch.bool, device=numbers.device)}, []
-        for window, row in zip(windows, numbers.unbind(), strict=True):
-            now, figures = self._taken(now, window, row)
+        now, rows = state, list[list[Tensor]]()
+        for number, window in enumerate(windows):
+            now, figures = self._taken(now, window, numbers[number])
             rows.append(figures)
-        for name in ("params", "buffers"):
-            for key, tensor in state[name].items():
-                if now[name][key] is not tensor:
-                    tensor.copy_(now[name][key])
-        for held, new in zip(state["states"], now["states"], strict=True):
-            for key, tensor in held.items():
-                tensor.copy_(new[key])
-        return torch.stack(rows)
+        *figures, squares = [torch.stack(each) for each in zip(*rows, strict=True)]
+        norms = squares.sqrt()
+        figures += [norms, self._sound(figures, norms)]
+        if len(windows) > 1:
+            return now, figures
+        sound = figures[-1][0]
+        for held, new in zip(_moving(state), _moving(now), strict=True):
+            if held is not new:
+                held.copy_(torch.where(sound, new, held))
+        return None, figures
 
-    def _taken(self, state: State, micros: Sequence[Batch], numbers: Tensor) -> tuple[State, Tensor]:
+    def _taken(self, state: State, micros: Sequence[Batch], numbers: Tensor) -> tuple[State, list[Tensor]]:
         buffers: Tensors = {name: buffer.clone() for name, buffer in state["buffers"].items()}
-        tensors, norms, gradients = self.forward(state["params"], buffers, micros)
-        norm = torch.stack([each.double() for each in norms]).square().sum().sqrt()
-        alive = state["alive"] & self._sound(tensors, norm)
+        tensors, _, gradients = self.forward(state["params"], buffers, micros)
+        square: Any = sum(gradient.square().sum() for gradient in gradients)
         if self.limit is not None:
-            factor: Any = clip_factor(norm, self.limit)
+            factor: Any = clip_factor(square.double().sqrt(), self.limit)
             gradients = [gradient * factor.to(gradient.dtype) for gradient in gradients]
         params, states = dict(state["params"]), []
         for name, gradient, own, before in zip(self.names, gradients, self.moving.ones, state["states"], strict=True):
-            hyper = {
-                key: _spread(numbers[at], gradient) for (group, key), at in self._place.items() if group == own.group
-            }
+            hyper = {key: _spread(numbers[at], gradient) for (group, key), at in self._place.items() if group == own.group}
             counted = {"step": hyper.pop("step", torch.zeros((1,) * gradient.dim()))}
             new, after = own.rule.update(gradient, params[name], {**before, **counted}, hyper)
-            params[name] = torch.where(alive, new, params[name])
-            states.append({key: torch.where(alive, after[key], value) for key, value in before.items()})
-        kept = {name: torch.where(alive, buffers[name], buffer) for name, buffer in state["buffers"].items()}
-        row = torch.stack([*(each.double() for each in tensors), norm, alive.double()])
-        return {"params": params, "buffers": kept, "states": states, "alive": alive}, row
+            params[name] = new
+            states.append({key: after[key] for key in before})
+        moved = {"params": params, "buffers": buffers, "states": states}
+        return moved, [*tensors, square.double()]
 
     def _sound(self, tensors: Sequence[Tensor], norm: Tensor) -> Tensor:
-        """Whether the step itself would go on: finite, and something counted."""
+        """Whether each step itself would go on: finite, and something counted."""
         size = len(self.found.names)
         totals, counts = (self.found.rows[k * size : (k + 1) * size] for k in range(2))
         sound = norm.isfinite()
         for total in totals:
             sound = sound & tensors[total.number].isfinite()
         asked = [tensors[count.number] != 0 for count in counts if isinstance(count, Place)]
-        return sound & torch.stack(asked).any() if len(asked) == size else sound
+        return sound & torch.stack(asked).any(0) if len(asked) == size else sound
+
+
+def _moving(state: State) -> list[Tensor]:
+    """All that moves, in one order."""
+    return [*state["params"].values(), *state["buffers"].values(), *(t for one in state["states"] for t in one.values())]
 
 
 def _spread(number: Tensor, like: Tensor) -> Tensor:
