@@ -7,14 +7,14 @@ else takes them one by one, which finds the step that was not before any weight 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
-from truestep.core.batch import Batch
-from truestep.core.forward import Figures, Forward, Place, Tensors
+from truestep.core.batch import Batch, change
+from truestep.core.forward import Forward, Place, Tensors
 from truestep.core.links import clip_factor
 from truestep.core.moving import Moving
 
@@ -26,50 +26,56 @@ State = dict[str, Any]
 
 
 class Whole:
-    """`(state, windows, numbers) -> (new state or None, figures)` of a step, as many steps as there are windows.
+    """`(state, batch, numbers) -> (new tensors, figures)` of a step, as many steps as it is made for.
 
     Args:
         step: whose steps they are.
-        forward: its pass, after it has been called once.
+        forward: its pass, which writes known numbers into the operations.
         moving: its update.
+        times: how many steps. One step is given its micro-batches; of several, each a whole batch, all tensors of
+            inputs and targets have the steps as their first dimension.
 
     The figures are a list of tensors with an entry a step: those of the window in their places, then the norm of the
     gradient, then whether the step was sound. `numbers` has a row of hyper-parameters a step, see `numbers`.
     """
 
-    def __init__(self, step: TrainStep, forward: Forward, moving: Moving) -> None:
-        assert forward.found is not None
-        self.forward, self.moving, self.limit = forward, moving, step.clip_norm
-        self.names: list[str] = forward.names
-        self.found: Figures = forward.found
+    def __init__(self, step: TrainStep, forward: Forward, moving: Moving, times: int) -> None:
+        self.forward, self.moving, self.limit, self.times = forward, moving, step.clip_norm, times
         places = [(group, name) for group, names in enumerate(moving.names) for name in names]
         self._place = {each: number for number, each in enumerate(places)}
+        self._counts = [number for (_, name), number in self._place.items() if name == "step"]
+        self._last: tuple[Any, Tensor] = None, torch.empty(0)
 
-    def numbers(self, times: int) -> Tensor:
-        """The numbers of the steps that come, as many rows: those of the groups as they are now, and counts that grow."""
+    def numbers(self) -> Tensor:
+        """The numbers of the steps that come, a row each: those of the groups as they are now, and counts that grow."""
         now = [value for group in self.moving.numbers() for value in group.values()]
-        rows = torch.tensor([now] * times, dtype=torch.float64)
-        for (_, name), place in self._place.items():
-            if name == "step":
-                rows[:, place] += torch.arange(times)
-        return rows
+        if now != self._last[0]:
+            rows = torch.tensor([now] * self.times, dtype=torch.float64)
+            for place in self._counts:
+                rows[:, place] += torch.arange(self.times)
+            self._last = now, rows
+        return self._last[1]
 
-    def __call__(self, state: State, windows: Sequence[Sequence[Batch]], numbers: Tensor) -> tuple[Any, list[Tensor]]:
+    def __call__(self, state: State, batch: Any, numbers: Tensor) -> tuple[list[Tensor], list[Tensor]]:
         """Take the steps."""
+        several = [[change(batch, lambda leaf, n=n: leaf[n])] for n in range(self.times)] if self.times > 1 else [batch]
         now, rows = state, list[list[Tensor]]()
-        for number, window in enumerate(windows):
+        for number, window in enumerate(several):
             now, figures = self._taken(now, window, numbers[number])
             rows.append(figures)
         *figures, squares = [torch.stack(each) for each in zip(*rows, strict=True)]
         norms = squares.sqrt()
         figures += [norms, self._sound(figures, norms)]
-        if len(windows) > 1:
-            return now, figures
-        sound = figures[-1][0]
-        for held, new in zip(_moving(state), _moving(now), strict=True):
-            if held is not new:
-                held.copy_(torch.where(sound, new, held))
-        return None, figures
+        if self.times > 1:
+            return self.moved(now), figures
+        for held, new in zip(self.moved(state), self.moved(now), strict=True):
+            held.copy_(torch.where(figures[-1][0], new, held))
+        return [], figures
+
+    def moved(self, state: State) -> list[Tensor]:
+        """All that a step moves, in one order."""
+        params = [state["params"][name] for name in self.forward.names]
+        return [*params, *state["buffers"].values(), *(each for one in state["states"] for each in one.values())]
 
     def _taken(self, state: State, micros: Sequence[Batch], numbers: Tensor) -> tuple[State, list[Tensor]]:
         buffers: Tensors = {name: buffer.clone() for name, buffer in state["buffers"].items()}
@@ -79,8 +85,12 @@ class Whole:
             factor: Any = clip_factor(square.double().sqrt(), self.limit)
             gradients = [gradient * factor.to(gradient.dtype) for gradient in gradients]
         params, states = dict(state["params"]), []
-        for name, gradient, own, before in zip(self.names, gradients, self.moving.ones, state["states"], strict=True):
-            hyper = {key: _spread(numbers[at], gradient) for (group, key), at in self._place.items() if group == own.group}
+        for name, gradient, own, before in zip(
+            self.forward.names, gradients, self.moving.ones, state["states"], strict=True
+        ):
+            hyper = {
+                key: _spread(numbers[at], gradient) for (group, key), at in self._place.items() if group == own.group
+            }
             counted = {"step": hyper.pop("step", torch.zeros((1,) * gradient.dim()))}
             new, after = own.rule.update(gradient, params[name], {**before, **counted}, hyper)
             params[name] = new
@@ -90,8 +100,10 @@ class Whole:
 
     def _sound(self, tensors: Sequence[Tensor], norm: Tensor) -> Tensor:
         """Whether each step itself would go on: finite, and something counted."""
-        size = len(self.found.names)
-        totals, counts = (self.found.rows[k * size : (k + 1) * size] for k in range(2))
+        found = self.forward.found
+        assert found is not None
+        size = len(found.names)
+        totals, counts = (found.rows[k * size : (k + 1) * size] for k in range(2))
         sound = norm.isfinite()
         for total in totals:
             sound = sound & tensors[total.number].isfinite()
@@ -99,16 +111,6 @@ class Whole:
         return sound & torch.stack(asked).any(0) if len(asked) == size else sound
 
 
-def _moving(state: State) -> list[Tensor]:
-    """All that moves, in one order."""
-    return [*state["params"].values(), *state["buffers"].values(), *(t for one in state["states"] for t in one.values())]
-
-
 def _spread(number: Tensor, like: Tensor) -> Tensor:
     """A number with as many dimensions as a parameter: of none it would be read."""
     return number.reshape((1,) * like.dim())
-
-
-def state_of(params: Tensors, buffers: Tensors, states: Sequence[Mapping[str, Tensor]]) -> State:
-    """The state as `Whole` takes it."""
-    return {"params": params, "buffers": buffers, "states": list(states)}
