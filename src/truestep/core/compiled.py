@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,7 @@ from torch import Tensor
 
 from truestep.core.batch import change
 from truestep.core.errors import TraceError
-from truestep.core.forward import Figures, Forward, Tensors, told
+from truestep.core.forward import Figures, Forward, Place, Tensors, told
 from truestep.core.inductor import ahead, key, loaded
 from truestep.core.nesting import flat
 from truestep.core.outcome import StepOut
@@ -44,6 +45,23 @@ class Rows:
     def norms(self) -> list[float]:
         """The norm of the gradient of each step."""
         return self.columns[-2]
+
+    def terms(self) -> Iterator[tuple[str, float, float]]:
+        """The name, total and count of each term over all of the steps."""
+        names, size = self.found.names, len(self.found.names)
+        for k, name in enumerate(names):
+            yield name, self._sum(self.found.rows[k]), self._sum(self.found.rows[size + k])
+
+    def metrics(self) -> Iterator[tuple[str, float, float, bool]]:
+        """The same of each metric, and whether it is a sum."""
+        for name, (loss, places) in self.found.metrics.items():
+            total, count = (
+                self._sum(Place(places[k]) if k in places else getattr(loss, k)) for k in ("total", "count")
+            )
+            yield name, total, count, loss.reduction == "sum"
+
+    def _sum(self, figure: Any) -> float:
+        return sum(self.columns[figure.number]) if isinstance(figure, Place) else float(figure) * self.times
 
     def out(self, number: int) -> StepOut:
         """What one of them did."""

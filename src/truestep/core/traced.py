@@ -54,6 +54,15 @@ class Traced:
         """Whether windows of this shape are taken as programs."""
         return shape in self._known
 
+    def window(self, shape: Any) -> Window:
+        """What is known of a shape."""
+        return self._known[shape]
+
+    @property
+    def tensors(self) -> tuple[Tensors, Tensors]:
+        """Parameters and buffers, as they lie."""
+        return self._params, self._buffers
+
     def forget(self, shape: Any) -> None:
         """Take windows of this shape as ever from here on."""
         self._known.pop(shape, None)

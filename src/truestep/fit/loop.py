@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,18 +14,20 @@ from torch import nn
 
 from truestep.core import model as models
 from truestep.core.batch import Batch
+from truestep.core.compiled import Rows
 from truestep.core.errors import ConfigError, NonFiniteError
 from truestep.core.outcome import StepOut
 from truestep.core.ranks import agree
 from truestep.core.step import TrainStep
 from truestep.data.batches import mix, source
 from truestep.fit.compiled import Tiers, tiers
-from truestep.fit.evaluate import Evaluation, Sums, evaluate_batches, evaluation_size, meet, refuse_same_names, weigh
+from truestep.fit.evaluate import Evaluation, evaluate_batches, evaluation_size, meet, refuse_same_names, weigh
 from truestep.fit.events import Audience, Ended, EpochEnded, Observer, Said, Started, Stepped
 from truestep.fit.history import Best, History, Record
 from truestep.fit.progress import Progress
 from truestep.fit.run import Run
 from truestep.fit.sentences import about_averages, about_schedule, about_sums
+from truestep.fit.trained import Trained
 
 TAILS = ("step", "carry", "drop")
 
@@ -139,7 +141,7 @@ class Loop:
             if step.ranks.size > 1:
                 agree([*step.model.parameters(), *step.model.buffers()])
         per_epoch = (len(self.batches) + (0 if plan.tail == "drop" else plan.accumulate - 1)) // plan.accumulate
-        self.tiers = tiers(step, self.compile, per_epoch * plan.epochs, self.say)
+        self.tiers = tiers(step, self.compile, per_epoch * plan.epochs, self.batches, plan.accumulate, self.say)
         settings = {
             "model": type(step.model).__name__,
             "objective": repr(step.objective),
@@ -187,7 +189,7 @@ class Loop:
         if self.tiers is not None:
             self.tiers.refresh()
         self._seed(mix(self.plan.seed, epoch, 1))
-        for number, batch in enumerate(self.batches.batches(epoch)):
+        for number, batch in enumerate(self._batches(epoch, found)):
             if number == 0 and together.size > 1:
                 # The loader has drawn its order, which all ranks share; dropout differs from rank to rank.
                 self._seed(mix(self.plan.seed, epoch, 2 + together.rank))
@@ -201,6 +203,29 @@ class Loop:
             self.window.clear()
         return found
 
+    def _batches(self, epoch: int, found: Trained) -> Iterator[Batch | None]:
+        """The batches of an epoch, without those that are taken several a call as soon as that can be."""
+        tiers, taken = self.tiers, 0
+        if tiers is None or tiers.several is None:
+            for batch in self.batches.batches(epoch):
+                yield batch
+                taken += 1
+                if tiers is not None and tiers.several is not None:
+                    break
+            else:
+                return
+        yield from tiers.rest(self.batches, epoch, taken, lambda rows: self._add(epoch, found, rows))
+
+    def _add(self, epoch: int, found: Trained, rows: Rows) -> None:
+        """Add steps that were taken in one call."""
+        found.add_rows(rows, self.step.objective.sums)
+        if not self.audience.wants_steps:
+            self.run_state.steps += rows.times
+            return
+        for number in range(rows.times):
+            self.run_state.steps += 1
+            self._tell(epoch, rows.out(number))
+
     def _update(self, epoch: int, found: Trained) -> None:
         window, self.window = [batch for batch in self.window if batch is not None], []
         out = self.step.window(window)
@@ -212,9 +237,12 @@ class Loop:
             found.add(out, self.step.objective.sums)
             self._say_sums(out)
         if self.audience.wants_steps:
-            self.audience.tell(Stepped(self.run_state.steps, epoch, out))
-            if self.audience.guests and self.tiers is not None:
-                self.tiers.refresh()
+            self._tell(epoch, out)
+
+    def _tell(self, epoch: int, out: StepOut) -> None:
+        self.audience.tell(Stepped(self.run_state.steps, epoch, out))
+        if self.audience.guests and self.tiers is not None:
+            self.tiers.refresh()
 
     def _say_sums(self, out: StepOut) -> None:
         if not self._sums_said:
@@ -247,23 +275,3 @@ class Loop:
         step, valid = self.step, self.valid
         assert valid is not None
         return evaluate_batches(step.model, valid, step.objective, step.metrics, step.precision, step.ranks)
-
-
-@dataclass(slots=True)
-class Trained:
-    """What the updates of one epoch added up."""
-
-    terms: Sums = field(default_factory=Sums)
-    metrics: Sums = field(default_factory=Sums)
-    steps: int = 0
-    skipped: int = 0
-    lr: float | None = None
-    grad_norm: float = float("nan")
-
-    def add(self, out: StepOut, sums: frozenset[str]) -> None:
-        """Add one update."""
-        self.steps += 1
-        self.lr, self.grad_norm = out.lr, out.grad_norm
-        self.terms.add_step(out, sums)
-        for name, part in out.metrics.items():
-            self.metrics.add_loss(name, part)
