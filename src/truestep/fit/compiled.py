@@ -97,7 +97,8 @@ class Tiers:
             if shape.open and shape.add(time.perf_counter() - began):
                 self._judge(key, shape, micros)
             return out
-        if shape.open and ((shape.times and self._asked) or (shape.eager and self._repaid(shape.eager))):
+        begun = bool(shape.times or shape.eager)
+        if shape.open and begun and (self._asked or (shape.eager and self._repaid(shape.eager))):
             return self._learn(micros, key, shape)
         out = self.step.eagerly(micros)
         if shape.open and shape.add(time.perf_counter() - began):
