@@ -188,8 +188,14 @@ def simplify(graph: fx.Graph) -> None:
 
 
 def drawing(node: fx.Node) -> bool:
-    """Whether a node draws random numbers."""
-    return DRAWS in getattr(node.target, "tags", ())
+    """Whether a node draws random numbers; attention that drops nothing out does not."""
+    if DRAWS not in getattr(node.target, "tags", ()):
+        return False
+    named = {each.name: place for place, each in enumerate(node.target._schema.arguments)}  # pyright: ignore[reportAttributeAccessIssue, reportFunctionMemberAccess]
+    if "dropout_p" not in named:
+        return True
+    given = node.args[named["dropout_p"]] if named["dropout_p"] < len(node.args) else node.kwargs.get("dropout_p", 0.0)
+    return isinstance(given, fx.Node) or given != 0.0
 
 
 def writing(node: fx.Node) -> bool:

@@ -17,7 +17,7 @@ from truestep.store.atomic import make_folder, write_bytes
 
 TIMES = 10
 """Steps a call of a small model."""
-SMALL = 1e-3
+SMALL = 2e-4
 """Seconds that a step takes, at the most, for several a call to be worth their compiling."""
 TRACING = 1.0
 """Seconds that it takes to write whole steps down and to load what was compiled before."""
@@ -33,7 +33,7 @@ def folder() -> Path:
 
 def saved(each: float, times: int) -> float:
     """Seconds that compiling is expected to save of a step that takes `each` as programs, before it is measured."""
-    return 0.8 * each if times > 1 else 0.05 * each
+    return 0.9 * each if times > 1 else 0.2 * each
 
 
 def prepared(compiled: Compiled, left: float, must: bool) -> bool:

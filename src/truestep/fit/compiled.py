@@ -12,7 +12,7 @@ from torch import Tensor
 
 from truestep.core.batch import Batch, change
 from truestep.core.compiled import Compiled, Rows
-from truestep.core.errors import ConfigError, TraceError
+from truestep.core.errors import TraceError
 from truestep.core.outcome import StepOut
 from truestep.core.step import TrainStep
 from truestep.core.traced import Traced, shape_of
@@ -177,21 +177,9 @@ class Tiers:
 
 def tiers(
     step: TrainStep, compile: Any, steps: int, source: Source, accumulate: int, say: Callable[[str], None]
-) -> Tiers | None:
-    """Who takes the steps of a run; None where they are taken as ever."""
-    if compile is False:
-        return None
+) -> Tiers:
+    """Who takes the steps of a run."""
     whole = step.micro_batch is None and accumulate == 1 and step.ranks.size == 1
     resident = isinstance(source, TensorSource) and source.home == step.device
     steady = not step.schedule.schedulers or step.schedule.every == "epoch"  # else each step has a rate of its own
     return Tiers(step, compile, steps, whole and resident and steady, say)
-
-
-def refuse_other(compile: Any) -> None:
-    """Refuse a setting that is none.
-
-    Raises:
-        ConfigError: for anything but "auto", True and False.
-    """
-    if not isinstance(compile, bool) and compile != "auto":
-        raise ConfigError(f"compile knows 'auto', True and False, and {compile!r} is none of them.")

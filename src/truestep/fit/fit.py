@@ -10,12 +10,11 @@ from torch import Tensor
 
 from truestep.core.model import Model
 from truestep.core.step import TrainStep
-from truestep.fit.compiled import refuse_other
 from truestep.fit.events import Observer
 from truestep.fit.loop import Loop, Plan
 from truestep.fit.metrics import as_metrics
 from truestep.fit.run import Run
-from truestep.fit.sentences import refuse_later
+from truestep.fit.sentences import refuse_later, refuse_other
 
 
 def fit(

@@ -7,20 +7,18 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
 
 from truestep.core import model as models
 from truestep.core.batch import Batch
-from truestep.core.compiled import Rows
 from truestep.core.errors import ConfigError, NonFiniteError
 from truestep.core.outcome import StepOut
 from truestep.core.ranks import agree
 from truestep.core.step import TrainStep
 from truestep.data.batches import mix, source
-from truestep.fit.compiled import Tiers, tiers
 from truestep.fit.evaluate import Evaluation, evaluate_batches, evaluation_size, meet, refuse_same_names, weigh
 from truestep.fit.events import Audience, Ended, EpochEnded, Observer, Said, Started, Stepped
 from truestep.fit.history import Best, History, Record
@@ -28,6 +26,10 @@ from truestep.fit.progress import Progress
 from truestep.fit.run import Run
 from truestep.fit.sentences import about_averages, about_schedule, about_sums
 from truestep.fit.trained import Trained
+
+if TYPE_CHECKING:
+    from truestep.core.compiled import Rows
+    from truestep.fit.compiled import Tiers
 
 TAILS = ("step", "carry", "drop")
 
@@ -141,7 +143,10 @@ class Loop:
             if step.ranks.size > 1:
                 agree([*step.model.parameters(), *step.model.buffers()])
         per_epoch = (len(self.batches) + (0 if plan.tail == "drop" else plan.accumulate - 1)) // plan.accumulate
-        self.tiers = tiers(step, self.compile, per_epoch * plan.epochs, self.batches, plan.accumulate, self.say)
+        if self.compile is not False:
+            from truestep.fit.compiled import tiers  # a library that only explains, say, does not load it
+
+            self.tiers = tiers(step, self.compile, per_epoch * plan.epochs, self.batches, plan.accumulate, self.say)
         settings = {
             "model": type(step.model).__name__,
             "objective": repr(step.objective),

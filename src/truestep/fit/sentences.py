@@ -66,3 +66,13 @@ def refuse_later(checkpoint: Any, resume: bool) -> None:
     """
     if checkpoint is not None or resume:
         raise ConfigError("checkpoint and resume are not part of this version: run_dir keeps the best weights.")
+
+
+def refuse_other(compile: Any) -> None:
+    """Refuse a setting that is none.
+
+    Raises:
+        ConfigError: for anything but "auto", True and False.
+    """
+    if not isinstance(compile, bool) and compile != "auto":
+        raise ConfigError(f"compile knows 'auto', True and False, and {compile!r} is none of them.")

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from truestep.core.compiled import Rows
 from truestep.core.outcome import StepOut
 from truestep.fit.evaluate import Sums
+
+if TYPE_CHECKING:
+    from truestep.core.compiled import Rows
 
 
 @dataclass(slots=True)
