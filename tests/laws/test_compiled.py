@@ -15,9 +15,7 @@ from laws.step_cases import PROBLEMS, close, snapshot
 from laws.test_tiers import OPTIMIZERS, trained
 from truestep.core import compiled as core
 from truestep.core.errors import TraceError
-from truestep.core.ranks import Ranks
-from truestep.data.batches import TensorSource
-from truestep.fit import ahead, compiled
+from truestep.fit import compiled
 from truestep.fit.loop import Loop
 
 
@@ -157,6 +155,23 @@ def test_a_batch_that_counts_nothing_among_several_is_skipped(at_once: Any):
     assert ends[1][0].history["skipped"] == [1, 1, 1]
 
 
+def test_several_steps_a_call_that_are_not_quicker_are_given_up(at_once: Any, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(compiled, "PAYS", 1e9)
+    judge = compiled.Tiers._judge_several
+
+    def slow(self: compiled.Tiers) -> None:
+        monkeypatch.setattr(compiled, "PAYS", 0.0)
+        judge(self)
+
+    monkeypatch.setattr(compiled.Tiers, "_judge_several", slow)
+    ends = [
+        trained(c, OPTIMIZERS["momentum"], model=network(), data=PROBLEMS["mean"].batch(101, 1)) for c in (False, True)
+    ]
+    assert near(ends[0][1], ends[1][1])
+    assert same_figures(ends[0][0], ends[1][0])
+    assert at_once[0].several is None
+
+
 def test_an_observer_that_freezes_a_layer_ends_the_steps_several_a_call(at_once: Any):
     ends = []
     for compile in (False, True):
@@ -205,46 +220,6 @@ def test_without_a_compiler_fit_says_so_and_takes_programs(monkeypatch: pytest.M
     ]
 
 
-def test_blocks_are_the_batches_of_the_epoch_in_their_order():
-    x = torch.arange(47.0).reshape(47, 1)
-    for seed, start in [(None, 0), (3, 0), (3, 2), (3, 11)]:
-        source = TensorSource((x, {"y": x}), 4, seed, Ranks(), torch.device("cpu"))
-        expected = list(source.batches(2))[start:]
-        found: list[Any] = []
-        for stacked, batch in ahead.blocks(source, 2, start, 3):
-            found += [batch] if stacked is None else [(stacked[0][k], {"y": stacked[1]["y"][k]}) for k in range(3)]
-        expected = [each for each in expected if each is not None]
-        assert len(found) == len(expected)
-        assert all(torch.equal(a[0], b[0]) and torch.equal(a[1]["y"], b[1]["y"])
-                   for a, b in zip(found, expected, strict=True))  # fmt: skip
-
-
-def test_a_library_is_kept_and_a_damaged_one_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Any):
-    """What costs is asked for once: the next run of the same make loads what the first compiled."""
-    made = tmp_path / "made.so"
-    made.write_bytes(b"a library")
-    asked: list[str] = []
-
-    class Stub:
-        key = "a-key"
-
-        def compile(self) -> str:
-            asked.append("compile")
-            return str(made)
-
-        def load(self, path: str) -> None:
-            asked.append(path)
-
-    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path / "cache"))
-    stub: Any = Stub()
-    assert not ahead.prepared(stub, 1e-9, must=False)
-    assert ahead.prepared(stub, 0.0, must=True)
-    assert ahead.prepared(stub, 0.0, must=False)
-    kept = tmp_path / "cache" / "truestep" / "programs" / "a-key.so"
-    assert asked == ["compile", str(kept), str(kept)]
-    assert kept.read_bytes() == b"a library"
-
-
 @pytest.mark.long
 def test_the_compiler_ends_where_the_loop_ends(monkeypatch: pytest.MonkeyPatch, tmp_path: Any):
     """The whole way once, through torch's compiler and from the library that it left: ten steps a call."""
@@ -288,7 +263,7 @@ def test_compiled_steps_are_the_steps_to_rounding(
     ends = []
     for compile in (False, True):
         torch.manual_seed(0)
-        options = {**SETTINGS[settings], "data": PROBLEMS["mean"].batch(101, 1), "epochs": 5}
+        options: Any = {**SETTINGS[settings], "data": PROBLEMS["mean"].batch(101, 1), "epochs": 5}
         ends.append(trained(compile, OPTIMIZERS[optimizer], model=LONG[model]().double(), **options))
     assert near(ends[0][1], ends[1][1])
     assert same_figures(ends[0][0], ends[1][0])

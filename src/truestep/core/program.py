@@ -195,7 +195,7 @@ def drawing(node: fx.Node) -> bool:
     if "dropout_p" not in named:
         return True
     given = node.args[named["dropout_p"]] if named["dropout_p"] < len(node.args) else node.kwargs.get("dropout_p", 0.0)
-    return isinstance(given, fx.Node) or given != 0.0
+    return bool(isinstance(given, fx.Node) or given != 0.0)
 
 
 def writing(node: fx.Node) -> bool:

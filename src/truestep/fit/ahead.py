@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from truestep.core.batch import Batch, take
 from truestep.core.compiled import Compiled
-from truestep.core.errors import TruestepError
+from truestep.core.errors import TraceError, TruestepError
 from truestep.core.nesting import flat, rebuilt
 from truestep.data.batches import TensorSource, order
 from truestep.store.atomic import make_folder, write_bytes
@@ -45,19 +46,18 @@ def prepared(compiled: Compiled, left: float, must: bool) -> bool:
     global compiling
     path = folder() / f"{compiled.key}.so"
     if path.exists():
-        compiled.load(str(path))
-        return True
+        with suppress(TraceError):  # a damaged one is made anew, where that is worth while
+            compiled.load(str(path))
+            return True
     if not must and left < compiling:
         return False
     began = time.perf_counter()
     made = compiled.compile()
     compiling = time.perf_counter() - began
-    try:
+    with suppress(TruestepError, OSError):  # a folder that cannot be written to costs the next run its time, not this
         make_folder(path.parent)
         write_bytes(path, Path(made).read_bytes())
         made = str(path)
-    except (TruestepError, OSError):
-        pass  # a folder that cannot be written to costs the next run its time, and this one nothing
     compiled.load(made)
     return True
 

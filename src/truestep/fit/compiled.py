@@ -21,12 +21,14 @@ from truestep.fit.ahead import SMALL, TIMES, TRACING, blocks, prepared, saved
 
 SEEN = 10
 """Steps of one shape whose time says what a step of it takes."""
-LEARNING = 0.04
+LEARNING = 0.025
 """Seconds that it takes to write a step down and to prove it, beside the steps that are taken for that."""
 TAKEN = 8
 """How many steps are taken for that."""
-SAVED = 0.25
-"""The share of a step's time that a program is expected to save, before it is measured."""
+SAVED, MOST = 0.6, 120e-6
+"""The share of a step's time that a program is expected to save before it is measured, and the most, in seconds."""
+TRIES = 3
+"""Steps on which it is tried to learn a shape: on one that is skipped nothing can be compared."""
 SHAPES = 32
 """Shapes of windows that are looked at; there is no end to those of sequences as long as they come."""
 PAYS = 0.98
@@ -41,6 +43,7 @@ class _Shape:
     eager: float = 0.0
     traced: float = 0.0
     open: bool = True
+    tries: int = 0
     tried: bool = False
     whole: Compiled | None = None
 
@@ -74,6 +77,7 @@ class Tiers:
         self._shapes: dict[Any, _Shape] = {}
         self._taken = 0
         self.several: Compiled | None = None
+        self._times: _Shape | None = None
         step.quick = self
 
     def refresh(self) -> None:
@@ -109,8 +113,11 @@ class Tiers:
         """The batches of an epoch from number `start` on, without those that were taken several a call; see `add`."""
         assert isinstance(source, TensorSource)  # or there would be nothing that takes several
         for stacked, batch in blocks(source, epoch, start, TIMES):
+            began = time.perf_counter()
             rows = None if stacked is None or self.several is None else self.several.take(stacked)
             if rows is not None:
+                if self._times is not None and self._times.add((time.perf_counter() - began) / TIMES):
+                    self._judge_several()
                 self._taken += rows.times
                 self.step.taken += rows.times
                 add(rows)
@@ -127,15 +134,15 @@ class Tiers:
 
     def _repaid(self, each: float) -> bool:
         """Whether the steps of the run that are left repay what it takes to write one down."""
-        return each * SAVED * self._left() > LEARNING + TAKEN * each
+        return min(each * SAVED, MOST) * self._left() > LEARNING + TAKEN * each
 
     def _learn(self, micros: Sequence[Batch], key: Any, shape: _Shape) -> StepOut:
         out, why = self.traced.learn(micros, key)
         shape.times.clear()
-        if why:
-            shape.open = False
-            if self._asked:
-                self._say(f"the steps are taken without a program of their own: {why}")
+        shape.tries += 1
+        shape.open = not why and (self.traced.knows(key) or shape.tries < TRIES)
+        if why and self._asked:
+            self._say(f"the steps are taken without a program of their own: {why}")
         return out
 
     def _judge(self, key: Any, shape: _Shape, micros: Sequence[Batch]) -> None:
@@ -154,6 +161,12 @@ class Tiers:
         self._compile(key, shape, micros)
         shape.open = shape.whole is not None  # which is measured next
 
+    def _judge_several(self) -> None:
+        assert self._times is not None
+        if self._times.typical() > PAYS * self._times.traced:
+            self.several = None
+        self._times = None
+
     def _compile(self, key: Any, shape: _Shape, micros: Sequence[Batch]) -> None:
         times = TIMES if self._may_take_several and shape.traced < SMALL and len(micros) == 1 else 1
         left = saved(shape.traced, times) * self._left() - TRACING
@@ -170,7 +183,7 @@ class Tiers:
                 self._say(f"the steps are programs that are not compiled: {error}")
             return
         if times > 1:
-            self.several = compiled
+            self.several, self._times = compiled, _Shape(traced=shape.traced)
         else:
             shape.whole = compiled
 
