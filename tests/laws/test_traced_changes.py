@@ -102,6 +102,29 @@ def test_a_gradient_that_two_weights_share_is_clipped_once_for_each():
     assert programs(steps[1][0]) == 1
 
 
+class _Steep(nn.Module):
+    """Finite gradients of 1e25, whose squares are no float32, beside statistics that move."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inner, self.norm = nn.Linear(2, 5), nn.BatchNorm1d(2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.inner(self.norm(x[:, 1:])) * x[:, :1]
+
+
+def test_statistics_move_once_where_the_step_itself_takes_over():
+    """A norm that overflows is taken again in float64, by the step itself, which is no reason to refuse it."""
+    steps = pair(_Steep, lambda p: optim.SGD(p, 1e-30), nn.L1Loss())
+    for seed in range(3):
+        assert both_take(steps, batch(6, seed, torch.float32))
+    assert programs(steps[1][0]) == 1
+    steep = batch(6, 7, torch.float32)
+    steep[0][:, 0] = 1e25
+    assert both_take(steps, steep)
+    assert both_take(steps, batch(6, 8, torch.float32))
+
+
 @pytest.mark.parametrize("name", WITHOUT)
 def test_an_optimizer_without_a_rule_for_programs_steps_itself(name: str):
     steps = pair(network, lambda p: WITHOUT[name](p, 0.01), dtype=torch.float64)

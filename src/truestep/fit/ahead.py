@@ -22,8 +22,8 @@ SMALL = 2e-4
 """Seconds that a step takes, at the most, for several a call to be worth their compiling."""
 TRACING = 1.0
 """Seconds that it takes to write whole steps down and to load what was compiled before."""
-compiling = 40.0
-"""Seconds that compiling takes; after the first time in this process, what it took."""
+compiling = 80.0
+"""Seconds that compiling takes on a busy machine; after the first time in this process, what it took."""
 
 
 def folder() -> Path:
