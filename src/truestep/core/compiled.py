@@ -120,8 +120,11 @@ class Compiled:
         ends = []
         for program in (self._program, found):
             args = change(self._args, lambda leaf: leaf.detach().clone())
-            with torch.no_grad():
-                ends.append(flat((program.run(*args), args))[0])
+            try:
+                with torch.no_grad():
+                    ends.append(flat((program.run(*args), args))[0])
+            except RuntimeError as error:
+                raise TraceError("what was compiled does not run.") from error
         most = max(NEAR.get(tensor.dtype, 0.0) for tensor in self._state["params"].values())
         if not all(_near(one, other, most) for one, other in zip(*ends, strict=True)):
             raise TraceError("what was compiled ends on other numbers.")
@@ -131,7 +134,10 @@ class Compiled:
         """Take the steps; None, and nothing has moved, where one of them has to be taken by itself."""
         step = self.step
         with torch.no_grad():
-            new, figures = self._run(self._state, batch, self._whole.numbers())
+            try:
+                new, figures = self._run(self._state, batch, self._whole.numbers())
+            except RuntimeError:  # a label that is no class, say: the step itself finds the words
+                return None
             columns = [figure.tolist() for figure in figures]
             if not all(columns[-1]):
                 return None

@@ -104,8 +104,8 @@ class Traced:
             trial = Trial(self.step, micros)
         except NotYet:
             pass
-        except TraceError as error:
-            why = str(error)
+        except Exception as error:  # noqa: BLE001 - a trial, short of memory say, costs the step nothing
+            why = str(error) if isinstance(error, TraceError) else f"{type(error).__name__}: {error}"
         out = self.step.eagerly(micros)
         if trial is None or out.skipped:
             return out, why
