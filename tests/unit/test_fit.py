@@ -280,8 +280,7 @@ def test_no_epochs_train_nothing():
         ({"checkpoint": ""}, "checkpoint takes a folder or ts.Checkpoints(folder), and not ''."),
         ({"checkpoint": True}, "checkpoint takes a folder or ts.Checkpoints(folder), and not True."),
         ({"resume": True}, "resume=True needs to know where the run was saved: give checkpoint='folder' too."),
-        ({"compile": True}, "compiled steps are not part of this version: give compile='auto' or False, not True."),
-        ({"compile": 2}, "compiled steps are not part of this version: give compile='auto' or False, not 2."),
+        ({"compile": 2}, "compile knows 'auto', True and False, and 2 is none of them."),
         ({"patience": 2}, "patience waits for a better validation loss: give fit validate=(inputs, targets)."),
     ],
 )  # fmt: skip

@@ -164,9 +164,9 @@ def test_what_cannot_be_repeated_is_refused_in_a_sentence(words):
     assert OUTSIDE.tolist() == [1, 1, 1]
 
 
-def test_a_number_among_the_arguments_is_refused():
-    with pytest.raises(TraceError, match="every argument must be a tensor"):
-        trace(lambda x, lr: x * lr, (torch.ones(3), 0.1))
+def test_what_is_neither_a_tensor_nor_a_float_is_refused():
+    with pytest.raises(TraceError, match="every argument must be a tensor or a float"):
+        trace(lambda x, lr: x * lr, (torch.ones(3), 1))
 
 
 def test_a_program_refuses_what_it_was_not_traced_for():

@@ -172,3 +172,18 @@ def test_patience_goes_on_counting(tmp_path: Path):
     assert not differences(whole.state(), at_once.state())
     longer = train(PLAIN, checkpoint=tmp_path, resume=True, patience=4, epochs=epochs + 1)
     assert (len(longer.run.history), longer.run.stopped) == (epochs + 1, "")
+
+
+@pytest.mark.parametrize("step", [1, 2, 6, 13])
+def test_steps_taken_as_programs_are_gone_on_with_to_the_bit_and_never_compiled(tmp_path, step):
+    """Learnt after the first steps of a run, and anew after those of the run that goes on with it."""
+    eager, _ = small(compile=False)
+    whole, run = small(compile=True, checkpoint=tmp_path / "whole")
+    broken(tmp_path / "cut", step, compile=True)
+    again, resumed = small(compile=True, checkpoint=tmp_path / "cut", resume=True)
+    for model in (whole, again):
+        ends = zip(model.parameters(), eager.parameters(), strict=True)
+        assert all(torch.equal(one, other) for one, other in ends)
+    assert run.history["train_loss"] == resumed.history["train_loss"]
+    why = "a run with checkpoints ends on the same bits wherever it was interrupted, which these would not."
+    assert f"the steps are programs that are not compiled: {why}" in run.notes

@@ -207,7 +207,7 @@ def _arranged(model: Any, optimizer: Any) -> tuple[Any, Any, Any]:
         ({"nonfinite": "ignore"}, r"^nonfinite knows 'stop', 'skip' and 'raise', and 'ignore' is none of them\.$"),
         ({"nonfinite": "Skip"}, r"'Skip' is none of them\.$"),
         ({"amp": "float8"}, r"^amp knows 'bfloat16', 'float16' and None, and 'float8' is none of them\.$"),
-        ({"compile": True}, r"^compiled steps are not part of this version: give compile='auto' or False\.$"),
+        ({"compile": "auto"}, r"^compile is True or False, and not 'auto'\.$"),
         (
             {"schedule": 0.1},
             r"^a schedule is made of schedulers of torch\.optim\.lr_scheduler, and float is none: torch",

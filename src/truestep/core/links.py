@@ -70,7 +70,7 @@ def clipping() -> Link:
 
 def clip_factor(norm: Number, limit: Number) -> Number:
     """`min(1, limit / (norm + 1e-6))`, by which `torch.nn.utils.clip_grad_norm_` multiplies all gradients."""
-    factor = limit / (norm + 1e-6)
+    factor = (1.0 / (norm + 1e-6)) * limit  # as torch divides a number by a tensor, to the last bit
     return factor.clamp(max=1.0) if isinstance(factor, Tensor) else min(factor, 1.0)
 
 

@@ -162,6 +162,18 @@ def shares(weights: Mapping[str, float], counts: Mapping[str, Count | None], sam
     return Shares(samples, {name: _share(weights[name] * samples, count) for name, count in known.items()})
 
 
+def tensor_shares(weights: Mapping[str, float], counts: Mapping[str, Count | None]) -> dict[str, Count]:
+    """`weight / count` of each total whose count is known, with the bits of `shares`; reads no number from a tensor."""
+    found: dict[str, Count] = {}
+    for name, count in counts.items():
+        if isinstance(count, Tensor):
+            exact = count.to(torch.float32 if count.device.type == "mps" else torch.float64)
+            found[name] = torch.where(exact == 0, 0.0, weights[name] / exact)
+        elif count is not None:
+            found[name] = _share(weights[name], count)
+    return found
+
+
 def _share(weight: float, count: Count) -> Count:
     """`weight / count`, 0 where nothing counted; a plain number unless the count lies on another device."""
     if isinstance(count, Tensor) and not count.is_cpu:

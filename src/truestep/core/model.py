@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -15,6 +15,17 @@ from truestep.core.objective import Objective
 
 Model = nn.Module | Callable[..., Any]
 FULL = (torch.float32, torch.float64)
+
+
+class Bound:
+    """A module with other tensors in the place of its own."""
+
+    def __init__(self, model: nn.Module, tensors: Mapping[str, Tensor]) -> None:
+        self.model, self.tensors = model, dict(tensors)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """The outputs."""
+        return torch.func.functional_call(self.model, self.tensors, args, kwargs)
 
 
 def call(model: Model, inputs: Any) -> Any:

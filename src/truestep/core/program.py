@@ -5,8 +5,9 @@
     fast = compiled(program)                           # core/inductor.py: through torch's compiler
 
 `step` is pure: forward, loss, `torch.func.grad` or `torch.autograd.grad`, update, vmap around it or not. Whatever it is
-given must be a tensor (a learning rate: a tensor of no dimension); what it closes over is held, by reference where it
-is a tensor, as the value of the moment where it is a number. `trace` runs it twice on copies of the arguments, and the
+given must be a tensor (a learning rate: a tensor of no dimension), or a float that no other number in it equals, see
+`core/scalars.py`; what it closes over is held, by reference where it is a tensor, as the value of the moment where it
+is a number. `trace` runs it twice on copies of the arguments, and the
 program once, and refuses with a `TraceError` whatever could not be repeated: values that steer the flow or leave torch,
 numbers that differ from call to call, and results that are not equal to the last bit.
 
@@ -30,6 +31,7 @@ from truestep.core.batch import change
 from truestep.core.errors import TraceError
 from truestep.core.nesting import flat, rebuilt
 from truestep.core.recording import CHANGES_SHAPE, DRAWS, Record, Rewrites, aten, record, written
+from truestep.core.settling import adopt, settle
 from truestep.core.spelling import made, named, spell
 
 
@@ -52,6 +54,19 @@ class Like:
         return torch.empty_strided(self.shape, self.stride, dtype=self.dtype, device=self.device)
 
 
+@dataclass(frozen=True, slots=True)
+class Real:
+    """A float stands in this place."""
+
+    def fits(self, leaf: Any) -> bool:
+        """Whether a leaf is one."""
+        return isinstance(leaf, float)
+
+    def empty(self) -> Tensor:
+        """Torch's compiler would take the number for a constant."""
+        raise TraceError("it is given numbers, which a compiled program takes as tensors.")
+
+
 @dataclass(frozen=True, eq=False)
 class Program:
     """A function of tensors as a list of operations.
@@ -67,7 +82,7 @@ class Program:
 
     graph: fx.Graph
     takes: tuple[Any, ...]
-    given: tuple[Like, ...]
+    given: tuple[Like | Real, ...]
     returns: Any
     held: tuple[Tensor, ...]
     run: Callable[..., Any]
@@ -110,11 +125,13 @@ def trace(function: Callable[..., Any], args: Sequence[Any], rewrites: Rewrites 
         TraceError: for a function that a program could not repeat, in one sentence.
     """
     leaves, nesting = flat(tuple(args))
-    if not all(isinstance(leaf, Tensor) for leaf in leaves):
-        raise TraceError("every argument must be a tensor: a number would become a part of the program.")
+    if not all(isinstance(leaf, Tensor | float) for leaf in leaves):
+        raise TraceError(
+            "every argument must be a tensor or a float: anything else would become a part of the program."
+        )
     returned: list[Any] = []
 
-    def body(*given: Tensor) -> list[Any]:
+    def body(*given: Any) -> list[Any]:
         results, shape = flat(function(*rebuilt(nesting, given)))
         if not all(isinstance(result, Tensor) for result in results):
             raise TraceError("it returns something that is no tensor.")
@@ -125,7 +142,9 @@ def trace(function: Callable[..., Any], args: Sequence[Any], rewrites: Rewrites 
     results, first = record(body, used, rewrites)
     _refuse_other(first, record(body, _copies(leaves), rewrites)[1])
     simplify(first.graph)
-    likes = tuple(Like(leaf.shape, leaf.stride(), leaf.dtype, leaf.device) for leaf in leaves)
+    settle(first.graph)
+    adopt(first.graph)
+    likes = tuple(_like(leaf) for leaf in leaves)
     for quick in (True, False):  # the quick way of an operation is proved, as all of the program is
         text, names = spell(first.graph, nesting, returned[0], quick)
         run = made(text, {**names, **named(first.held)})
@@ -169,8 +188,14 @@ def simplify(graph: fx.Graph) -> None:
 
 
 def drawing(node: fx.Node) -> bool:
-    """Whether a node draws random numbers."""
-    return DRAWS in getattr(node.target, "tags", ())
+    """Whether a node draws random numbers; attention that drops nothing out does not."""
+    if DRAWS not in getattr(node.target, "tags", ()):
+        return False
+    named = {each.name: place for place, each in enumerate(node.target._schema.arguments)}  # pyright: ignore[reportAttributeAccessIssue, reportFunctionMemberAccess]
+    if "dropout_p" not in named:
+        return True
+    given = node.args[named["dropout_p"]] if named["dropout_p"] < len(node.args) else node.kwargs.get("dropout_p", 0.0)
+    return bool(isinstance(given, fx.Node) or given != 0.0)
 
 
 def writing(node: fx.Node) -> bool:
@@ -178,8 +203,12 @@ def writing(node: fx.Node) -> bool:
     return isinstance(node.target, OpOverload) and bool(written(node.target))
 
 
-def _copies(leaves: Sequence[Tensor]) -> list[Tensor]:
-    return [leaf.detach().clone() for leaf in leaves]
+def _like(leaf: Any) -> Like | Real:
+    return Like(leaf.shape, leaf.stride(), leaf.dtype, leaf.device) if isinstance(leaf, Tensor) else Real()
+
+
+def _copies(leaves: Sequence[Any]) -> list[Any]:
+    return [leaf.detach().clone() if isinstance(leaf, Tensor) else leaf for leaf in leaves]
 
 
 def _refuse_other(first: Record, second: Record) -> None:
@@ -196,7 +225,7 @@ def _operations(graph: fx.Graph) -> list[str]:
     return [f"{node.name} {node.target} {node.args} {node.kwargs}" for node in graph.nodes]
 
 
-def _equal(program: Program, arguments: list[Tensor], expected: list[Tensor]) -> bool:
+def _equal(program: Program, arguments: list[Any], expected: list[Any]) -> bool:
     """Whether a program returns what the function returned, and leaves its arguments as that did, to the last bit."""
     try:
         with torch.random.fork_rng([]), torch.no_grad():
@@ -204,8 +233,15 @@ def _equal(program: Program, arguments: list[Tensor], expected: list[Tensor]) ->
     except (RuntimeError, TypeError):
         return False
     pairs = zip([*results, *arguments], expected, strict=True)
-    return all(a.shape == b.shape and a.dtype == b.dtype and _same(a, b) for a, b in pairs)
+    return all(_same(a, b) for a, b in pairs)
 
 
-def _same(a: Tensor, b: Tensor) -> bool:
-    return bool(((a == b) | ((a != a) & (b != b))).all())
+def _same(a: Any, b: Any) -> bool:
+    if not isinstance(a, Tensor):
+        return a == b
+    return same_bits(a, b)
+
+
+def same_bits(a: Tensor, b: Tensor) -> bool:
+    """Whether two tensors hold the same numbers, NaN for NaN."""
+    return a.shape == b.shape and a.dtype == b.dtype and bool(((a == b) | ((a != a) & (b != b))).all())

@@ -19,6 +19,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from truestep.core.batch import change
 from truestep.core.errors import TraceError
+from truestep.core.scalars import Scalars
 
 aten = torch.ops.aten
 Rewrites = Mapping[OpOverload, Callable[..., Any]]
@@ -29,6 +30,8 @@ FRESH = (aten.lift_fresh.default, aten.lift_fresh_copy.default)
 LEAVES_TORCH = {"numpy", "tolist", "__array__", "__dlpack__", "data_ptr", "untyped_storage", "storage", "set_"}
 READS_SHAPES = (aten.is_same_size.default, aten._fused_sdp_choice.default)
 DRAWS, READS = torch.Tag.nondeterministic_seeded, torch.Tag.data_dependent_output
+MASKS = (torch.bool, torch.uint8)
+"""Indices of these dtypes choose as many entries as there are true ones; those of others choose one each."""
 CHANGES_SHAPE = torch.Tag.inplace_view
 
 
@@ -56,16 +59,21 @@ class Recorder(TorchDispatchMode):
         TraceError: inside the function, where a number is read from a tensor or shapes depend on values.
     """
 
-    def __init__(self, given: list[Tensor], rewrites: Rewrites | None = None) -> None:
+    def __init__(self, given: list[Any], rewrites: Rewrites | None = None) -> None:
         super().__init__()
         self.record, self._rewrites = Record(fx.Graph()), dict(rewrites or {})
+        self._scalars = Scalars(self.record.graph)
         self._nodes: dict[int, fx.Node] = {}
         self._alive: list[Tensor] = []  # a node is found by the identity of its tensor, which must not be used anew
         self._outside: set[int] = set()  # the memory of tensors from outside, which views of them share
         self._moved: set[int] = set()  # tensors that depend on what the function was given
-        for tensor in given:
-            self._moved.add(id(tensor))
-            self._note(tensor, self.record.graph.placeholder(f"given_{len(self._nodes)}"))
+        self.given: list[Any] = []
+        for number, leaf in enumerate(given):
+            name = f"given_{number}"
+            if isinstance(leaf, Tensor):
+                self._moved.add(id(leaf))
+                self._note(leaf, self.record.graph.placeholder(name))
+            self.given.append(leaf if isinstance(leaf, Tensor) else self._scalars.given(leaf, name))
 
     @classmethod
     def _should_skip_dynamo(cls) -> bool:
@@ -93,7 +101,7 @@ class Recorder(TorchDispatchMode):
     def _carry_out(self, func: OpOverload, args: Any, kwargs: Any) -> Any:
         tensors = list(_tensors((args, kwargs)))
         moved = any(id(tensor) in self._moved for tensor in tensors)
-        self._refuse(func, moved)
+        self._refuse(func, moved, tensors)
         self._refuse_writing(func, args, kwargs)
         fresh = func in FRESH and id(args[0]) not in self._nodes
         node = self.record.graph.call_function(func, *self._written((args, kwargs), fresh))
@@ -106,11 +114,12 @@ class Recorder(TorchDispatchMode):
                     self._made(each, self.record.graph.call_function(_item, (node, place)), moved)
         return found
 
-    def _refuse(self, func: OpOverload, moved: bool) -> None:
+    def _refuse(self, func: OpOverload, moved: bool, tensors: list[Tensor]) -> None:
         tags = func.tags
         if READS in tags and moved and func not in READS_SHAPES:
             raise TraceError(f"it reads a number from a tensor ({func.name()}), and goes on with that number.")
-        if torch.Tag.dynamic_output_shape in tags:
+        places = func is aten.index.Tensor and all(each.dtype not in MASKS for each in tensors[1:])
+        if torch.Tag.dynamic_output_shape in tags and not places:
             raise TraceError(f"the shape of what {func.name()} returns depends on values.")
 
     def _refuse_writing(self, func: OpOverload, args: Any, kwargs: Any) -> None:
@@ -153,7 +162,7 @@ class Recorder(TorchDispatchMode):
 
         def node(leaf: Any) -> Any:
             if not isinstance(leaf, Tensor):
-                return leaf
+                return self._scalars.node(leaf)
             return self._nodes[id(leaf)] if id(leaf) in self._nodes else self._hold(leaf, fresh)
 
         return change(tree, node)
@@ -174,8 +183,8 @@ class _StayInside(TorchFunctionMode):
         return func(*args, **(kwargs or {}))
 
 
-def record(function: Callable[..., list[Any]], given: list[Tensor], rewrites: Rewrites | None = None) -> Any:
-    """`(what the function returned, its Record)` for a function of tensors that returns a list of leaves.
+def record(function: Callable[..., list[Any]], given: list[Any], rewrites: Rewrites | None = None) -> Any:
+    """`(what the function returned, its Record)` for a function of tensors and floats that returns a list of leaves.
 
     Raises:
         TraceError: for whatever the function does that a record could not repeat, or dies of.
@@ -183,7 +192,7 @@ def record(function: Callable[..., list[Any]], given: list[Tensor], rewrites: Re
     recorder = Recorder(given, rewrites)
     try:
         with _as_it_was(given), torch.enable_grad(), _StayInside(), recorder:
-            results = function(*given)
+            results = function(*recorder.given)
     except TraceError:
         raise
     except Exception as error:  # functorch and autograd refuse in many ways, and all mean one thing
@@ -192,9 +201,9 @@ def record(function: Callable[..., list[Any]], given: list[Tensor], rewrites: Re
 
 
 @contextmanager
-def _as_it_was(given: list[Tensor]) -> Iterator[None]:
+def _as_it_was(given: list[Any]) -> Iterator[None]:
     """What is drawn while recording is not taken from the caller's generators."""
-    devices = sorted({tensor.device for tensor in given if tensor.device.type == "cuda"}, key=str)
+    devices = sorted({each.device for each in _tensors(given) if each.device.type == "cuda"}, key=str)
     with torch.random.fork_rng(devices):
         yield
 

@@ -11,9 +11,10 @@ from torch import Tensor, fx
 from torch._ops import OpOverload
 
 from truestep.core.nesting import paths, spelled
+from truestep.core.scalars import SIGNS
 
 METHODS = ("view", "expand")
-"""Operations that torch has only as methods."""
+"""Operations that torch has only as methods, as it has those that end in an underscore."""
 
 
 def spell(graph: fx.Graph, takes: tuple[Any, ...], returns: Any, quick: bool = True) -> tuple[str, dict[str, Any]]:
@@ -100,6 +101,9 @@ def _last_uses(graph: fx.Graph) -> dict[fx.Node, list[fx.Node]]:
 
 
 def _call(node: fx.Node, names: dict[str, Any], quick: bool) -> str:
+    sign = SIGNS.get(node.target)  # pyright: ignore[reportArgumentType, reportCallIssue]
+    if sign is not None:
+        return f" {sign} ".join(_word(each, names) for each in node.args)
     if not isinstance(node.target, OpOverload):
         return f"{node.args[0]}[{node.args[1]}]"
     name, function = callee(node.target, quick)
@@ -107,9 +111,11 @@ def _call(node: fx.Node, names: dict[str, Any], quick: bool) -> str:
     schema, given = node.target._schema.arguments, len(node.args)
     # Torch leaves out what equals a default, and some of its parsers have another default than the operation.
     filled = [each.default_value for each in schema[given:] if not each.kwarg_only and each.name not in node.kwargs]
-    words = [_word(each, names) for each in (*node.args, *filled)] + [
-        f"{k}={_word(v, names)}" for k, v in node.kwargs.items()
-    ]
+    words = []
+    for each, value in zip(schema, (*node.args, *filled), strict=False):
+        # Of a factor in the third place the parser says that it is out of date, and means the second.
+        words.append(f"alpha={_word(value, names)}" if each.name == "alpha" else _word(value, names))
+    words += [f"{k}={_word(v, names)}" for k, v in node.kwargs.items()]
     return f"{name}({', '.join(words)})"
 
 
@@ -132,6 +138,6 @@ def callee(target: OpOverload, quick: bool) -> tuple[str, Callable[..., Any]]:
         for home in (torch._C._VariableFunctions, torch._C._nn):  # pyright: ignore[reportAttributeAccessIssue]
             if hasattr(home, name):
                 return f"torch_{name}", getattr(home, name)
-        if name in METHODS:
+        if name in METHODS or (name.endswith("_") and hasattr(Tensor, name)):
             return f"tensor_{name}", getattr(Tensor, name)
     return f"op_{target.name().replace('::', '_').replace('.', '_')}", target

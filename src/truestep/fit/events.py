@@ -74,13 +74,13 @@ class Audience:
 
     def __init__(self, own: Sequence[Observer], users: Sequence[Observer], say: Callable[[str], None]) -> None:
         self.observers, self._say = [*own, *users], say
-        self._guests = bool(users)
+        self.guests = bool(users)
         # An event of each step is made only where somebody reads it.
         self.wants_steps = any(getattr(observer, "wants_steps", True) for observer in self.observers)
 
     def tell(self, event: Event) -> None:
         """Show one event to every observer, and only then say which of them failed: that is an event of its own."""
-        before = torch.get_rng_state() if self._guests else None
+        before = torch.get_rng_state() if self.guests else None
         failures: list[tuple[Observer, Exception]] = []
         for observer in self.observers:
             try:

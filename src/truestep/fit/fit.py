@@ -15,7 +15,7 @@ from truestep.fit.loop import Loop, Plan
 from truestep.fit.metrics import as_metrics
 from truestep.fit.run import Run
 from truestep.fit.saving import Saver
-from truestep.fit.sentences import refuse_later
+from truestep.fit.sentences import refuse_other
 
 
 def fit(
@@ -68,7 +68,7 @@ def fit(
             then finish the step, save, and end the run.
         resume: go on from the newest sound checkpoint there, to the bits of a run that was never interrupted; where
             there is none, begin.
-        compile: "auto" or False; this version runs eagerly.
+        compile: "auto" takes steps as programs where the run is long enough to repay it; True at once; False never.
         progress: whether to show progress on stderr; sentences that must not be missed are written there anyway.
         observers: callables that see each event of the run (`ts.events`); they cannot change it.
         tail: what becomes of an incomplete last window of `accumulate` batches: "step" takes it at its true count,
@@ -82,9 +82,9 @@ def fit(
     Raises:
         ConfigError, DataError, CountError, CheckpointError, NonFiniteError: each with what, where and how to mend it.
     """
-    refuse_later(compile)
+    refuse_other(compile)
     saver = Saver(checkpoint, resume)
     plan = Plan(epochs, seed, batch_size, shuffle, accumulate, tail, patience)
     extras = {"nonfinite": nonfinite, "params": params, "metrics": as_metrics(metrics)}
     step = TrainStep(model, objective, optimizer, micro_batch, clip_norm, schedule, amp, **extras)
-    return Loop(step, train, validate, plan, saver).run(observers, progress, run_dir)
+    return Loop(step, train, validate, plan, saver, compile).run(observers, progress, run_dir)

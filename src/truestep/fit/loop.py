@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
@@ -22,13 +22,18 @@ from truestep.data.batches import mix, source
 from truestep.fit.evaluate import Evaluation, evaluate_batches, evaluation_size, meet, refuse_same_names, weigh
 from truestep.fit.events import Audience, Ended, EpochEnded, Observer, Resumed, Said, Started, Stepped
 from truestep.fit.history import Best, History, Record
-from truestep.fit.position import Position, Trained
+from truestep.fit.position import Position
 from truestep.fit.progress import Progress
 from truestep.fit.run import Run
 from truestep.fit.saving import Saver
 from truestep.fit.sentences import about_averages, about_schedule, about_sums
 from truestep.fit.settings import settings_of
 from truestep.fit.signals import Interrupted
+from truestep.fit.trained import Trained
+
+if TYPE_CHECKING:
+    from truestep.core.compiled import Rows
+    from truestep.fit.compiled import Tiers
 
 TAILS = ("step", "carry", "drop")
 
@@ -59,11 +64,15 @@ class Plan:
 class Loop:
     """One run under way."""
 
-    def __init__(self, step: TrainStep, train: Any, validate: Any, plan: Plan, saver: Saver) -> None:
+    def __init__(
+        self, step: TrainStep, train: Any, validate: Any, plan: Plan, saver: Saver, compile: Any = False
+    ) -> None:
         refuse_same_names(step.objective, step.metrics)
         if plan.patience is not None and validate is None:
             raise ConfigError("patience waits for a better validation loss: give fit validate=(inputs, targets).")
         self.step, self.plan, self.saver, self.at = step, plan, saver, Position()
+        self.compile = compile
+        self.tiers: Tiers | None = None
         seed = plan.seed if plan.shuffle else None
         self.batches = source(train, plan.batch_size, seed, step.ranks, step.device)
         self.valid = None
@@ -152,9 +161,15 @@ class Loop:
         if self.saver.restore(self):
             done = self.at.found.steps + self.at.found.skipped
             self.audience.tell(Resumed(self.run_state.steps, self.at.epoch, done, tuple(self.run_state.history)))
+        per_epoch = settings["steps_per_epoch"]
+        if self.compile is not False:
+            from truestep.fit.compiled import tiers  # a library that only explains, say, does not load it
+
+            left, exact = per_epoch * (plan.epochs + 1 - self.at.epoch), self.saver.asked is not None
+            self.tiers = tiers(step, self.compile, left, self.batches, plan.accumulate, self.say, exact)
         split = step.micro_batch is not None or plan.accumulate > 1
         sentences = [*step.notes, *self.batches.notes, *models.caveats(step.model, split, step.ranks.size > 1)]
-        for sentence in [*sentences, *about_schedule(step.schedule, settings["steps_per_epoch"])]:
+        for sentence in [*sentences, *about_schedule(step.schedule, per_epoch)]:
             self.say(sentence)
 
     def _epochs(self) -> None:
@@ -188,9 +203,10 @@ class Loop:
     def _train(self, epoch: int, found: Trained) -> None:
         """One epoch of updates, or what is left of it; `found` is what they add up."""
         together = self.step.ranks
+        if self.tiers is not None:
+            self.tiers.refresh()
         self._seed(mix(self.plan.seed, epoch, 1))
-        # Only the window holds a batch, so that its memory is free for the next one.
-        for _ in map(self.window.append, self.saver.batches(self)):
+        for _ in self._fill(epoch, found):
             if self.at.batch == 0 and together.size > 1:
                 # The loader has drawn its order, which all ranks share; dropout differs from rank to rank.
                 self._seed(mix(self.plan.seed, epoch, 2 + together.rank))
@@ -204,6 +220,31 @@ class Loop:
             if self.plan.tail == "drop":  # carried ones are kept for a run that is resumed for more epochs
                 self.window.clear()
 
+    def _fill(self, epoch: int, found: Trained) -> Iterator[None]:
+        """Put the batches of an epoch into the window, without those that are taken several a call once that can be."""
+        tiers = self.tiers
+        if tiers is None or tiers.several is None:
+            # Only the window holds a batch, so that its memory is free for the next one.
+            for _ in map(self.window.append, self.saver.batches(self)):
+                yield
+                if tiers is not None and tiers.several is not None:
+                    break
+            else:
+                return
+        rest = tiers.rest(self.batches, epoch, self.at.batch, lambda rows: self._add(epoch, found, rows))
+        yield from map(self.window.append, rest)
+
+    def _add(self, epoch: int, found: Trained, rows: Rows) -> None:
+        """Add steps that were taken in one call."""
+        found.add_rows(rows, self.step.objective.sums)
+        self.at.batch += rows.times
+        if not self.audience.wants_steps:
+            self.run_state.steps += rows.times
+            return
+        for number in range(rows.times):
+            self.run_state.steps += 1
+            self._tell(epoch, rows.out(number))
+
     def _update(self, epoch: int, found: Trained) -> None:
         window = [batch for batch in self.window if batch is not None]
         self.window.clear()
@@ -216,8 +257,13 @@ class Loop:
             found.add(out, self.step.objective.sums)
             self._say_sums(out)
         if self.audience.wants_steps:
-            self.audience.tell(Stepped(self.run_state.steps, epoch, out))
+            self._tell(epoch, out)
         self.saver.after_step(self)
+
+    def _tell(self, epoch: int, out: StepOut) -> None:
+        self.audience.tell(Stepped(self.run_state.steps, epoch, out))
+        if self.audience.guests and self.tiers is not None:
+            self.tiers.refresh()
 
     def _say_sums(self, out: StepOut) -> None:
         if not self.sums_said:

@@ -5,28 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field
 
-from truestep.core.outcome import StepOut
-from truestep.fit.evaluate import Sums
-
-
-@dataclass(slots=True)
-class Trained:
-    """What the updates of one epoch added up."""
-
-    terms: Sums = field(default_factory=Sums)
-    metrics: Sums = field(default_factory=Sums)
-    steps: int = 0
-    skipped: int = 0
-    lr: float | None = None
-    grad_norm: float = float("nan")
-
-    def add(self, out: StepOut, sums: frozenset[str]) -> None:
-        """Add one update."""
-        self.steps += 1
-        self.lr, self.grad_norm = out.lr, out.grad_norm
-        self.terms.add_step(out, sums)
-        for name, part in out.metrics.items():
-            self.metrics.add_loss(name, part)
+from truestep.fit.trained import Trained
 
 
 @dataclass(slots=True)

@@ -58,13 +58,11 @@ def about_schedule(schedule: Schedule, steps_per_epoch: int) -> list[str]:
     return [f"the schedule {names} is stepped once an update{often}; ts.per_epoch(...) steps it once an epoch."]
 
 
-def refuse_later(compile: Any) -> None:
-    """Refuse what is reserved for a later version rather than take it and do nothing.
+def refuse_other(compile: Any) -> None:
+    """Refuse a setting that is none.
 
     Raises:
-        ConfigError: for compile=True.
+        ConfigError: for anything but "auto", True and False.
     """
-    if compile not in ("auto", False):
-        raise ConfigError(
-            f"compiled steps are not part of this version: give compile='auto' or False, not {compile!r}."
-        )
+    if not isinstance(compile, bool) and compile != "auto":
+        raise ConfigError(f"compile knows 'auto', True and False, and {compile!r} is none of them.")

@@ -17,7 +17,7 @@ from truestep.core.updates import HandWritten, TorchUpdates
 from truestep.fit import chance
 from truestep.fit.evaluate import Sums
 from truestep.fit.history import History, Record
-from truestep.fit.position import Trained
+from truestep.fit.trained import Trained
 from truestep.fit.trees import Packed, unpack
 
 if TYPE_CHECKING:

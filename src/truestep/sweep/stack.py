@@ -8,14 +8,14 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call, vmap
+from torch.func import vmap
 
 from truestep.core.batch import Batch, change
 from truestep.core.chain import Rule
 from truestep.core.gradients import Metric
 from truestep.core.links import clip_factor
 from truestep.core.loss import Loss, mean_of
-from truestep.core.model import call
+from truestep.core.model import Bound, call
 from truestep.core.objective import Objective
 
 Tensors = dict[str, Tensor]
@@ -37,7 +37,7 @@ class _Differ:
         """`(the objective, (totals, counts, buffers as they are afterwards))`; metrics are among the totals."""
         # In place, as batch normalisation moves its statistics, but not those of the caller.
         moved = {name: buffer.clone() for name, buffer in buffers.items()}
-        output = call(_Bound(self.model, {**params, **moved}), inputs)
+        output = call(Bound(self.model, {**params, **moved}), inputs)
         parts = self.objective.parts(output, targets)
         value = mean_of(parts, {**self.objective.weights, **weights})
         with torch.no_grad():
@@ -45,16 +45,6 @@ class _Differ:
         totals = {name: part.total.detach() for name, part in parts.items()}
         counts = {name: _count(part) for name, part in parts.items()}
         return value, (totals, counts, moved)
-
-
-class _Bound:
-    """A module with other tensors in the place of its own."""
-
-    def __init__(self, model: nn.Module, tensors: Tensors) -> None:
-        self.model, self.tensors = model, tensors
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        return functional_call(self.model, self.tensors, args, kwargs)
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,0 +1,116 @@
+"""Some whole steps as one function of tensors: forward, backward, clipping, finite check and update, one after another.
+
+One step moves what it is given in place, and nothing where it is not finite or counts nothing. Of several steps the
+function returns the new state beside the figures: whoever calls takes it over only where each of them was sound, and
+else takes them one by one, which finds the step that was not before any weight has moved.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from truestep.core.batch import Batch, change
+from truestep.core.forward import Forward, Place, Tensors
+from truestep.core.links import clip_factor
+from truestep.core.moving import Moving
+
+if TYPE_CHECKING:
+    from truestep.core.step import TrainStep
+
+State = dict[str, Any]
+"""What moves: "params" (name -> parameter), "buffers" (name -> buffer), "states" (of each parameter that moves)."""
+
+
+class Whole:
+    """`(state, batch, numbers) -> (new tensors, figures)` of a step, as many steps as it is made for.
+
+    Args:
+        step: whose steps they are.
+        forward: its pass, which writes known numbers into the operations.
+        moving: its update.
+        times: how many steps. One step is given its micro-batches; of several, each a whole batch, all tensors of
+            inputs and targets have the steps as their first dimension.
+
+    The figures are a list of tensors with an entry a step: those of the window in their places, then the norm of the
+    gradient, then whether the step was sound. `numbers` has a row of hyper-parameters a step, see `numbers`.
+    """
+
+    def __init__(self, step: TrainStep, forward: Forward, moving: Moving, times: int) -> None:
+        self.forward, self.moving, self.limit, self.times = forward, moving, step.clip_norm, times
+        places = [(group, name) for group, names in enumerate(moving.names) for name in names]
+        self._place = {each: number for number, each in enumerate(places)}
+        self._counts = [number for (_, name), number in self._place.items() if name == "step"]
+        self._last: tuple[Any, Tensor] = None, torch.empty(0)
+
+    def numbers(self) -> Tensor:
+        """The numbers of the steps that come, a row each: those of the groups as they are now, and counts that grow."""
+        now = [value for group in self.moving.numbers() for value in group.values()]
+        if now != self._last[0]:
+            rows = torch.tensor([now] * self.times, dtype=torch.float64)
+            for place in self._counts:
+                rows[:, place] += torch.arange(self.times)
+            self._last = now, rows
+        return self._last[1]
+
+    def __call__(self, state: State, batch: Any, numbers: Tensor) -> tuple[list[Tensor], list[Tensor]]:
+        """Take the steps."""
+        several = [[change(batch, lambda leaf, n=n: leaf[n])] for n in range(self.times)] if self.times > 1 else [batch]
+        now, rows = state, list[list[Tensor]]()
+        for number, window in enumerate(several):
+            now, figures = self._taken(now, window, numbers[number])
+            rows.append(figures)
+        *figures, squares = [torch.stack(each) for each in zip(*rows, strict=True)]
+        norms = squares.sqrt()
+        figures += [norms, self._sound(figures, norms)]
+        if self.times > 1:
+            return self.moved(now), figures
+        for held, new in zip(self.moved(state), self.moved(now), strict=True):
+            held.copy_(torch.where(figures[-1][0], new, held))
+        return [], figures
+
+    def moved(self, state: State) -> list[Tensor]:
+        """All that a step moves, in one order."""
+        params = [state["params"][name] for name in self.forward.names]
+        return [*params, *state["buffers"].values(), *(each for one in state["states"] for each in one.values())]
+
+    def _taken(self, state: State, micros: Sequence[Batch], numbers: Tensor) -> tuple[State, list[Tensor]]:
+        buffers: Tensors = {name: buffer.clone() for name, buffer in state["buffers"].items()}
+        tensors, _, gradients = self.forward(state["params"], buffers, micros)
+        square: Any = sum(gradient.square().sum() for gradient in gradients)
+        if self.limit is not None:
+            factor: Any = clip_factor(square.double().sqrt(), self.limit)
+            gradients = [gradient * factor.to(gradient.dtype) for gradient in gradients]
+        params, states = dict(state["params"]), []
+        for name, gradient, own, before in zip(
+            self.forward.names, gradients, self.moving.ones, state["states"], strict=True
+        ):
+            hyper = {
+                key: _spread(numbers[at], gradient) for (group, key), at in self._place.items() if group == own.group
+            }
+            counted = {"step": hyper.pop("step", torch.zeros((1,) * gradient.dim()))}
+            new, after = own.rule.update(gradient, params[name], {**before, **counted}, hyper)
+            params[name] = new
+            states.append({key: after[key] for key in before})
+        moved = {"params": params, "buffers": buffers, "states": states}
+        return moved, [*tensors, square.double()]
+
+    def _sound(self, tensors: Sequence[Tensor], norm: Tensor) -> Tensor:
+        """Whether each step itself would go on: finite, and something counted."""
+        found = self.forward.found
+        assert found is not None
+        size = len(found.names)
+        totals, counts = (found.rows[k * size : (k + 1) * size] for k in range(2))
+        sound = norm.isfinite()
+        for total in totals:
+            sound = sound & tensors[total.number].isfinite()
+        asked = [tensors[count.number] != 0 for count in counts if isinstance(count, Place)]
+        return sound & torch.stack(asked).any(0) if len(asked) == size else sound
+
+
+def _spread(number: Tensor, like: Tensor) -> Tensor:
+    """A number with as many dimensions as a parameter: of none it would be read."""
+    return number.reshape((1,) * like.dim())

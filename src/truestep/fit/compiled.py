@@ -1,0 +1,213 @@
+"""Which way the steps of a run are taken: as ever, or as programs where they are repaid; measured, not guessed."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from truestep.core.batch import Batch, change
+from truestep.core.compiled import Compiled, Rows
+from truestep.core.errors import TraceError
+from truestep.core.outcome import StepOut
+from truestep.core.step import TrainStep
+from truestep.core.traced import Traced, shape_of
+from truestep.data.batches import Source, TensorSource
+from truestep.fit.ahead import SMALL, TIMES, TRACING, blocks, prepared, saved
+
+SEEN = 10
+"""Steps of one shape whose time says what a step of it takes."""
+LEARNING = 0.025
+"""Seconds that it takes to write a step down and to prove it, beside the steps that are taken for that."""
+TAKEN = 8
+"""How many steps are taken for that."""
+SAVED, MOST = 0.6, 120e-6
+"""The share of a step's time that a program is expected to save before it is measured, and the most, in seconds."""
+TRIES = 3
+"""Steps on which it is tried to learn a shape: on one that is skipped nothing can be compared."""
+SHAPES = 32
+"""Shapes of windows that are looked at; there is no end to those of sequences as long as they come."""
+SAVED_RUNS = "a run with checkpoints ends on the same bits wherever it was interrupted, which these would not."
+PAYS = 0.98
+"""The share of the time as ever below which a program goes on being used."""
+
+
+@dataclass(slots=True)
+class _Shape:
+    """What is known of the steps of one shape: times in seconds, whether to go on measuring, what was compiled."""
+
+    times: list[float] = field(default_factory=list)
+    eager: float = 0.0
+    traced: float = 0.0
+    open: bool = True
+    tries: int = 0
+    tried: bool = False
+    whole: Compiled | None = None
+
+    def add(self, seconds: float) -> bool:
+        """Add a time; says whether there are enough."""
+        self.times.append(seconds)
+        return len(self.times) >= SEEN
+
+    def typical(self) -> float:
+        """The lower quartile: what disturbs a step makes it longer."""
+        found = sorted(self.times)[len(self.times) // 4]
+        self.times.clear()
+        return found
+
+
+class Tiers:
+    """Takes the steps of a run, in the way that has been measured to be the quickest.
+
+    Args:
+        step: whose steps they are; this becomes its `quick`.
+        compile: "auto" where it is repaid, or True: at once.
+        steps: how many steps the run is going to take, 0 where nobody can say.
+        several: whether several whole batches could be taken a call.
+        say: hears why a step that was asked to be compiled is not.
+        exact: never compile, since compiled steps round otherwise: where a run ends must not depend on when it was
+            interrupted.
+    """
+
+    def __init__(
+        self, step: TrainStep, compile: Any, steps: int, several: bool, say: Callable[[str], None], exact: bool = False
+    ) -> None:
+        self.step, self.traced, self._exact = step, Traced(step), exact
+        self._asked, self._steps, self._say = compile is True, steps, say
+        self._may_take_several = several
+        self._shapes: dict[Any, _Shape] = {}
+        self._taken = 0
+        self.several: Compiled | None = None
+        self._times: _Shape | None = None
+        step.quick = self
+
+    def refresh(self) -> None:
+        """Look anew at what others could have changed meanwhile."""
+        if self.traced.refresh():
+            self.several = None
+            for shape in self._shapes.values():
+                shape.times.clear()
+                shape.open, shape.whole = True, None
+
+    def take(self, micros: Sequence[Batch], before: Sequence[Tensor]) -> StepOut:
+        """One step; see `TrainStep.window`."""
+        key = shape_of(micros)
+        shape = self._shapes.get(key) or self._shapes.setdefault(key, _Shape(open=len(self._shapes) < SHAPES))
+        self._taken += 1
+        known = self.traced.knows(key)
+        began = time.perf_counter()
+        if known:
+            rows = None if shape.whole is None else shape.whole.take(micros)
+            out = self.traced.take(micros, before, key) if rows is None else rows.out(0)
+            if shape.open and shape.add(time.perf_counter() - began):
+                self._judge(key, shape, micros)
+            return out
+        begun = bool(shape.times or shape.eager)
+        if shape.open and begun and (self._asked or (shape.eager and self._repaid(shape.eager))):
+            return self._learn(micros, key, shape)
+        out = self.step.eagerly(micros)
+        if shape.open and shape.add(time.perf_counter() - began):
+            shape.eager = shape.typical()
+        return out
+
+    def rest(self, source: Source, epoch: int, start: int, add: Callable[[Rows], None]) -> Iterator[Batch]:
+        """The batches of an epoch from number `start` on, without those that were taken several a call; see `add`."""
+        assert isinstance(source, TensorSource)  # or there would be nothing that takes several
+        for stacked, batch in blocks(source, epoch, start, TIMES):
+            began = time.perf_counter()
+            rows = None if stacked is None or self.several is None else self.several.take(stacked)
+            if rows is not None:
+                if self._times is not None and self._times.add((time.perf_counter() - began) / TIMES):
+                    self._judge_several()
+                self._taken += rows.times
+                self.step.taken += rows.times
+                add(rows)
+            elif stacked is None:
+                assert batch is not None
+                yield batch
+            else:
+                yield from (change(stacked, lambda leaf, k=k: leaf[k]) for k in range(TIMES))
+
+    def _left(self) -> float:
+        """Steps that are still to come, of each shape."""
+        left = max(self._steps - self._taken, 0) if self._steps else self._taken
+        return left / len(self._shapes)
+
+    def _repaid(self, each: float) -> bool:
+        """Whether the steps of the run that are left repay what it takes to write one down."""
+        return min(each * SAVED, MOST) * self._left() > LEARNING + TAKEN * each
+
+    def _learn(self, micros: Sequence[Batch], key: Any, shape: _Shape) -> StepOut:
+        out, why = self.traced.learn(micros, key)
+        shape.times.clear()
+        shape.tries += 1
+        shape.open = not why and (self.traced.knows(key) or shape.tries < TRIES)
+        if why and self._asked:
+            self._say(f"the steps are taken without a program of their own: {why}")
+        return out
+
+    def _judge(self, key: Any, shape: _Shape, micros: Sequence[Batch]) -> None:
+        """Give up what has not paid, or look whether the next way would."""
+        each = shape.typical()
+        if shape.whole is not None:
+            shape.open = False
+            if each > PAYS * shape.traced:
+                shape.whole = None
+            return
+        if shape.eager and each > PAYS * shape.eager:
+            shape.open = False
+            self.traced.forget(key)
+            return
+        shape.traced = each
+        self._compile(key, shape, micros)
+        shape.open = shape.whole is not None  # which is measured next
+
+    def _judge_several(self) -> None:
+        assert self._times is not None
+        if self._times.typical() > PAYS * self._times.traced:
+            self.several = None
+        self._times = None
+
+    def _compile(self, key: Any, shape: _Shape, micros: Sequence[Batch]) -> None:
+        times = TIMES if self._may_take_several and shape.traced < SMALL and len(micros) == 1 else 1
+        left = saved(shape.traced, times) * self._left() - TRACING
+        if shape.tried or (left < 0 and not self._asked) or self.several is not None:
+            return
+        shape.tried = True
+        if self._exact:
+            if self._asked:
+                self._say(f"the steps are programs that are not compiled: {SAVED_RUNS}")
+            return
+        batch: Any = list(micros) if times == 1 else change(micros[0], lambda leaf: torch.stack([leaf] * times))
+        try:
+            compiled = Compiled(self.step, self.traced.window(key), self.traced.tensors, batch, times)
+            if not prepared(compiled, left, self._asked):
+                return
+        except TraceError as error:
+            if self._asked:
+                self._say(f"the steps are programs that are not compiled: {error}")
+            return
+        if times > 1:
+            self.several, self._times = compiled, _Shape(traced=shape.traced)
+        else:
+            shape.whole = compiled
+
+
+def tiers(
+    step: TrainStep,
+    compile: Any,
+    steps: int,
+    source: Source,
+    accumulate: int,
+    say: Callable[[str], None],
+    exact: bool,
+) -> Tiers:
+    """Who takes the steps of a run."""
+    whole = step.micro_batch is None and accumulate == 1 and step.ranks.size == 1
+    resident = isinstance(source, TensorSource) and source.home == step.device
+    steady = not step.schedule.schedulers or step.schedule.every == "epoch"  # else each step has a rate of its own
+    return Tiers(step, compile, steps, whole and resident and steady and not exact, say, exact)

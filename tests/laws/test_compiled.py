@@ -1,0 +1,269 @@
+"""Whole steps as one function, and several of them a call: the steps one by one, to rounding, and as finite.
+
+Most of it is shown without the compiler, by the very program that would be compiled.
+"""
+
+import itertools
+from typing import Any
+
+import pytest
+import torch
+from torch import nn, optim
+
+import truestep as ts
+from laws.step_cases import PROBLEMS, close, snapshot
+from laws.test_tiers import OPTIMIZERS, trained
+from truestep.core import compiled as core
+from truestep.core.errors import TraceError
+from truestep.fit import compiled
+from truestep.fit.loop import Loop
+
+
+def network() -> nn.Module:
+    """Without a bias that the normalisation takes off again: AdamW would make steps of the rounding of its gradient."""
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Linear(3, 7, bias=False), nn.BatchNorm1d(7), nn.Tanh(), nn.Linear(7, 5)).double()
+
+
+@pytest.fixture
+def at_once(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """The program in the place of what the compiler would make of it; gives the runs' `Tiers`."""
+    found: list[compiled.Tiers] = []
+    start = Loop._start
+
+    def watched(self: Loop) -> None:
+        start(self)
+        found.extend([self.tiers] if self.tiers is not None else [])
+
+    def instead(given: core.Compiled, left: float, must: bool) -> bool:
+        given._run = given._program.run
+        return True
+
+    monkeypatch.setattr(Loop, "_start", watched)
+    monkeypatch.setattr(compiled, "prepared", instead)
+    monkeypatch.setattr(compiled, "SEEN", 1)
+    monkeypatch.setattr(compiled, "PAYS", 1e9)
+    monkeypatch.setattr(compiled, "SMALL", 1e9)
+    return found
+
+
+def near(a: Any, b: Any, rtol: float = 1e-11) -> bool:
+    return len(a) == len(b) and all(close(x, y, rtol) for x, y in zip(a, b, strict=True))
+
+
+def same_figures(a: ts.Run, b: ts.Run, rtol: float = 1e-11) -> bool:
+    """Every figure of every record but the time that it took."""
+    pairs = [
+        (one[name], other[name])
+        for one, other in zip(a.history, b.history, strict=True)
+        for name in one
+        if name != "seconds"
+    ]
+    return all(close(x, y, rtol) for x, y in pairs) and a.steps == b.steps and a.notes == b.notes
+
+
+SETTINGS: dict[str, dict[str, Any]] = {
+    "several a call": {},
+    "clipped, with a metric": {"clip_norm": 0.3, "metrics": {"mae": ts.metrics.mean_absolute_error}},
+    "in order": {"shuffle": False},
+    "one a call: accumulated": {"accumulate": 2, "micro_batch": 3},
+    "one a call: a schedule": {"schedule": True},
+}
+
+
+QUICK = [("several a call", "AdamW"), ("clipped, with a metric", "momentum"), ("one a call: a schedule", "AdamW")]
+CASES = [
+    pytest.param(*case, marks=() if case in QUICK else pytest.mark.long)
+    for case in itertools.product(SETTINGS, OPTIMIZERS)
+]
+
+
+@pytest.mark.parametrize("settings, optimizer", CASES)
+def test_whole_steps_are_the_steps_to_rounding(settings: str, optimizer: str, at_once: Any):
+    """Figures, weights, statistics and optimizer state, over epochs of 13 batches, the last of them ragged."""
+    options = {**SETTINGS[settings], "data": PROBLEMS["mean"].batch(101, 1), "epochs": 5}
+    (a, ended, seen), (b, other, also) = (
+        trained(c, OPTIMIZERS[optimizer], model=network(), **options) for c in (False, True)
+    )
+    assert near(ended, other)
+    assert same_figures(a, b)
+    steps = [[e for e in events if isinstance(e, ts.events.Stepped)] for events in (seen, also)]
+    assert [(e.step, e.epoch, e.out.samples) for e in steps[0]] == [(e.step, e.epoch, e.out.samples) for e in steps[1]]
+    assert near([e.out.loss for e in steps[0]], [e.out.loss for e in steps[1]])
+    assert near([e.out.grad_norm for e in steps[0]], [e.out.grad_norm for e in steps[1]])
+    (tiers,) = at_once
+    whole = [shape.whole for shape in tiers._shapes.values() if shape.whole is not None]
+    assert bool(whole) == settings.startswith("one a call")
+    assert (tiers.several is not None) != bool(whole)
+
+
+@pytest.mark.parametrize("objective", ["tokens", "sum beside mean"])
+def test_counts_that_labels_decide_are_counted_in_whole_steps(objective: str, at_once: Any):
+    ends = []
+    case = PROBLEMS[objective]
+    for compile in (False, True):
+        model = network()
+        optimizer = optim.SGD(model.parameters(), 0.05)
+        x, y = case.batch(101, 3)
+        run = ts.fit(model, (x, y), case.objective, optimizer, 4, 8, compile=compile, progress=False)
+        ends.append((run, snapshot(model)))
+    assert near(ends[0][1], ends[1][1])
+    assert same_figures(ends[0][0], ends[1][0])
+    assert at_once[0].several is not None
+
+
+@pytest.mark.parametrize("bad, policy, accumulate", [(44, "skip", 1), (3, "stop", 1), (44, "skip", 2)])
+def test_the_step_that_is_not_finite_is_found_among_several(bad: int, policy: str, accumulate: int, at_once: Any):
+    """A sample is spoilt while the third epoch begins: the steps before it count, and the words are the same."""
+    ends = []
+    for compile in (False, True):
+        x, y = PROBLEMS["mean"].batch(101, 1)
+
+        def spoil(event: ts.events.Event, y: Any = y) -> None:
+            if isinstance(event, ts.events.EpochEnded) and event.record.epoch == 3:
+                y[bad, 1] = float("nan")
+
+        model = network()
+        optimizer = optim.AdamW(model.parameters(), 0.01)
+        run = ts.fit(
+            model, (x, y), nn.MSELoss(), optimizer, 5, 8, compile=compile, progress=False, shuffle=False,
+            nonfinite=policy, observers=[spoil], accumulate=accumulate,
+        )  # fmt: skip
+        ends.append((run, snapshot(model, optimizer)))
+    (a, ended), (b, other) = ends
+    assert near(ended, other)
+    assert (a.stopped, a.notes, a.steps) == (b.stopped, b.notes, b.steps)
+    assert "not finite" in " ".join([b.stopped, *b.notes])
+    assert same_figures(a, b)
+    whole = [shape for shape in at_once[0]._shapes.values() if shape.whole is not None]
+    assert (at_once[0].several is not None) == (accumulate == 1) != bool(whole)
+
+
+def test_a_batch_that_counts_nothing_among_several_is_skipped(at_once: Any):
+    ends = []
+    for compile in (False, True):
+        x, y = PROBLEMS["tokens"].batch(101, 3)
+        y[32:40] = -100
+        model = network()
+        optimizer = optim.SGD(model.parameters(), 0.05, momentum=0.5)
+        run = ts.fit(
+            model, (x, y), nn.CrossEntropyLoss(), optimizer, 3, 8, compile=compile, progress=False, shuffle=False
+        )
+        ends.append((run, snapshot(model, optimizer)))
+    assert near(ends[0][1], ends[1][1])
+    assert same_figures(ends[0][0], ends[1][0])
+    assert ends[1][0].history["skipped"] == [1, 1, 1]
+
+
+def test_several_steps_a_call_that_are_not_quicker_are_given_up(at_once: Any, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(compiled, "PAYS", 1e9)
+    judge = compiled.Tiers._judge_several
+
+    def slow(self: compiled.Tiers) -> None:
+        monkeypatch.setattr(compiled, "PAYS", 0.0)
+        judge(self)
+
+    monkeypatch.setattr(compiled.Tiers, "_judge_several", slow)
+    ends = [
+        trained(c, OPTIMIZERS["momentum"], model=network(), data=PROBLEMS["mean"].batch(101, 1)) for c in (False, True)
+    ]
+    assert near(ends[0][1], ends[1][1])
+    assert same_figures(ends[0][0], ends[1][0])
+    assert at_once[0].several is None
+
+
+def test_an_observer_that_freezes_a_layer_ends_the_steps_several_a_call(at_once: Any):
+    ends = []
+    for compile in (False, True):
+        model: Any = network()
+
+        def freeze(event: ts.events.Event, model: Any = model) -> None:
+            if isinstance(event, ts.events.Stepped) and event.step == 40:
+                model[0].requires_grad_(False)
+
+        _, ended, _ = trained(compile, OPTIMIZERS["momentum"], model=model, observers=[freeze], shuffle=False,
+                              data=PROBLEMS["mean"].batch(80, 1))  # fmt: skip
+        ends.append(ended)
+    assert near(*ends)
+    assert at_once[0].several is None
+
+
+REFUSED: dict[str, Any] = {
+    "it draws random numbers": lambda: nn.Sequential(nn.Linear(3, 5), nn.Dropout(0.2)).double(),
+}
+
+
+@pytest.mark.parametrize("words", REFUSED)
+def test_asked_to_compile_what_cannot_be_fit_says_why_and_takes_programs(words: str, at_once: Any):
+    ends = []
+    for compile in (False, True):
+        torch.manual_seed(0)
+        ends.append(trained(compile, OPTIMIZERS["momentum"], model=REFUSED[words](), batch_size=10))
+    assert all(torch.equal(a, b) for a, b in zip(ends[0][1], ends[1][1], strict=True))
+    (note,) = ends[1][0].notes
+    assert note.startswith("the steps are programs that are not compiled: ")
+    assert words in note
+
+
+def test_without_a_compiler_fit_says_so_and_takes_programs(monkeypatch: pytest.MonkeyPatch, tmp_path: Any):
+    def missing(program: Any) -> str:
+        raise TraceError("there is no C++ compiler here: install g++, or stay with compile=False.")
+
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path))
+    monkeypatch.setattr(core, "ahead", missing)
+    monkeypatch.setattr(compiled, "SEEN", 1)
+    monkeypatch.setattr(compiled, "PAYS", 1e9)
+    run, _, _ = trained(True, OPTIMIZERS["momentum"], model=network(), batch_size=10)
+    assert run.notes == [
+        "the steps are programs that are not compiled: there is no C++ compiler here: install g++, or stay with "
+        "compile=False."
+    ]
+
+
+@pytest.mark.long
+def test_the_compiler_ends_where_the_loop_ends(monkeypatch: pytest.MonkeyPatch, tmp_path: Any):
+    """The whole way once, through torch's compiler and from the library that it left: ten steps a call."""
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path))
+    monkeypatch.setattr(compiled, "SEEN", 1)
+    monkeypatch.setattr(compiled, "PAYS", 1e9)
+    monkeypatch.setattr(compiled, "SMALL", 1e9)
+    ends = []
+    for compile in (False, True, "auto"):
+        monkeypatch.setattr(compiled, "LEARNING", -1.0)
+        monkeypatch.setattr(compiled, "TRACING", -1.0)
+        torch.manual_seed(0)
+        model = nn.Linear(3, 5).double()
+        ends.append(trained(compile, OPTIMIZERS["momentum"], model=model, data=PROBLEMS["mean"].batch(101, 1)))
+    assert near(ends[0][1], ends[1][1])
+    assert near(ends[0][1], ends[2][1])
+    assert same_figures(ends[0][0], ends[1][0])
+    assert [each.suffix for each in (tmp_path / "truestep" / "programs").iterdir()] == [".so"]
+
+
+LONG: dict[str, Any] = {
+    "perceptron": lambda: nn.Sequential(nn.Linear(3, 64), nn.ReLU(), nn.Linear(64, 5)),
+    "statistics": network,
+    "convolutions": lambda: nn.Sequential(
+        nn.Unflatten(1, (1, 1, 3)), nn.Conv2d(1, 4, (1, 2)), nn.Sigmoid(), nn.AvgPool2d((1, 2)), nn.Flatten(),
+        nn.Linear(4, 5),
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@pytest.mark.parametrize("model", LONG)
+@pytest.mark.parametrize("settings", ["several a call", "one a call: a schedule"])
+def test_compiled_steps_are_the_steps_to_rounding(
+    settings: str, model: str, optimizer: str, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(compiled, "SEEN", 1)
+    monkeypatch.setattr(compiled, "PAYS", 1e9)
+    monkeypatch.setattr(compiled, "SMALL", 1e9)
+    ends = []
+    for compile in (False, True):
+        torch.manual_seed(0)
+        options: Any = {**SETTINGS[settings], "data": PROBLEMS["mean"].batch(101, 1), "epochs": 5}
+        ends.append(trained(compile, OPTIMIZERS[optimizer], model=LONG[model]().double(), **options))
+    assert near(ends[0][1], ends[1][1])
+    assert same_figures(ends[0][0], ends[1][0])
