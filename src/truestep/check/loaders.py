@@ -173,8 +173,7 @@ class _Schedules:
         if self._depth or not recorder.awake:
             return
         with recorder.looking:
-            plain = bool | int | float | str | list | tuple
-            settings = {key: value for key, value in vars(one).items() if isinstance(value, plain)}
+            settings = {key: _plain(value) for key, value in vars(one).items() if not callable(value)}
             recorder.emit(
                 SchedulerMade, scheduler=recorder.numbers.of(one), kind=type(one).__name__,
                 optimizer=recorder.numbers.of(one.optimizer), settings=settings,
@@ -199,6 +198,12 @@ class _Schedules:
                 before=before, after=_rates(one),
             )  # fmt: skip
         return found
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, list | tuple):
+        return tuple(_plain(each) for each in value)
+    return value if value is None or isinstance(value, bool | int | float | str) else type(value).__name__
 
 
 def _rates(scheduler: Any) -> tuple[float, ...]:

@@ -5,8 +5,8 @@ What: a parameter that an update has already used still holds that gradient when
 Why: `backward()` adds to `.grad`. The step then follows the sum of the gradients of all batches since the last
 clearing, at weights that are long gone, and grows with the number of batches.
 
-Evidence: before the backward pass `.grad` had a norm above zero, an update had used it since the pass that made it, and
-nothing cleared or replaced it in between; several times in a row.
+Evidence: before the backward pass `.grad` had a norm above zero, an update had used it since the pass that made it,
+and nothing cleared or replaced it in between; several times in a row.
 
 False alarms: accumulation over micro-batches adds on purpose, but no update lies between. Momentum kept in `.grad` by
 hand multiplies it between the update and the pass, so its bits differ from those that the update used.
