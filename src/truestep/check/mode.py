@@ -24,6 +24,7 @@ BORING = {
     "is_inference", "is_set_to", "is_same_size", "is_pinned", "nelement", "ndimension", "__setstate__", "names",
     "result_type", "can_cast", "is_nonzero", "register_post_accumulate_grad_hook", "is_tensor", "retain_grad",
     "__deepcopy__", "is_shared", "share_memory_", "pin_memory", "broadcast_shapes",
+    "_record_function_enter_new", "_record_function_exit._RecordFunction",
 }  # fmt: skip
 VALUED = LOSSES | {
     "softmax", "log_softmax", "sigmoid", "tanh", "relu", "log", "sqrt", "exp", "div", "pow", "logsigmoid", "eq", "sub",

@@ -5,11 +5,11 @@ A rule gets a finished `Trace`. `trace.events` holds all events in order (see `e
 
 - `trace.name(number)`: a parameter as "Net.fc1.weight", a module as "Net.fc1";
 - `trace.modules[number]`: kind, parameters, children of every module that was called or lives at the end;
-- `trace.maker(seen, before=n)`: the `Op` that made a tensor; `trace.chain(seen)`: the makers, from the tensor back;
+- `trace.maker(seen, before=n)`: the `Op` that made a tensor; `trace.users(seen, after=n)`: those that it went into;
+- `trace.chain(seen)`: the makers, from the tensor back; `trace.behind(backward)`: all calls behind a backward pass;
 - `trace.losses()`: loss functions with prediction, target, reduction; `trace.backwards()`: passes that fill `.grad`;
 - `trace.updates()`: every change of weights by an optimizer or by hand, in order, with the passes since the last one;
 - `trace.passes()`: passes over loaders with their batches; `trace.trained`: leaves that received gradients;
-- `trace.roots_of(backward)`: the loss ops that a backward pass came from.
 
 Sparse looks: only the first updates of a run and a sample of the others are looked at closely (`event.close`). A rule
 that compares neighbours must check that both are close; a rule that counts uses the events that are always there:
@@ -100,6 +100,7 @@ class Trace:
     updates_made: int = 0
     finished: bool = False
     _makers: dict[int, list[Op]] | None = None
+    _users: dict[int, list[Op]] | None = None
 
     def of(self, *kinds: type[Kind]) -> list[Kind]:
         """The events of these kinds, in order."""
@@ -128,6 +129,15 @@ class Trace:
                         self._makers.setdefault(each.number, []).append(event)
         made = self._makers.get(tensor.number, [])
         return next((op for op in reversed(made) if before is None or op.n < before), None)
+
+    def users(self, tensor: Seen, after: int = 0) -> list[Op]:
+        """The calls that a tensor went into, after event `after`."""
+        if self._users is None:
+            self._users = {}
+            for event in self.events:
+                for each in event.inputs if isinstance(event, Op) else ():
+                    self._users.setdefault(each.number, []).append(event)
+        return [op for op in self._users.get(tensor.number, []) if op.n > after]
 
     def chain(self, tensor: Seen, before: int | None = None, most: int = 40) -> Iterator[Op]:
         """The calls behind a tensor, from the last one back along the first input with a gradient, or the first."""

@@ -65,17 +65,17 @@ def _outer(column: Seen, row: Seen) -> bool:
     return len(row.shape) == 1 and column.shape == (row.shape[0], 1) and row.shape[0] > 1
 
 
-def _reduced(trace: Trace, op: Op, depth: int = 6) -> bool:
-    """Whether the table ends in one number."""
-    tables = {each.number for each in op.out}
-    for later in trace.events[op.n :]:
-        if isinstance(later, Op) and any(each.number in tables for each in later.inputs):
-            if later.name in REDUCED:
-                return True
-            tables |= {each.number for each in later.out}
-            depth -= 1
-            if depth < 0:
-                return False
+def _reduced(trace: Trace, op: Op, most: int = 12) -> bool:
+    """Whether the table ends in one number, within so many calls."""
+    waiting = [op]
+    for _ in range(most):
+        if not waiting:
+            return False
+        made = waiting.pop(0)
+        users = [later for each in made.out for later in trace.users(each, made.n)]
+        if any(later.name in REDUCED and later.out and not later.out[0].shape for later in users):
+            return True
+        waiting += users
     return False
 
 
