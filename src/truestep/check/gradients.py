@@ -46,8 +46,9 @@ def reached(roots: Iterable[Tensor]) -> tuple[list[Tensor], list[str]]:
     known, names = set(waiting), list[str]()
     while waiting and len(known) < NODES:
         node = waiting.popleft()
-        if hasattr(node, "variable"):
-            leaves.append(node.variable)
+        leaf = getattr(node, "variable", None)  # of what accumulates into a leaf
+        if leaf is not None:
+            leaves.append(leaf)
         else:
             names.append(node.name())
         for before, _ in node.next_functions:
@@ -207,11 +208,10 @@ class Steps:
         recorder = self._recorder
         if not recorder.awake or not any(each[0] is one for each in self._under_way):
             return
-        while self._under_way:  # those above it were left by an exception
-            other, began, held, rates, closure = self._under_way.pop()
-            recorder.stepping -= 1
-            if other is one:
-                break
+        place = next(at for at, each in enumerate(self._under_way) if each[0] is one)
+        recorder.stepping -= len(self._under_way) - place  # those above it were left by an exception
+        _, began, held, rates, closure = self._under_way[place]
+        del self._under_way[place:]
         nested = bool(self._under_way)
         with recorder.looking:
             moved = tuple(_moved(recorder, p, old) for p, old in held)

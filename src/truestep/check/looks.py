@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
+from torch._C._functorch import is_functorch_wrapped_tensor as is_wrapped
 from torch.multiprocessing.reductions import StorageWeakRef
 
 ROWS = 1024  # rows of a batch that are told apart
@@ -111,7 +112,7 @@ def plain(tensor: Any) -> bool:
     """Whether this is a tensor whose numbers can be read: no wrapper of vmap or grad, not fake, not meta."""
     if not isinstance(tensor, Tensor) or tensor.device.type == "meta":
         return False
-    return not torch._C._functorch.is_functorch_wrapped_tensor(tensor) and tensor.layout is torch.strided
+    return not is_wrapped(tensor) and tensor.layout is torch.strided
 
 
 def seen(tensor: Tensor, numbers: Numbers, look: bool = False, rows: bool = False) -> Seen:
@@ -144,7 +145,8 @@ def values(tensor: Tensor) -> Values | None:
     low, high = (float(each) for each in torch.aminmax(wide))
     sums = None
     if wide.dim() >= 2:
-        sums = tuple(float(each) for each in torch.aminmax(wide.sum(1)))
+        least, most = torch.aminmax(wide.sum(1))
+        sums = (float(least), float(most))
     finite = bool(torch.isfinite(wide).all())
     whole = not held.is_floating_point() or bool((wide == wide.round()).all())
     return Values(low, high, float(wide.mean()), finite, whole, sums)

@@ -69,5 +69,5 @@ def told_as(value: Any, numbers: Numbers) -> Any:
         tensors = [each for each in list(value.values())[:200] if isinstance(each, torch.Tensor)]
         return ("dict", numbers.of(value), tuple(numbers.storage(each) for each in tensors))
     if isinstance(value, list | tuple):
-        return ("list", len(value), tuple(v for v in value[:8] if isinstance(v, bool | int | float)))
+        return ("list", len(value), tuple(v for v in value[:64] if isinstance(v, bool | int | float)))
     return _NOTHING

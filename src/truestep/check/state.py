@@ -15,7 +15,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from truestep.check.changes import Saved, StateLoaded, StateTaken
-from truestep.check.events import Forward, Mode, ModuleMade, Printed
+from truestep.check.events import Forward, Mode, ModuleMade, Op, Printed
 from truestep.check.looks import seen
 from truestep.check.patches import hooked, replaced
 from truestep.check.recorder import Recorder
@@ -32,6 +32,7 @@ def watches(recorder: Recorder) -> Iterator[AbstractContextManager[None]]:
     for kind, of in ((nn.Module, "module"), (Optimizer, "optimizer"), (LRScheduler, "scheduler")):
         yield replaced(kind, "state_dict", lambda run, one, *a, of=of, **k: states.taken(of, run, one, a, k))
         yield replaced(kind, "load_state_dict", lambda run, one, *a, of=of, **k: states.loaded(of, run, one, a, k))
+    yield replaced(torch, "from_numpy", lambda run, array: _from_numpy(recorder, run, array))
     yield replaced(torch, "save", states.save)
     yield replaced(torch, "load", states.load)
     yield replaced(copy, "deepcopy", states.copied)
@@ -228,6 +229,18 @@ def _compared(module: nn.Module, state: Any) -> dict[str, Any]:
     shared = sum(a.untyped_storage()._cdata == b.untyped_storage()._cdata for a, b in pairs)
     same = bool(pairs) and all(a.shape == b.shape and bool((a == b).all()) for a, b in pairs)
     return {"entries": len(own), "given": len(state), "matched": len(pairs), "shared": shared, "same": same}
+
+
+def _from_numpy(recorder: Recorder, run: Any, array: Any) -> Any:
+    found = run(array)
+    if recorder.awake and recorder.close:
+        with recorder.looking:
+            within = tuple(recorder.modules)
+            recorder.emit(
+                Op, name="from_numpy", args=("ndarray",), words={}, out=(seen(found, recorder.numbers),),
+                grad=torch.is_grad_enabled(), module=within[-1] if within else 0, within=within,
+            )  # fmt: skip
+    return found
 
 
 def _print(recorder: Recorder, run: Any, args: Any, words: Any) -> None:

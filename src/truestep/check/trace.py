@@ -134,9 +134,9 @@ class Trace:
         """The calls that a tensor went into, after event `after`."""
         if self._users is None:
             self._users = {}
-            for event in self.events:
-                for each in event.inputs if isinstance(event, Op) else ():
-                    self._users.setdefault(each.number, []).append(event)
+            for op in self.of(Op):
+                for each in op.inputs:
+                    self._users.setdefault(each.number, []).append(op)
         return [op for op in self._users.get(tensor.number, []) if op.n > after]
 
     def chain(self, tensor: Seen, before: int | None = None, most: int = 40) -> Iterator[Op]:

@@ -42,16 +42,17 @@ def look(trace: Trace) -> Iterator[Finding]:
         if call.name == "cross_entropy" and call.prediction.values is not None:
             calls[call.op.site.place].append(call)
     for here in calls.values():
-        if all(_simplex(call.prediction) for call in here) and any(call.op.grad for call in here):
-            first = here[0]
-            sums, maker = first.prediction.values.sums, first.prediction.maker.removesuffix("Backward0")
-            classes = first.prediction.shape[1] if len(first.prediction.shape) > 1 else first.prediction.shape[0]
+        first = here[0]
+        values = first.prediction.values
+        if all(_simplex(call.prediction) for call in here) and any(call.op.grad for call in here) and values:
+            maker, classes = first.prediction.maker.removesuffix("Backward0"), first.prediction.shape[1]
+            low, high = values.sums or (1.0, 1.0)
             best = math.log1p((classes - 1) / math.e)
             yield found(
                 RULE,
                 first.op.site,
                 "cross_entropy applies softmax itself, and its input is a probability distribution already",
-                f"in {len(here)} calls all entries lie in [0, 1] and add up to {sums[0]:.6g} to {sums[1]:.6g} "
+                f"in {len(here)} calls all entries lie in [0, 1] and add up to {low:.6g} to {high:.6g} "
                 f"over {classes} classes; made by {maker or 'an unseen operation'}",
                 f"so the loss cannot fall below {best:.3g} and its gradients are small",
                 "hand over the logits: drop the softmax, and apply it only where probabilities are shown",
