@@ -139,8 +139,8 @@ def _cleared(recorder: Recorder, how: str, run: Any, one: Any, args: Any, words:
     with recorder.looking:
         groups = [one.parameters()] if how == "module" else [group["params"] for group in one.param_groups]
         held = [(p, p.grad) for group in groups for p in group if p.grad is not None]
-        norms = [float(torch.linalg.vector_norm(g.detach().double())) if recorder.close else None for _, g in held]
-        cleared = tuple((recorder.numbers.of(p), norm) for (p, _), norm in zip(held, norms, strict=True))
+        looks = [digest(gradient) if recorder.close else None for _, gradient in held]
+        cleared = tuple((recorder.numbers.of(p), look and look.norm) for (p, _), look in zip(held, looks, strict=True))
         recorder.emit(Clear, how=how, owner=recorder.numbers.of(one), held=cleared)
         del held
     recorder.busy += 1

@@ -154,9 +154,13 @@ def values(tensor: Tensor) -> Values | None:
 
 def digest(tensor: Tensor | None) -> Digest | None:
     """Bits, norm and sum of a tensor; None for None and for what cannot be read."""
-    if tensor is None or not plain(tensor) or tensor.numel() > LARGEST:
+    if tensor is None or tensor.numel() > LARGEST:
         return None
     held = tensor.detach()
+    if held.is_sparse:  # the gradient of an embedding, say
+        held = held.to_dense()
+    if not plain(held):
+        return None
     wide = held.double() if not held.is_complex() else torch.view_as_real(held).double()
     return Digest(zlib.crc32(_bytes(held)), float(torch.linalg.vector_norm(wide)), float(wide.sum()))
 

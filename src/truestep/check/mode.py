@@ -62,11 +62,13 @@ class Seeing(TorchFunctionMode):
 
     def _wanted(self, name: str) -> bool:
         recorder = self._recorder
+        if not recorder.close and name not in NUMBERS and name not in ("grad", "grad=", "zero_"):
+            return False
         if recorder.stepping and site.below_torch(site.OPTIM):
             return False
         if recorder.fetching and site.below_torch(site.DATA):
             return False
-        return self._recorder.close or name in NUMBERS or name in ("grad", "grad=", "zero_")
+        return True
 
     def _seen(self, func: Any, name: str, args: Any, words: dict[str, Any]) -> Any:
         recorder = self._recorder
