@@ -64,11 +64,8 @@ class Seeing(TorchFunctionMode):
         recorder = self._recorder
         if not recorder.close and name not in NUMBERS and name not in ("grad", "grad=", "zero_"):
             return False
-        if recorder.stepping and site.below_torch(site.OPTIM):
-            return False
-        if recorder.fetching and site.below_torch(site.DATA):
-            return False
-        return True
+        below = (site.OPTIM,) * bool(recorder.stepping) + (site.DATA,) * bool(recorder.fetching)
+        return not (below and site.below_torch(*below))
 
     def _seen(self, func: Any, name: str, args: Any, words: dict[str, Any]) -> Any:
         recorder = self._recorder
