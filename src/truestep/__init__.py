@@ -35,6 +35,8 @@ from truestep.sweep.tune import tune
 
 if TYPE_CHECKING:
     from truestep import d2l, lessons, plot, recipes
+    from truestep.check.report import Report
+    from truestep.check.watch import watch
     from truestep.explain.chain.write import Chain, write_out
     from truestep.explain.claims import Proof
     from truestep.explain.compare import Comparison, compare
@@ -62,6 +64,7 @@ __all__ = [
     "Objective",
     "Proof",
     "Record",
+    "Report",
     "Run",
     "ShapeError",
     "StepOut",
@@ -90,6 +93,7 @@ __all__ = [
     "sweep",
     "tune",
     "uniform",
+    "watch",
     "write_out",
 ]
 
@@ -101,6 +105,7 @@ _LATER = {
     "Comparison": "explain.compare",
     "Ledger": "explain.ledger",
     "Proof": "explain.claims",
+    "Report": "check.report",
     "Study": "sweep.study",
     "Trail": "explain.trail",
     "choice": "sweep.draws",
@@ -108,6 +113,7 @@ _LATER = {
     "loguniform": "sweep.draws",
     "prove": "explain.prove",
     "uniform": "sweep.draws",
+    "watch": "check.watch",
     "write_out": "explain.chain.write",
 }
 

@@ -9,7 +9,7 @@ import runpy
 import socket
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -29,13 +29,17 @@ class Ran(SimpleNamespace):
         return SimpleNamespace(graph=len(_nodes(self.names)), **self.names["result"])
 
 
-def run(path: Path) -> Ran:
-    """Run the program with its warnings off; leaves threads, precision and the random state as they were."""
+def run(path: Path, ended: Callable[[dict[str, Any]], None] = lambda names: None) -> Ran:
+    """Run the program with its warnings off; leaves threads, precision and the random state as they were.
+
+    `ended` is given its global names before that.
+    """
     printed = io.StringIO()
     with _settings_kept(), mock.patch.object(sys, "argv", [str(path)]), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         with contextlib.redirect_stdout(printed):
             names = runpy.run_path(str(path), run_name="__main__")
+        ended(names)
     return Ran(printed=printed.getvalue(), names=names)
 
 

@@ -11,11 +11,32 @@ from collections.abc import Sequence
 import torch
 
 import truestep as ts
-from truestep.cli import CLEAN, FAILED, INTERRUPTED, USAGE, Interrupted, explain, lesson, prove, runs, sweep, train
+from truestep.cli import (
+    CLEAN,
+    FAILED,
+    INTERRUPTED,
+    USAGE,
+    Interrupted,
+    check,
+    explain,
+    lesson,
+    prove,
+    runs,
+    sweep,
+    train,
+)
 from truestep.cli.options import Parser
 from truestep.cli.show import say, show_json
 
-COMMANDS = {"train": train, "lesson": lesson, "explain": explain, "prove": prove, "sweep": sweep, "runs": runs}
+COMMANDS = {
+    "train": train,
+    "lesson": lesson,
+    "explain": explain,
+    "check": check,
+    "prove": prove,
+    "sweep": sweep,
+    "runs": runs,
+}
 EXAMPLES = """examples:
   truestep train lenet5                      LeNet-5 on real handwritten digits, which are shipped
   truestep train lenet5 --form classic       the same with sigmoids and average pooling
@@ -25,6 +46,7 @@ EXAMPLES = """examples:
   truestep train --list                      all recipes
   truestep lesson momentum                   a question about training, answered by measuring
   truestep explain train.py --step 10        what moved the weights in the 10th update of any script
+  truestep check train.py                    silent training errors in any script
   truestep prove lenet5                      whether the step of a recipe is exact
   truestep sweep weight-decay                2,020 variants at once: a curve over seeds
   truestep runs                              what was trained
@@ -35,7 +57,8 @@ exit status: 0 clean, 1 findings, 2 usage, 3 what was started failed, 130 interr
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line `argv`, by default that of the process, and return its exit status."""
-    words, program = explain.cut_off(list(sys.argv[1:] if argv is None else argv))
+    words = list(sys.argv[1:] if argv is None else argv)
+    words, program = (check if words[:1] == ["check"] else explain).cut_off(words)
     try:
         status = _run(words, program)
         sys.stdout.flush()  # here a reader that has gone is noticed in good order

@@ -15,6 +15,7 @@ from typing import Any
 
 import truestep as ts
 from truestep.cli import CLEAN
+from truestep.cli.notebook import Notebook
 
 OURS = (str(Path(__file__).parent), "<frozen runpy>", "<frozen importlib")
 """Where a frame of a traceback is ours to hide: between the program's own first line and us."""
@@ -32,12 +33,13 @@ class Program:
         return f"-m {self.name}" if self.module else self.name
 
 
-def start(program: Program) -> int:
+def start(program: Program, ended: Callable[[dict[str, Any]], None] | None = None) -> int:
     """Run a program to its end, and return the exit status that python would have left with.
 
     `sys.argv`, `sys.path[0]` and `__main__` are the program's own, so that what it pickles, and the workers that it
     starts, find their way; its output is not touched. Where it fails its traceback is on stderr, without our frames,
-    as `sys.excepthook` shows it. `SystemExit` is taken as python takes it; KeyboardInterrupt passes through.
+    as `sys.excepthook` shows it. `SystemExit` is taken as python takes it; KeyboardInterrupt passes through. `ended`
+    is given the program's global names at its end, however that came.
 
     Raises:
         ConfigError: where there is no such script or module, or nothing that can be read.
@@ -56,6 +58,8 @@ def start(program: Program) -> int:
             sys.excepthook(type(shown), shown, shown.__traceback__)
             return 1
         finally:
+            if ended is not None:
+                ended(vars(sys.modules["__main__"]))
             with suppress(OSError, ValueError):  # the program may have closed it
                 sys.stdout.flush()
     return CLEAN
@@ -96,12 +100,12 @@ class _Script:
         exec(code, vars(self.main))
 
 
-def _script(program: Program) -> _Script:
+def _script(program: Program) -> Callable[[], Any]:
     path = Path(program.name)
     if path.is_dir():
         raise ts.ConfigError(f"{path} is a folder: give the script in it that is to be run.")
     try:
-        return _Script(program.name)
+        return Notebook(program.name) if path.suffix == ".ipynb" else _Script(program.name)
     except FileNotFoundError:
         raise ts.ConfigError(f"there is no script {path}: give a file of Python, and then its own arguments.") from None
     except OSError as error:

@@ -1,0 +1,190 @@
+"""The kinds of event that tell of gradients, optimizers, schedulers and states; `events.py` has the others."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from truestep.check.events import Event
+from truestep.check.looks import Digest, Seen
+
+
+@dataclass(frozen=True, slots=True)
+class Leaf:
+    """One leaf of a graph: `before` and `after` the backward pass digest its `.grad` (None: there was none).
+
+    `weight` digests its own value at that time.
+    """
+
+    number: int
+    storage: int
+    shape: tuple[int, ...]
+    before: Digest | None
+    after: Digest | None
+    weight: Digest | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Backward(Event):
+    """A backward pass: `roots` what was differentiated (on close looks with `values`), `seeded` if given a gradient.
+
+    `leaves` are the leaves that its graph reaches (close looks). `how` is "backward" or "grad" (torch.autograd.grad,
+    which fills no `.grad`). `nodes` lists the names of the autograd nodes from the root, first the root's own, breadth
+    first, at most 400. `kept` says whether the graph was to be kept, `made` whether create_graph was asked for.
+    `nested`: one pass inside another, as of a checkpoint.
+    """
+
+    how: str
+    roots: tuple[Seen, ...]
+    seeded: bool
+    leaves: tuple[Leaf, ...]
+    nodes: tuple[str, ...]
+    kept: bool
+    made: bool
+    nested: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Clear(Event):
+    """Gradients cleared: `how` is "optimizer", "module" (zero_grad of either) or "hand" (`.grad = None`, `zero_()`).
+
+    `owner` is the optimizer or module. `held` are (number, norm) of the leaves that had a gradient; the norm is None
+    where the watch did not look closely. An empty `held` cleared nothing.
+    """
+
+    how: str
+    owner: int
+    held: tuple[tuple[int, float | None], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """One parameter over an optimizer's step: its gradient, and its value before and after (close looks only).
+
+    `change` is the Euclidean norm of after - before.
+    """
+
+    number: int
+    grad: Digest | None
+    before: Digest | None
+    after: Digest | None
+    change: float
+    needs_grad: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step(Event):
+    """An optimizer's step that returned. `rates` are the learning rates of its groups as they were used.
+
+    `moved` has every parameter that it holds (close looks). `began` is the `n` at which it began: with a closure,
+    the backward passes between lie inside. `nested` is a step inside another optimizer's step.
+    """
+
+    optimizer: int
+    kind: str
+    rates: tuple[float, ...]
+    moved: tuple[Moved, ...]
+    began: int
+    closure: bool
+    nested: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OptimizerMade(Event):
+    """An optimizer was built, or was given one more group (`added`).
+
+    `groups` holds the plain settings of each (lr, momentum, weight_decay, ...) and under "params" the numbers of its
+    parameters; `optimizer` its number, `kind` the name of its class.
+    """
+
+    optimizer: int
+    kind: str
+    groups: tuple[dict[str, Any], ...]
+    added: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Clip(Event):
+    """Gradients were clipped: `how` is "norm" or "value", `norm` the norm before (None for values)."""
+
+    how: str
+    params: tuple[int, ...]
+    most: float
+    norm: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scaler(Event):
+    """A GradScaler was used: `how` is "scale", "unscale_", "step" or "update"; `factor` its scale then."""
+
+    how: str
+    scaler: int
+    optimizer: int
+    factor: float
+    enabled: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SchedulerMade(Event):
+    """A scheduler was built; `settings` are its plain attributes (T_max, step_size, gamma, mode, total_steps, ...)."""
+
+    scheduler: int
+    kind: str
+    optimizer: int
+    settings: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SchedulerStep(Event):
+    """The user called a scheduler's step; `metric` is what was given to it (None: nothing, or an epoch)."""
+
+    scheduler: int
+    kind: str
+    optimizer: int
+    metric: float | None
+    before: tuple[float, ...]
+    after: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StateTaken(Event):
+    """`state_dict()` was called on a "module", an "optimizer" or a "scheduler" (`of`).
+
+    `storages` are those of its tensors. `trace.living` has `state` where the dict itself still lives at the end.
+    """
+
+    of: str
+    owner: int
+    state: int
+    storages: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StateLoaded(Event):
+    """`load_state_dict` returned. For a module: how many of its `entries` the given state names (`matched`), how many
+    of these share the module's own memory (`shared`), whether all of these were equal already (`same`); `strict`.
+    """
+
+    of: str
+    owner: int
+    entries: int
+    given: int
+    matched: int
+    shared: int
+    same: bool
+    strict: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Saved(Event):
+    """`torch.save`, `torch.load` or `copy.deepcopy` (`how`) of something.
+
+    `keys` are the keys of a dict, `modules` and `optimizers` the numbers of those whose state is in it (whole, or as a
+    state dict); `fresh` counts the tensors in it that no module of the run holds.
+    """
+
+    how: str
+    keys: tuple[str, ...]
+    modules: tuple[int, ...]
+    optimizers: tuple[int, ...]
+    tensors: int

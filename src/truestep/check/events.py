@@ -1,0 +1,195 @@
+"""The kinds of event in the record of a run. Everything here is plain numbers and words: no tensor, no module.
+
+Every event has `n` (its place in the record, from 1), `site` (the user's line), `update` (how many updates were
+complete when it happened), and `close` (whether the watch looked closely then: else no `Op`s, no digests).
+Here are calls, modules, data and names; `changes.py` has gradients, optimizers, schedulers and states.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from truestep.check.looks import Seen
+from truestep.check.site import Site
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """What all events have."""
+
+    n: int
+    site: Site
+    update: int
+    close: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Op(Event):
+    """A call of a torch function, method or property by the user's code or by a module (close looks only).
+
+    `name` is torch's own: "softmax", "cross_entropy", "sub", "eq", "__getitem__", "sub_", "detach", "data" (reading
+    `t.data`), "data=" and "grad=" and "requires_grad=" (writing them). In `args` and `words` every tensor is a `Seen`;
+    `out` are the tensors that came out. `module` is the innermost module whose forward was running (0: none), `within`
+    all of them from the outermost.
+    """
+
+    name: str
+    args: tuple[Any, ...]
+    words: dict[str, Any]
+    out: tuple[Seen, ...]
+    grad: bool
+    module: int = 0
+    within: tuple[int, ...] = ()
+
+    @property
+    def inputs(self) -> tuple[Seen, ...]:
+        """All tensors among the arguments, in order, those in lists too."""
+        return tuple(_tensors((*self.args, *self.words.values())))
+
+    def arg(self, place: int, word: str, default: Any = None) -> Any:
+        """An argument by its place or its name."""
+        return self.args[place] if len(self.args) > place else self.words.get(word, default)
+
+
+def _tensors(values: Any) -> list[Seen]:
+    found: list[Seen] = []
+    for value in values:
+        if isinstance(value, Seen):
+            found.append(value)
+        elif isinstance(value, tuple | list):
+            found += _tensors(value)
+    return found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Forward(Event):
+    """A module's forward that returned. `depth` 0 is a call by the user's code, deeper ones are calls by modules.
+
+    `training` is the module's own flag, `grad` the grad mode, `autocast` whether autocast was on. On close looks the
+    inputs and outputs at depth 0 carry `rows` (digests of rows) and `values`. `began` is the `n` at which it began.
+    """
+
+    module: int
+    kind: str
+    depth: int
+    training: bool
+    grad: bool
+    autocast: bool
+    inputs: tuple[Seen, ...]
+    outputs: tuple[Seen, ...]
+    began: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModuleMade(Event):
+    """A module was built; `inside` is the module whose forward was running then (0: none)."""
+
+    module: int
+    kind: str
+    inside: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mode(Event):
+    """`train(...)` or `eval()` was called on a module by the user (not what it passes on to its children)."""
+
+    module: int
+    training: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoaderMade(Event):
+    """A DataLoader was built. `dataset` is its number, `base` that of the dataset below all Subsets.
+
+    `chosen` are the indices of the Subsets into the base (None: all). `sampler` is the class of the sampler.
+    """
+
+    loader: int
+    dataset: int
+    base: int
+    chosen: tuple[int, ...] | None
+    size: int | None
+    batch_size: int | None
+    drop_last: bool
+    sampler: str
+    workers: int
+    seeded: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoaderStart(Event):
+    """A pass over a loader begins; `run` is the number of this pass."""
+
+    loader: int
+    run: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch(Event):
+    """A loader handed out a batch: `place` in its pass from 0, `index` the indices drawn (None: not known).
+
+    `tensors` are the tensors in it, in order; on close looks with `rows` and `values`.
+    """
+
+    loader: int
+    run: int
+    place: int
+    index: tuple[Any, ...] | None
+    tensors: tuple[Seen, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoaderEnd(Event):
+    """A pass over a loader came to its end (not when the loop was left early)."""
+
+    loader: int
+    run: int
+    batches: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Number(Event):
+    """A tensor became a Python number or list: `how` is "item", "tolist", "__float__", "numpy", "__format__", ...
+
+    `value` is the number (None for lists and arrays), `of` the tensor.
+    """
+
+    how: str
+    value: float | None
+    of: Seen
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seeded(Event):
+    """A random state was seeded: `who` is "torch", "random" or "numpy"."""
+
+    who: str
+    value: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shuffled(Event):
+    """`random.shuffle` of a list; `numbers` the object if it can be told, `size` its length."""
+
+    what: int
+    size: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Printed(Event):
+    """The user printed a line."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Names(Event):
+    """The names that the user's code held at a moment (`when`: "print", "state_dict", "save", "deepcopy", "end", ...).
+
+    name -> a float, int, bool, str or None as it is; ("tensor", number, storage), ("module", number),
+    ("optimizer", number), ("dict", number) for those; attributes of objects are "self.best". Local names first.
+    """
+
+    when: str
+    held: dict[str, Any] = field(default_factory=dict)

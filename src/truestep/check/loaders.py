@@ -1,0 +1,201 @@
+"""Watches what loaders hand out, what is shuffled and seeded, and how schedulers move."""
+
+from __future__ import annotations
+
+import random
+import sys
+import weakref
+from collections import deque
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from typing import Any
+
+import torch
+from torch.optim import lr_scheduler
+from torch.utils.data import DataLoader, RandomSampler, Subset
+from torch.utils.data import dataloader as loading
+
+from truestep.check.changes import SchedulerMade, SchedulerStep
+from truestep.check.events import Batch, LoaderEnd, LoaderMade, LoaderStart, Seeded, Shuffled
+from truestep.check.looks import seen, tensors
+from truestep.check.patches import replaced
+from truestep.check.recorder import Recorder
+
+
+def watches(recorder: Recorder) -> Iterator[AbstractContextManager[None]]:
+    """Everything that is replaced for data, seeds and schedules."""
+    passes = _Passes(recorder)
+    yield replaced(DataLoader, "__init__", passes.made)
+    yield replaced(DataLoader, "__iter__", passes.begin)
+    yield replaced(loading._BaseDataLoaderIter, "_next_index", passes.index)
+    yield replaced(loading._BaseDataLoaderIter, "__next__", passes.batch)
+    yield replaced(random, "shuffle", lambda run, x, *a, **k: _shuffled(recorder, run, x, a, k))
+    yield replaced(random, "seed", lambda run, *a, **k: _seeded(recorder, "random", run, a, k))
+    yield replaced(torch, "manual_seed", lambda run, *a, **k: _seeded(recorder, "torch", run, a, k))
+    if "numpy" in sys.modules:
+        import numpy as np
+
+        yield replaced(np.random, "seed", lambda run, *a, **k: _seeded(recorder, "numpy", run, a, k))
+    schedules = _Schedules(recorder)
+    for kind in vars(lr_scheduler).values():
+        if isinstance(kind, type) and issubclass(kind, lr_scheduler.LRScheduler):
+            for name, around in (("__init__", schedules.made), ("step", schedules.step)):
+                if name in vars(kind):
+                    yield replaced(kind, name, around)
+
+
+class _Passes:
+    """Passes over loaders. Iterators are known by weak reference, and nothing is drawn from them."""
+
+    def __init__(self, recorder: Recorder) -> None:
+        self._recorder, self._making = recorder, 0
+        self._runs: weakref.WeakKeyDictionary[Any, list[Any]] = weakref.WeakKeyDictionary()
+
+    def made(self, run: Any, loader: Any, *args: Any, **words: Any) -> None:
+        """A loader is built."""
+        recorder = self._recorder
+        run(loader, *args, **words)
+        if not recorder.awake:
+            return
+        with recorder.looking:
+            base, chosen = _below(loader.dataset)
+            sampler = loader.sampler if loader.batch_sampler is None or loader.batch_size else loader.batch_sampler
+            size = len(loader.dataset) if hasattr(loader.dataset, "__len__") else None
+            recorder.emit(
+                LoaderMade, loader=recorder.numbers.of(loader), dataset=recorder.numbers.of(loader.dataset),
+                base=recorder.numbers.of(base), chosen=chosen, size=size, batch_size=loader.batch_size,
+                drop_last=loader.drop_last, sampler=type(sampler).__name__, workers=loader.num_workers,
+                seeded=loader.worker_init_fn is not None or (isinstance(sampler, RandomSampler)
+                and sampler.generator is not None),
+            )  # fmt: skip
+
+    def begin(self, run: Any, loader: Any) -> Any:
+        """A pass begins: the iterator is the loader's own."""
+        recorder = self._recorder
+        if not recorder.awake:
+            return run(loader)
+        number = recorder.numbers.of(loader)
+        start = recorder.next()
+        with recorder.looking:
+            recorder.emit(LoaderStart, loader=number, run=start)
+            recorder.snapshot("pass")
+        waiting: deque[Any] = deque()
+        self._fresh = waiting  # a loader with workers asks for indices while its iterator is built
+        iterator = run(loader)
+        if isinstance(iterator, loading._BaseDataLoaderIter):
+            self._runs[iterator] = [number, start, 0, waiting]
+        return iterator
+
+    def index(self, run: Any, iterator: Any) -> Any:
+        """The next indices are drawn, by the iterator and for it."""
+        found = run(iterator)
+        if self._recorder.awake:
+            known = self._runs.get(iterator)
+            waiting = known[3] if known else getattr(self, "_fresh", deque())
+            waiting.append(tuple(found) if isinstance(found, list | tuple) else found)
+        return found
+
+    def batch(self, run: Any, iterator: Any) -> Any:
+        """A batch is handed out."""
+        recorder = self._recorder
+        known = self._runs.get(iterator)
+        if not recorder.awake or known is None:
+            return run(iterator)
+        number, start, place, waiting = known
+        recorder.fetching += 1
+        try:
+            found = run(iterator)
+        except StopIteration:
+            with recorder.looking:
+                recorder.emit(LoaderEnd, loader=number, run=start, batches=place)
+            raise
+        finally:
+            recorder.fetching -= 1
+        known[2] += 1
+        with recorder.looking:
+            index = waiting.popleft() if waiting else None
+            index = index if isinstance(index, tuple) or index is None else (index,)
+            index = None if index is None or any(each is None for each in index) else index
+            close = recorder.close
+            given = tuple(seen(each, recorder.numbers, close, close) for each in tensors(found))
+            recorder.emit(Batch, loader=number, run=start, place=place, index=index, tensors=given)
+        return found
+
+
+def _below(dataset: Any) -> tuple[Any, tuple[int, ...] | None]:
+    """The dataset below all Subsets, and which of its items they choose."""
+    chosen: list[int] | None = None
+    while isinstance(dataset, Subset):
+        indices = [int(each) for each in dataset.indices]
+        chosen = indices if chosen is None else [indices[each] for each in chosen]
+        dataset = dataset.dataset
+    return dataset, None if chosen is None else tuple(chosen)
+
+
+def _shuffled(recorder: Recorder, run: Any, what: Any, args: Any, words: Any) -> None:
+    if recorder.awake:
+        with recorder.looking:
+            recorder.emit(Shuffled, what=recorder.numbers.of(what), size=len(what))
+    run(what, *args, **words)
+
+
+def _seeded(recorder: Recorder, who: str, run: Any, args: Any, words: Any) -> Any:
+    if recorder.awake:
+        with recorder.looking:
+            value = args[0] if args else words.get("seed")
+            recorder.emit(Seeded, who=who, value=value if isinstance(value, int) else None)
+    return run(*args, **words)
+
+
+class _Schedules:
+    """Schedulers as they are built and stepped; what they do to one another is not the user's."""
+
+    def __init__(self, recorder: Recorder) -> None:
+        self._recorder, self._depth = recorder, 0
+
+    def made(self, run: Any, one: Any, *args: Any, **words: Any) -> None:
+        """A scheduler is built; its own first step is part of that."""
+        self._depth += 1
+        try:
+            run(one, *args, **words)
+        finally:
+            self._depth -= 1
+        recorder = self._recorder
+        if self._depth or not recorder.awake:
+            return
+        with recorder.looking:
+            settings = {key: _plain(value) for key, value in vars(one).items() if not callable(value)}
+            recorder.emit(
+                SchedulerMade, scheduler=recorder.numbers.of(one), kind=type(one).__name__,
+                optimizer=recorder.numbers.of(one.optimizer), settings=settings,
+            )  # fmt: skip
+
+    def step(self, run: Any, one: Any, *args: Any, **words: Any) -> Any:
+        """The user moves a scheduler."""
+        recorder = self._recorder
+        if self._depth or not recorder.awake:
+            return run(one, *args, **words)
+        before = _rates(one)
+        self._depth += 1
+        try:
+            found = run(one, *args, **words)
+        finally:
+            self._depth -= 1
+        with recorder.looking:
+            given = args[0] if args else words.get("metrics")
+            recorder.emit(
+                SchedulerStep, scheduler=recorder.numbers.of(one), kind=type(one).__name__,
+                optimizer=recorder.numbers.of(one.optimizer), metric=None if given is None else float(given),
+                before=before, after=_rates(one),
+            )  # fmt: skip
+        return found
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, list | tuple):
+        return tuple(_plain(each) for each in value)
+    return value if value is None or isinstance(value, bool | int | float | str) else type(value).__name__
+
+
+def _rates(scheduler: Any) -> tuple[float, ...]:
+    return tuple(float(group["lr"]) for group in scheduler.optimizer.param_groups)

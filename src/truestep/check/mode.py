@@ -1,0 +1,161 @@
+"""Sees every call of torch from Python, the user's own and those of modules, while a close look lasts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.overrides import TorchFunctionMode
+
+from truestep.check import site
+from truestep.check.changes import Clear
+from truestep.check.events import Number, Op
+from truestep.check.looks import Seen, digest, plain, seen
+from truestep.check.recorder import Recorder
+from truestep.check.trace import LOSSES
+
+NUMBERS = {"item", "tolist", "__float__", "__int__", "__bool__", "__index__", "numpy", "__array__", "__format__"}
+PROPERTIES = {"data", "grad", "T", "mT"}
+BORING = {
+    "dim", "size", "__len__", "numel", "stride", "is_floating_point", "is_complex", "_set_grad_enabled", "get_device",
+    "__hash__", "is_contiguous", "has_names", "__repr__", "element_size", "untyped_storage", "data_ptr",
+    "storage_offset", "storage", "is_signed", "__contains__", "__dir__", "__reduce_ex__", "register_hook", "backward",
+    "is_inference", "is_set_to", "is_same_size", "is_pinned", "nelement", "ndimension", "__setstate__", "names",
+    "result_type", "can_cast", "is_nonzero", "register_post_accumulate_grad_hook", "is_tensor", "retain_grad",
+    "__deepcopy__", "is_shared", "share_memory_", "pin_memory", "broadcast_shapes",
+    "_record_function_enter_new", "_record_function_exit._RecordFunction",
+}  # fmt: skip
+VALUED = LOSSES | {
+    "softmax", "log_softmax", "sigmoid", "tanh", "relu", "log", "sqrt", "exp", "div", "pow", "logsigmoid", "eq", "sub",
+    "mean", "sum", "gumbel_softmax",
+}  # fmt: skip
+"""Calls whose inputs and outputs carry `values`."""
+ROWED = {"__getitem__", "index_select", "cat", "stack"}
+ALIAS = {"rsub": "sub", "__rsub__": "sub", "__rdiv__": "div", "true_divide": "div", "sub_": "sub_", "__eq__": "eq"}
+
+
+class Seeing(TorchFunctionMode):
+    """Passes every call on as it is, and writes down those that say something."""
+
+    def __init__(self, recorder: Recorder) -> None:
+        super().__init__()
+        self._recorder = recorder
+        self._leaf_of: dict[int, int] = {}  # storage of a gradient -> its leaf
+        self._below = 0  # modes of others that are below this one
+        self.on = False
+        recorder.lens = self.switch
+
+    def __enter__(self) -> Seeing:
+        self._below = torch._C._len_torch_function_stack()
+        self.switch(True)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.switch(False)
+
+    def switch(self, on: bool) -> bool:
+        """Turn the mode on or off, and return which it is.
+
+        Modes are a stack, and those above this one are the user's: while there are any, everything stays as it is.
+        """
+        above = torch._C._len_torch_function_stack() - self._below - self.on
+        if on != self.on and not above:
+            if on:
+                super().__enter__()
+            else:
+                super().__exit__(None, None, None)
+            self.on = on
+        return self.on
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        words = kwargs or {}
+        recorder = self._recorder
+        name = getattr(func, "__name__", "")
+        if name in ("__get__", "__set__"):
+            owner = getattr(func.__self__, "__name__", "")
+            name = owner if name == "__get__" else f"{owner}="
+            if name == owner and owner not in PROPERTIES:
+                return func(*args, **words)
+        if name in BORING or not recorder.awake or not self._wanted(name):
+            return func(*args, **words)
+        if func is torch.autograd.grad:
+            from truestep.check.gradients import differentiate
+
+            return differentiate(recorder, func, args, words)
+        return self._seen(func, name, args, words)
+
+    def _wanted(self, name: str) -> bool:
+        recorder = self._recorder
+        if not recorder.close and name not in NUMBERS and name not in ("grad", "grad=", "zero_"):
+            return False
+        below = (site.OPTIM,) * bool(recorder.stepping) + (site.DATA,) * bool(recorder.fetching)
+        return not (below and site.below_torch(*below))
+
+    def _seen(self, func: Any, name: str, args: Any, words: dict[str, Any]) -> Any:
+        recorder = self._recorder
+        look, told, place = name in VALUED, None, site.NOWHERE
+        with recorder.looking:
+            place = site.site(3)
+            self.cleared(name, args, place)
+            told = self._told(args, look), {key: self._one(value, look) for key, value in words.items()}
+        out = func(*args, **words)
+        with recorder.looking:
+            if told is not None:
+                self._write(name, told, out, place, args)
+        return out
+
+    def _write(self, name: str, told: Any, out: Any, place: site.Site, args: Any) -> None:
+        recorder, numbers = self._recorder, self._recorder.numbers
+        if name in NUMBERS and told[0] and isinstance(told[0][0], Seen):
+            self.number(name, args[0], told[0][0], place)
+        if name == "grad" and isinstance(out, Tensor):
+            self.gradient(args[0], out)
+        if not recorder.close:
+            return
+        outs = out if isinstance(out, tuple | list) else [out]
+        rowed = name in ROWED
+        made = tuple(seen(each, numbers, name in VALUED, rowed) for each in outs[:32] if isinstance(each, Tensor))
+        within = tuple(recorder.modules)
+        recorder.emit(
+            Op, place, name=ALIAS.get(name, name), args=told[0], words=told[1], out=made,
+            grad=torch.is_grad_enabled(), module=within[-1] if within else 0, within=within,
+        )  # fmt: skip
+
+    def number(self, how: str, tensor: Tensor, told: Seen, place: site.Site) -> None:
+        """A tensor has become a number or an array."""
+        single = plain(tensor) and tensor.numel() == 1 and not tensor.is_complex()
+        value = float(tensor.detach().double()) if single else None
+        self._recorder.emit(Number, place, how=how, value=value, of=told)
+
+    def gradient(self, leaf: Tensor, gradient: Tensor) -> None:
+        """A gradient was asked for by name: what is done to it in place is done to that leaf's."""
+        self._leaf_of[self._recorder.numbers.storage(gradient)] = self._recorder.numbers.of(leaf)
+
+    def cleared(self, name: str, args: Any, place: site.Site) -> None:
+        """Note a gradient that is set to None or to zero by hand."""
+        recorder, numbers = self._recorder, self._recorder.numbers
+        if name == "grad=" and isinstance(args[0], Tensor) and args[0].grad is not None:
+            value = args[1] if len(args) > 1 else None
+            if value is None or (recorder.close and plain(value) and not bool(value.any())):
+                held = digest(args[0].grad) if recorder.close else None
+                recorder.emit(Clear, place, how="hand", owner=0, held=((numbers.of(args[0]), held and held.norm),))
+        elif name == "zero_" and isinstance(args[0], Tensor):
+            leaf = self._leaf_of.get(numbers.storage(args[0]))
+            if leaf is not None:
+                held = digest(args[0]) if recorder.close else None
+                recorder.emit(Clear, place, how="hand", owner=0, held=((leaf, held and held.norm),))
+
+    def _told(self, values: Any, look: bool) -> tuple[Any, ...]:
+        return tuple(self._one(value, look) for value in values)
+
+    def _one(self, value: Any, look: bool) -> Any:
+        if isinstance(value, Tensor):
+            return seen(value, self._recorder.numbers, look)
+        if isinstance(value, tuple | list):
+            return tuple(self._one(each, look) for each in value[:64])
+        if value is None or isinstance(value, bool | int | float | str):
+            return value
+        if isinstance(value, slice):  # its ends may be tensors
+            return slice(self._one(value.start, False), self._one(value.stop, False), self._one(value.step, False))
+        return str(value) if isinstance(value, torch.dtype | torch.device) else type(value).__name__

@@ -1,0 +1,63 @@
+"""Replaces functions of torch while somebody's program runs, and puts everything back."""
+
+from __future__ import annotations
+
+import functools
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+Around = Callable[..., Any]
+"""`around(what it was, *args, **kwargs)` does what the function did, and looks."""
+
+
+@contextmanager
+def replaced(place: Any, name: str, around: Around) -> Iterator[None]:
+    """Inside, `place.name(...)` is `around(what it was, ...)`; names of other modules that hold it follow."""
+    owned = name in vars(place)
+    was = getattr(place, name)
+
+    @functools.wraps(was)
+    def call(*args: Any, **words: Any) -> Any:
+        return around(was, *args, **words)
+
+    setattr(place, name, call)
+    early = [] if isinstance(place, type) else list(_holders(was))
+    for names, key in early:
+        names[key] = call
+    try:
+        yield
+    finally:
+        if owned:
+            setattr(place, name, was)
+        else:
+            delattr(place, name)
+        for names, key in early:
+            if names.get(key) is call:
+                names[key] = was
+        if not isinstance(place, type):
+            for names, key in _holders(call):  # those that were imported inside
+                names[key] = was
+
+
+def _holders(function: Any) -> Iterator[tuple[dict[str, Any], str]]:
+    """The user's modules that hold a function under a name of theirs."""
+    for module in list(sys.modules.values()):
+        title = getattr(module, "__name__", None)
+        if not isinstance(title, str) or title.partition(".")[0] in ("torch", "truestep", "builtins", "copy", "random"):
+            continue
+        names = getattr(module, "__dict__", None)
+        if isinstance(names, dict):
+            for key, value in list(names.items()):
+                if value is function:
+                    yield names, key
+
+
+@contextmanager
+def hooked(handle: Any) -> Iterator[None]:
+    """Take a hook of torch's away at the end."""
+    try:
+        yield
+    finally:
+        handle.remove()

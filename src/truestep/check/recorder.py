@@ -1,0 +1,158 @@
+"""Writes the record while a program runs, and decides when to look closely."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any
+
+import torch
+from torch import nn
+
+from truestep.check import site
+from truestep.check.events import Event, Names
+from truestep.check.looks import Numbers
+from truestep.check.trace import ModuleFacts, Trace
+
+FIRST, SECOND = 100, 300
+"""Updates from the start of a run that are looked at closely, and those after which closeness is rare."""
+EVERY, RARELY = 25, 100
+"""Of those between, two neighbours in so many; of those after them, in so many."""
+QUIET = 4
+"""Forward passes without training, after each update, that are looked at closely."""
+MOST = 300_000
+"""Events kept; afterwards only what needs no close look."""
+SNAPSHOTS = 400
+
+
+class Looking:
+    """Inside, torch runs as if nobody watched, and a failure of ours stays ours: it is noted, never raised."""
+
+    def __init__(self, recorder: Recorder) -> None:
+        self._recorder = recorder
+        self._off: list[Any] = []
+
+    def __enter__(self) -> None:
+        off = torch._C.DisableTorchFunction()
+        off.__enter__()
+        self._off.append(off)
+        self._recorder.busy += 1
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool:
+        self._recorder.busy -= 1
+        self._off.pop().__exit__(kind, error, trace)
+        if isinstance(error, Exception) and not self._recorder.strict:
+            self._recorder.trace.note(f"something could not be looked at ({type(error).__name__}: {error})")
+            return True
+        return False
+
+
+class Recorder:
+    """The record under way. `strict` raises our own failures (for tests); `live` is off in forked workers."""
+
+    def __init__(self, strict: bool = False) -> None:
+        self.trace, self.numbers, self.strict = Trace(), Numbers(), strict
+        self.live, self.busy, self.stepping, self.fetching = True, 0, 0, 0
+        self.modules: list[int] = []
+        self.began: list[int] = []
+        self.near = self.close = True
+        self.lens: Callable[[bool], bool] = lambda close: close
+        self.looking = Looking(self)
+        self._pid, self._n, self._quiet, self._steps, self._backwards = os.getpid(), 0, 0, 0, 0
+        self._snapshots = 0
+        self._described: dict[int, int] = {}
+
+    @property
+    def awake(self) -> bool:
+        """Whether what happens now is the user's, in the process that we watch."""
+        return self.live and not self.busy and os.getpid() == self._pid
+
+    def next(self) -> int:
+        """The next number in the record."""
+        self._n += 1
+        return self._n
+
+    def emit(self, kind: type[Event], at: site.Site | None = None, /, **facts: Any) -> None:
+        """Write an event; by default at the user's innermost line."""
+        at = site.site() if at is None else at
+        made = kind(n=self.next(), site=at, update=self.trace.updates_made, close=self.close, **facts)
+        self.trace.events.append(made)
+
+    def updated(self) -> None:
+        """An optimizer has made an update."""
+        self._steps += 1
+        self.trace.updates_made += 1
+        self._renew()
+
+    def differentiated(self) -> None:
+        """A backward pass ended; without any optimizer these are what progress is counted by."""
+        self._backwards += 1
+        if not self._steps:
+            self._renew()
+
+    def _renew(self) -> None:
+        progress = self._steps or self._backwards
+        period = EVERY if progress < SECOND else RARELY
+        self.near = (progress < FIRST or progress % period < 2) and len(self.trace.events) < MOST
+        self._quiet = 0
+        self.look(self.near)
+
+    def look(self, close: bool) -> None:
+        """Look closely or not from now on: a look is close where every call of torch is seen."""
+        self.close = self.lens(close) and close
+
+    def begins(self, module: nn.Module) -> None:
+        """A call of a module by the user's code: without training, the first few of a stretch are looked at closely."""
+        if not module.training or not torch.is_grad_enabled():
+            self._quiet += 1
+            self.look(self.near or (self._quiet <= QUIET and len(self.trace.events) < MOST))
+        number = self.numbers.of(module)
+        if self.close and self._described.get(number, -10) + 10 <= self.trace.updates_made:
+            self._described[number] = self.trace.updates_made
+            self.describe(module)
+
+    def describe(self, module: nn.Module) -> None:
+        """Take down what a module is made of, and what it calls its parameters."""
+        kind = type(module).__name__
+        for name, child in module.named_modules(remove_duplicate=False):
+            number = self.numbers.of(child)
+            self.trace.modules[number] = self._facts(child)
+            self.trace.names.setdefault(number, f"{kind}.{name}".rstrip("."))
+        for name, parameter in module.named_parameters(remove_duplicate=False):
+            self.trace.names.setdefault(self.numbers.of(parameter), f"{kind}.{name}")
+
+    def _facts(self, module: nn.Module) -> ModuleFacts:
+        parameters = dict(module.named_parameters(remove_duplicate=False))
+        plain = {k: v for k, v in vars(module).items() if isinstance(v, bool | int | float | str | None)}
+        return ModuleFacts(
+            type(module).__name__,
+            {name: self.numbers.of(p) for name, p in parameters.items()},
+            {name: self.numbers.of(child) for name, child in module.named_children()},
+            {name: self.numbers.storage(p) for name, p in parameters.items()},
+            {name: self.numbers.storage(b) for name, b in module.named_buffers(remove_duplicate=False)},
+            frozenset(self.numbers.of(p) for p in parameters.values() if not p.requires_grad),
+            type(module).__module__.startswith("torch."),
+            {name: value for name, value in plain.items() if not name.startswith("_")},
+        )
+
+    def snapshot(self, when: str, names: dict[str, Any] | None = None) -> None:
+        """Take down what the user's names stand for now."""
+        from truestep.check.names import of_frames, of_names
+
+        self._snapshots += 1
+        if self._snapshots <= SNAPSHOTS or when == "end":
+            held = of_frames(self.numbers) if names is None else of_names(names, self.numbers)
+            self.emit(Names, when=when, held=held)
+
+    def finish(self) -> Trace:
+        """The record, at the end of the program."""
+        with self.looking:
+            for number, one in self.numbers.alive():
+                self.trace.living.add(number)
+                if isinstance(one, nn.Module) and number not in self.trace.modules:
+                    self.describe(one)
+        self.trace.finished = True
+        return self.trace

@@ -1,0 +1,83 @@
+"""A column against a row: (N, 1) with (N,) compares every sample with every other one.
+
+What: the operands of a loss, a difference or a comparison have the shapes (N, 1) and (N,); the result is an N by N
+table, which is then averaged or summed.
+
+Why: broadcasting pairs every prediction with every target. The loss is least when all predictions equal the mean of
+the targets, and an accuracy counts all pairs.
+
+Evidence: the shapes of the operands and of the result.
+
+False alarms: pairs that are wanted are made with `unsqueeze`, `[:, None]`, a transpose or a `view` of the very same
+tensor. These are no finding; nor is a table that is never reduced.
+
+Mend: give both the same shape: `prediction.squeeze(1)` or `target.unsqueeze(1)`.
+
+Wrong:
+    loss = ((model(x) - y) ** 2).mean()        # (N, 1) - (N,)
+
+Right:
+    loss = ((model(x).squeeze(1) - y) ** 2).mean()
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from truestep.check.events import Op
+from truestep.check.finding import Finding, Rule
+from truestep.check.looks import Seen
+from truestep.check.rules import found
+from truestep.check.trace import Trace
+
+RULE = Rule("TS310", "broadcast", "a column against a row", "error", "losses")
+LOSSES = ("mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss", "gaussian_nll_loss", "poisson_nll_loss")
+PLAIN = ("sub", "eq", "ne")
+ON_PURPOSE = {"unsqueeze", "__getitem__", "t", "transpose", "T", "mT", "permute", "expand", "view", "reshape"}
+REDUCED = {"mean", "sum", "nanmean", "nansum"}
+
+
+def look(trace: Trace) -> Iterator[Finding]:
+    """Look at the shapes of what is compared."""
+    for op in trace.ops(*LOSSES, *PLAIN):
+        if len(op.inputs) < 2:
+            continue
+        one, other = op.inputs[:2]
+        column, row = (one, other) if len(one.shape) > len(other.shape) else (other, one)
+        if not _outer(column, row) or column.storage == row.storage:
+            continue
+        maker = trace.maker(column, op.n)
+        wanted = maker is not None and maker.name in ON_PURPOSE and op.name in PLAIN
+        if not wanted and (op.name in LOSSES or _reduced(trace, op)):
+            size = row.shape[0]
+            yield found(
+                RULE,
+                op.site,
+                f"{op.name} of shapes {_shape(one)} and {_shape(other)} pairs every sample with every other one",
+                f"{size} samples give a table of {size} by {size}: {size * size} pairs, of which {size} are meant",
+                "a loss over all pairs is least when every prediction is the mean of the targets; a share of hits "
+                "over all pairs counts chance",
+                "give both the same shape: squeeze(1) the column, or unsqueeze(1) the row",
+            )
+
+
+def _outer(column: Seen, row: Seen) -> bool:
+    return len(row.shape) == 1 and column.shape == (row.shape[0], 1) and row.shape[0] > 1
+
+
+def _reduced(trace: Trace, op: Op, most: int = 12) -> bool:
+    """Whether the table ends in one number, within so many calls."""
+    waiting = [op]
+    for _ in range(most):
+        if not waiting:
+            return False
+        made = waiting.pop(0)
+        users = [later for each in made.out for later in trace.users(each, made.n)]
+        if any(later.name in REDUCED and later.out and not later.out[0].shape for later in users):
+            return True
+        waiting += users
+    return False
+
+
+def _shape(seen: Seen) -> str:
+    return f"({', '.join(map(str, seen.shape))}{',' * (len(seen.shape) == 1)})"

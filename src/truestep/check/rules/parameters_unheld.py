@@ -1,0 +1,73 @@
+"""Parameters of the model receive gradients and no optimizer was ever given them.
+
+What: parameters of a module that is called in training receive gradients at every pass, belong to no optimizer, and
+keep every bit while the optimizer moves others.
+
+Why: that part of the model keeps its random start, and the rest must make do with random features.
+
+Evidence: their gradients' norms, the optimizers' lists, and their bits at the first and the last pass.
+
+False alarms: weights that were loaded or trained before are left alone on purpose (fine-tuning a head, optimising an
+input), and so are parameters that need no gradient. Both are no finding.
+
+Mend: give the optimizer all parameters, `model.parameters()`; or say that they are fixed with
+`requires_grad_(False)`.
+
+Wrong:
+    optimizer = torch.optim.Adam(model.decoder.parameters())
+
+Right:
+    optimizer = torch.optim.Adam(model.parameters())
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from truestep.check.changes import OptimizerMade, StateLoaded, Step
+from truestep.check.finding import Finding, Rule
+from truestep.check.rules import found
+from truestep.check.trace import Trace
+
+RULE = Rule("TS201", "parameters_unheld", "parameters that no optimizer holds", "error", "parameters")
+OFTEN = 5
+
+
+def look(trace: Trace) -> Iterator[Finding]:
+    """Compare who receives gradients with who is held."""
+    held = set().union(*(trace.held(optimizer) for optimizer in trace.optimizers()))
+    given = _loaded(trace)
+    owned = {number for facts in trace.modules.values() for number in facts.parameters.values()}
+    moving = [step for step in trace.of(Step) if any(one.change > 0 for one in step.moved)]
+    if len(moving) < OFTEN:
+        return
+    marks: dict[int, set[int]] = {}
+    norms: dict[int, list[float]] = {}
+    mates: dict[int, int] = {}
+    for event in trace.backwards():
+        trained = any(leaf.number in held for leaf in event.leaves)
+        for leaf in event.leaves if trained else ():
+            if leaf.number in owned - held - given and leaf.after is not None and leaf.after.norm and leaf.weight:
+                marks.setdefault(leaf.number, set()).add(leaf.weight.mark)
+                norms.setdefault(leaf.number, []).append(leaf.after.norm)
+                mates[leaf.number] = event.n
+    idle = [number for number, seen in marks.items() if len(seen) == 1 and len(norms[number]) >= OFTEN]
+    if idle:
+        made = trace.of(OptimizerMade)
+        names = ", ".join(trace.name(number) for number in idle[:3]) + (", ..." if len(idle) > 3 else "")
+        yield found(
+            RULE,
+            made[0].site,
+            f"{len(idle)} parameters receive gradients and are in no optimizer: {names}",
+            f"{trace.name(idle[0])} received {len(norms[idle[0]])} gradients (norm {norms[idle[0]][0]:.3g} at first) "
+            f"while {len(moving)} steps moved others, and kept every bit",
+            "this part of the model keeps its random start",
+            "give the optimizer all parameters that are to learn; the others say so with requires_grad_(False)",
+        )
+
+
+def _loaded(trace: Trace) -> set[int]:
+    """The parameters that were loaded from a state."""
+    loads = [event for event in trace.of(StateLoaded) if event.of == "module" and event.matched]
+    return {number for load in loads if load.owner in trace.modules
+            for number in trace.modules[load.owner].parameters.values()}  # fmt: skip

@@ -1,0 +1,66 @@
+"""A loss that applies its own softmax is given probabilities.
+
+What: the input of `cross_entropy` is a probability distribution over the classes already.
+
+Why: softmax of a softmax is nearly flat: with C classes no probability can come above e / (e + C - 1), the loss
+cannot come near zero, and the gradients are small.
+
+Evidence: in every call all entries lie in [0, 1] and add up to 1 over the classes; the operation that made them.
+
+False alarms: logits that happen to add up to 1 in every row do not occur by chance. Log-probabilities are fine, since
+softmax of a log-softmax is the softmax: they are not in [0, 1].
+
+Mend: hand over the logits, and apply softmax only where probabilities are shown; or take the logarithm and
+`nll_loss`.
+
+Wrong:
+    loss = F.cross_entropy(torch.softmax(logits, 1), y)
+
+Right:
+    loss = F.cross_entropy(logits, y)
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Iterator
+
+from truestep.check.finding import Finding, Rule
+from truestep.check.looks import Seen
+from truestep.check.rules import found
+from truestep.check.trace import LossCall, Trace
+
+RULE = Rule("TS301", "softmax_twice", "softmax before a loss that applies its own", "error", "losses")
+NEAR = 1e-3
+
+
+def look(trace: Trace) -> Iterator[Finding]:
+    """Look at the values that go into cross entropy."""
+    calls: dict[tuple[str, int], list[LossCall]] = defaultdict(list)
+    for call in trace.losses():
+        if call.name == "cross_entropy" and call.prediction.values is not None:
+            calls[call.op.site.place].append(call)
+    for here in calls.values():
+        first = here[0]
+        values = first.prediction.values
+        if all(_simplex(call.prediction) for call in here) and any(call.op.grad for call in here) and values:
+            maker, classes = first.prediction.maker.removesuffix("Backward0"), first.prediction.shape[1]
+            low, high = values.sums or (1.0, 1.0)
+            best = math.log1p((classes - 1) / math.e)
+            yield found(
+                RULE,
+                first.op.site,
+                "cross_entropy applies softmax itself, and its input is a probability distribution already",
+                f"in {len(here)} calls all entries lie in [0, 1] and add up to {low:.6g} to {high:.6g} "
+                f"over {classes} classes; made by {maker or 'an unseen operation'}",
+                f"so the loss cannot fall below {best:.3g} and its gradients are small",
+                "hand over the logits: drop the softmax, and apply it only where probabilities are shown",
+            )
+
+
+def _simplex(seen: Seen) -> bool:
+    values = seen.values
+    if values is None or values.sums is None or len(seen.shape) < 2 or seen.shape[1] < 2:
+        return False
+    return values.low >= 0 and values.high <= 1 + NEAR and all(abs(each - 1) < NEAR for each in values.sums)

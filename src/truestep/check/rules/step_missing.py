@@ -1,0 +1,74 @@
+"""Gradients are computed for an optimizer that never steps.
+
+What: an optimizer holds parameters that receive gradients again and again, and its `step()` is never called; no one
+else moves them either.
+
+Why: nothing is learned by these parameters: they keep their random start.
+
+Evidence: the number of backward passes that gave them gradients, no step, and the same bits at the first and the last
+pass.
+
+False alarms: parameters that are only looked at (saliency, a probe of gradients) belong to no optimizer, or are
+trained by another one and change. A run that was stopped early has too few passes.
+
+Mend: call `optimizer.step()` after the backward pass (with a scaler: `scaler.step(optimizer)`).
+
+Wrong:
+    optimizer.zero_grad()
+    loss.backward()
+
+Right:
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from truestep.check.changes import Backward, Clear, Step
+from truestep.check.finding import Finding, Rule
+from truestep.check.rules import found
+from truestep.check.trace import Trace
+
+RULE = Rule("TS103", "step_missing", "an optimizer never steps", "error", "updates")
+OFTEN = 5
+
+
+def look(trace: Trace) -> Iterator[Finding]:
+    """Compare the bits of what an idle optimizer holds over all backward passes."""
+    stepped = {step.optimizer for step in trace.of(Step)}
+    for optimizer, made in trace.optimizers().items():
+        if optimizer in stepped:
+            continue
+        passes = _given(trace, trace.held(optimizer), made[0].n)
+        if len(passes) < OFTEN:
+            continue
+        bits: dict[int, set[int]] = {}
+        for event in passes:
+            for leaf in event.leaves:
+                if leaf.number in trace.held(optimizer) and leaf.weight is not None:
+                    bits.setdefault(leaf.number, set()).add(leaf.weight.mark)
+        still = [number for number, marks in bits.items() if len(marks) == 1]
+        if not bits or len(still) < len(bits):
+            continue
+        clears = [clear for clear in trace.of(Clear) if clear.owner == optimizer]
+        where = clears[0] if clears and stepped else passes[0]
+        yield found(
+            RULE,
+            where.site,
+            f"this {made[0].kind} is never stepped: {trace.name(still[0])} and what else it holds never move",
+            f"{len(passes)} backward passes gave gradients to {len(bits)} of its parameters, step() was never called, "
+            "and every bit of them is as it was",
+            "parameters without a step keep their random start, whatever the loss",
+            "call step() of this optimizer after the backward pass (with a scaler: scaler.step(optimizer))",
+        )
+
+
+def _given(trace: Trace, held: set[int], since: int) -> list[Backward]:
+    return [
+        event
+        for event in trace.backwards()
+        if event.n > since and any(leaf.number in held and leaf.after and leaf.after.norm for leaf in event.leaves)
+    ]

@@ -1,0 +1,86 @@
+"""Where in the user's own code something happens: the innermost frame that is not torch's, Python's or ours."""
+
+from __future__ import annotations
+
+import linecache
+import os
+import sys
+import sysconfig
+from pathlib import Path
+from types import CodeType, FrameType
+from typing import NamedTuple
+
+import torch
+
+_TORCH = Path(torch.__file__).parent
+_FOREIGN = tuple(
+    os.path.realpath(folder) + os.sep
+    for folder in {_TORCH, Path(__file__).parents[1], *map(sysconfig.get_path, ("stdlib", "purelib", "platlib"))}
+)
+_MADE = ("<frozen", "<__array_function__", "<eval_with_key>", "<attrs", "<torch_package", "<@beartype")
+OPTIM, DATA = f"{_TORCH / 'optim'}{os.sep}", f"{_TORCH / 'utils' / 'data'}{os.sep}"
+_known: dict[str, bool] = {}
+
+
+class Site(NamedTuple):
+    """A line of the user's; `function` is the name of the code around it, `callers` the user's lines that led there."""
+
+    file: str
+    line: int
+    function: str = ""
+    callers: tuple[tuple[str, int], ...] = ()
+
+    @property
+    def text(self) -> str:
+        """The source line, stripped; empty where there is no file."""
+        return linecache.getline(self.file, self.line).strip()
+
+    @property
+    def place(self) -> tuple[str, int]:
+        """File and line alone: what identifies a line of the program."""
+        return self.file, self.line
+
+
+NOWHERE = Site("", 0)
+
+
+def users(code: CodeType) -> bool:
+    """Whether this code is the user's own."""
+    name = code.co_filename
+    found = _known.get(name)
+    if found is None:
+        full = os.path.realpath(name)
+        found = _known[name] = not (full.startswith(_FOREIGN) or name.startswith(_MADE))
+    return found
+
+
+def frame() -> FrameType | None:
+    """The user's innermost frame."""
+    found = sys._getframe(1)
+    while found is not None and not users(found.f_code):
+        found = found.f_back
+    return found
+
+
+def site(depth: int = 6) -> Site:
+    """The user's innermost line, with at most `depth` lines of theirs that led there."""
+    found = frame()
+    if found is None:
+        return NOWHERE
+    callers: list[tuple[str, int]] = []
+    outer = found.f_back
+    while outer is not None and len(callers) < depth:
+        if users(outer.f_code):
+            callers.append((outer.f_code.co_filename, outer.f_lineno))
+        outer = outer.f_back
+    return Site(found.f_code.co_filename, found.f_lineno, found.f_code.co_name, tuple(callers))
+
+
+def below_torch(*folders: str) -> bool:
+    """Whether torch's own code of these folders stands between us and the user's innermost frame."""
+    found: FrameType | None = sys._getframe(1)
+    while found is not None and not users(found.f_code):
+        if found.f_code.co_filename.startswith(folders):
+            return True
+        found = found.f_back
+    return False

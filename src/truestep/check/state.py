@@ -1,0 +1,174 @@
+"""Watches what is taken, copied, saved and loaded of modules and optimizers, and what is printed."""
+
+from __future__ import annotations
+
+import builtins
+import copy
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
+
+from truestep.check.calls import Calls
+from truestep.check.changes import Saved, StateLoaded, StateTaken
+from truestep.check.events import Op, Printed
+from truestep.check.looks import parts, seen, tensors
+from truestep.check.patches import hooked, replaced
+from truestep.check.recorder import Recorder
+
+
+def watches(recorder: Recorder) -> Iterator[AbstractContextManager[None]]:
+    """Everything that is hooked or replaced for modules and their state."""
+    calls = Calls(recorder)
+    yield hooked(register_module_forward_pre_hook(calls.before))
+    yield hooked(register_module_forward_hook(calls.after, always_call=True))
+    yield replaced(nn.Module, "__init__", calls.made)
+    yield replaced(nn.Module, "train", calls.train)
+    states = _States(recorder)
+    for kind, of in ((nn.Module, "module"), (Optimizer, "optimizer"), (LRScheduler, "scheduler")):
+        yield replaced(kind, "state_dict", lambda run, one, *a, of=of, **k: states.taken(of, run, one, a, k))
+        yield replaced(kind, "load_state_dict", lambda run, one, *a, of=of, **k: states.loaded(of, run, one, a, k))
+    yield replaced(torch, "from_numpy", lambda run, array: _from_numpy(recorder, run, array))
+    yield replaced(torch, "save", states.save)
+    yield replaced(torch, "load", states.load)
+    yield replaced(copy, "deepcopy", states.copied)
+    yield replaced(builtins, "print", lambda run, *a, **k: _print(recorder, run, a, k))
+
+
+class _States:
+    """State dicts, files and copies."""
+
+    def __init__(self, recorder: Recorder) -> None:
+        self._recorder, self._inside = recorder, False
+        self._owners: dict[int, tuple[str, int]] = {}  # a state dict's number -> whose
+
+    def taken(self, of: str, run: Any, one: Any, args: Any, words: Any) -> Any:
+        """A state dict is made."""
+        recorder = self._recorder
+        if self._inside or not recorder.awake:
+            return run(one, *args, **words)
+        self._inside = True
+        try:
+            found = run(one, *args, **words)
+        finally:
+            self._inside = False
+        with recorder.looking:
+            owner, state = recorder.numbers.of(one), recorder.numbers.of(found)
+            storages = tuple(recorder.numbers.storage(each) for each in tensors(found))
+            if state:
+                self._owners[state] = (of, owner)
+            elif isinstance(found, dict):
+                self._note(found, of, owner)
+            recorder.emit(StateTaken, of=of, owner=owner, state=state, storages=storages)
+            recorder.snapshot("state_dict")
+        return found
+
+    def _note(self, found: dict[Any, Any], of: str, owner: int) -> None:
+        """A plain dict cannot be referred to weakly; an optimizer's has a list of groups that tells whose it is."""
+        self._plain = getattr(self, "_plain", [])
+        self._plain.append((of, owner, tuple(found)))
+
+    def loaded(self, of: str, run: Any, one: Any, args: Any, words: Any) -> Any:
+        """A state dict is loaded."""
+        recorder = self._recorder
+        if self._inside or not recorder.awake:
+            return run(one, *args, **words)
+        state = args[0] if args else words.get("state_dict", {})
+        strict = bool(args[1] if len(args) > 1 else words.get("strict", True))
+        facts = {"entries": 0, "given": 0, "matched": 0, "shared": 0, "same": False}
+        with recorder.looking:
+            facts["given"] = len(state)
+            if of == "module":
+                facts |= _compared(one, state)
+        self._inside = True
+        try:
+            found = run(one, *args, **words)
+        finally:
+            self._inside = False
+        with recorder.looking:
+            recorder.emit(StateLoaded, of=of, owner=recorder.numbers.of(one), strict=strict, **facts)
+            recorder.snapshot("load_state_dict")
+        return found
+
+    def save(self, run: Any, obj: Any, *args: Any, **words: Any) -> Any:
+        """Something is written to a file."""
+        return self._whole("save", run, obj, obj, args, words)
+
+    def load(self, run: Any, *args: Any, **words: Any) -> Any:
+        """Something is read from a file."""
+        found = run(*args, **words)
+        recorder = self._recorder
+        if recorder.awake:
+            with recorder.looking:
+                self._tell("load", found)
+        return found
+
+    def copied(self, run: Any, x: Any, *args: Any, **words: Any) -> Any:
+        """Something is copied whole."""
+        return self._whole("deepcopy", run, x, x, args, words)
+
+    def _whole(self, how: str, run: Any, first: Any, what: Any, args: Any, words: Any) -> Any:
+        recorder = self._recorder
+        if recorder.awake and not self._inside:
+            with recorder.looking:
+                self._tell(how, what)
+        inside, self._inside = self._inside, True
+        try:
+            return run(first, *args, **words)
+        finally:
+            self._inside = inside
+
+    def _tell(self, how: str, what: Any) -> None:
+        recorder = self._recorder
+        held = list(parts(what))
+        count = sum(1 for _ in tensors(what, 4))
+        known = [self._owners.get(recorder.numbers.knows(each)) for each in held]
+        owners = [owner for owner in known if owner is not None]
+        numbers = recorder.numbers.of
+        modules = {number for of, number in owners if of == "module"}
+        modules |= {numbers(each) for each in held if isinstance(each, nn.Module)}
+        optimizers = {numbers(each) for each in held if isinstance(each, Optimizer)}
+        for each in held:
+            if isinstance(each, dict) and {"state", "param_groups"} <= set(each):
+                optimizers.add(0)  # an optimizer's state: a plain dict, so it does not tell whose
+        keys = tuple(str(key) for key in what) if isinstance(what, dict) else ()
+        recorder.emit(Saved, how=how, keys=keys, modules=tuple(modules), optimizers=tuple(optimizers), tensors=count)
+        recorder.snapshot(how)
+
+
+def _compared(module: nn.Module, state: Any) -> dict[str, Any]:
+    """How a state fits a module, before it is loaded."""
+    own = {
+        **dict(module.named_parameters(remove_duplicate=False)),
+        **dict(module.named_buffers(remove_duplicate=False)),
+    }
+    pairs = [(held, state[name]) for name, held in own.items() if isinstance(state.get(name), Tensor)]
+    shared = sum(a.untyped_storage()._cdata == b.untyped_storage()._cdata for a, b in pairs)
+    same = bool(pairs) and all(a.shape == b.shape and bool((a == b).all()) for a, b in pairs)
+    return {"entries": len(own), "given": len(state), "matched": len(pairs), "shared": shared, "same": same}
+
+
+def _from_numpy(recorder: Recorder, run: Any, array: Any) -> Any:
+    found = run(array)
+    if recorder.awake and recorder.close:
+        with recorder.looking:
+            within = tuple(recorder.modules)
+            recorder.emit(
+                Op, name="from_numpy", args=("ndarray",), words={}, out=(seen(found, recorder.numbers),),
+                grad=torch.is_grad_enabled(), module=within[-1] if within else 0, within=within,
+            )  # fmt: skip
+    return found
+
+
+def _print(recorder: Recorder, run: Any, args: Any, words: Any) -> None:
+    if recorder.awake:
+        with recorder.looking:
+            told = (str(each) if isinstance(each, str | bool | int | float) else "..." for each in args)
+            recorder.emit(Printed, text=" ".join(told))
+            recorder.snapshot("print")
+    run(*args, **words)

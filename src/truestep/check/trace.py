@@ -1,0 +1,233 @@
+"""The record of a run, and the questions that rules ask of it.
+
+A rule gets a finished `Trace`. `trace.events` holds all events in order (see `events.py`: what each kind holds);
+`trace.of(Step, Backward)` those of some kinds. What is asked often is answered here:
+
+- `trace.name(number)`: a parameter as "Net.fc1.weight", a module as "Net.fc1";
+- `trace.modules[number]`: kind, parameters, children of every module that was called or lives at the end;
+- `trace.maker(seen, before=n)`: the `Op` that made a tensor; `trace.users(seen, after=n)`: those that it went into;
+- `trace.chain(seen)`: the makers, from the tensor back; `trace.behind(backward)`: all calls behind a backward pass;
+- `trace.losses()`: loss functions with prediction, target, reduction; `trace.backwards()`: passes that fill `.grad`;
+- `trace.updates()`: every change of weights by an optimizer or by hand, in order, with the passes since the last one;
+- `trace.passes()`: passes over loaders with their batches; `trace.trained`: leaves that received gradients;
+
+Sparse looks: only the first updates of a run and a sample of the others are looked at closely (`event.close`). A rule
+that compares neighbours must check that both are close; a rule that counts uses the events that are always there:
+Forward at depth 0, Backward, Clear, Step, Batch, loaders, schedulers, Number, Mode. Never take a missing close look for
+evidence. `trace.blind` says what could not be seen, and `trace.note(...)` adds to it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from truestep.check.changes import Backward, OptimizerMade, Step
+from truestep.check.events import Batch, Event, LoaderEnd, LoaderMade, LoaderStart, Op
+from truestep.check.looks import Seen
+
+Kind = TypeVar("Kind", bound=Event)
+LOSSES = {
+    "cross_entropy", "nll_loss", "mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss", "binary_cross_entropy",
+    "binary_cross_entropy_with_logits", "kl_div", "gaussian_nll_loss", "poisson_nll_loss", "hinge_embedding_loss",
+    "margin_ranking_loss", "multi_margin_loss", "multilabel_margin_loss", "multilabel_soft_margin_loss",
+    "soft_margin_loss", "triplet_margin_loss", "cosine_embedding_loss", "ctc_loss",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class ModuleFacts:
+    """A module: its class, its parameters as name -> number (all below it), its children as name -> number.
+
+    `buffers` maps names to storages, `storages` the parameters' names to storages, `frozen` are the numbers of the
+    parameters that need no gradient; `torch` says whether the class is torch's own.
+    """
+
+    kind: str
+    parameters: dict[str, int]
+    children: dict[str, int]
+    storages: dict[str, int]
+    buffers: dict[str, int]
+    frozen: frozenset[int]
+    torch: bool
+    settings: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class LossCall:
+    """A call of one of torch's losses: what was compared, and how; `op.out[0].values` is its value on a close look."""
+
+    op: Op
+    name: str
+    prediction: Seen
+    target: Seen
+    reduction: str
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """A change of weights: by an optimizer (`step`), or by hand (`by_hand`: the leaves that changed, seen at `at`).
+
+    `backwards` are the passes since the update before it. For an update by hand `at` is the event that showed it.
+    """
+
+    at: Event
+    step: Step | None
+    by_hand: tuple[int, ...]
+    backwards: tuple[Backward, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Pass:
+    """One pass over a loader; `whole` when it came to its end."""
+
+    loader: LoaderMade | None
+    start: LoaderStart
+    batches: tuple[Batch, ...]
+    whole: bool
+
+
+@dataclass(slots=True)
+class Trace:
+    """All that was seen of a run."""
+
+    events: list[Event] = field(default_factory=list)
+    modules: dict[int, ModuleFacts] = field(default_factory=dict)
+    names: dict[int, str] = field(default_factory=dict)
+    living: set[int] = field(default_factory=set)
+    blind: list[str] = field(default_factory=list)
+    updates_made: int = 0
+    finished: bool = False
+    _makers: dict[int, list[Op]] | None = None
+    _users: dict[int, list[Op]] | None = None
+
+    def of(self, *kinds: type[Kind]) -> list[Kind]:
+        """The events of these kinds, in order."""
+        return [event for event in self.events if isinstance(event, kinds)]
+
+    def note(self, sentence: str) -> None:
+        """Say what could not be looked at."""
+        if sentence not in self.blind:
+            self.blind.append(sentence)
+
+    def name(self, number: int) -> str:
+        """What the model calls a parameter or a module; a plain description for what has no name."""
+        return self.names.get(number, f"tensor {number}")
+
+    def ops(self, *names: str) -> list[Op]:
+        """The calls of torch functions with these names, in order."""
+        return [event for event in self.events if isinstance(event, Op) and event.name in names]
+
+    def maker(self, tensor: Seen, before: int | None = None) -> Op | None:
+        """The call that made a tensor (the last one before event `before`); None for what was not seen being made."""
+        if self._makers is None:
+            self._makers = {}
+            for event in self.events:
+                if isinstance(event, Op):
+                    for each in event.out:
+                        self._makers.setdefault(each.number, []).append(event)
+        made = self._makers.get(tensor.number, [])
+        return next((op for op in reversed(made) if before is None or op.n < before), None)
+
+    def users(self, tensor: Seen, after: int = 0) -> list[Op]:
+        """The calls that a tensor went into, after event `after`."""
+        if self._users is None:
+            self._users = {}
+            for op in self.of(Op):
+                for each in op.inputs:
+                    self._users.setdefault(each.number, []).append(op)
+        return [op for op in self._users.get(tensor.number, []) if op.n > after]
+
+    def chain(self, tensor: Seen, before: int | None = None, most: int = 40) -> Iterator[Op]:
+        """The calls behind a tensor, from the last one back along the first input with a gradient, or the first."""
+        limit = before
+        for _ in range(most):
+            op = self.maker(tensor, limit)
+            if op is None:
+                return
+            yield op
+            inputs = [each for each in op.inputs if each.number != tensor.number] or list(op.inputs)
+            if not inputs:
+                return
+            tensor, limit = next((each for each in inputs if each.needs_grad), inputs[0]), op.n
+
+    def losses(self) -> list[LossCall]:
+        """Every call of one of torch's losses that was seen closely."""
+        found = []
+        for op in self.ops(*LOSSES):
+            tensors = op.inputs
+            if len(tensors) >= 2:
+                found.append(LossCall(op, op.name, tensors[0], tensors[1], str(op.words.get("reduction", "mean"))))
+        return found
+
+    def behind(self, backward: Backward, most: int = 200) -> list[Op]:
+        """All calls behind the roots of a backward pass, the nearest first."""
+        waiting = [(root, backward.n) for root in backward.roots]
+        found: dict[int, Op] = {}
+        while waiting and len(found) < most:
+            tensor, limit = waiting.pop(0)
+            op = self.maker(tensor, limit)
+            if op is not None and op.n not in found:
+                found[op.n] = op
+                waiting += [(each, op.n) for each in op.inputs if each.needs_grad]
+        return list(found.values())
+
+    def backwards(self) -> list[Backward]:
+        """The backward passes that fill `.grad`, without those inside others."""
+        return [event for event in self.of(Backward) if event.how == "backward" and not event.nested]
+
+    def optimizers(self) -> dict[int, list[OptimizerMade]]:
+        """Every optimizer's number with the event that built it and those that gave it more groups."""
+        found: dict[int, list[OptimizerMade]] = {}
+        for event in self.of(OptimizerMade):
+            found.setdefault(event.optimizer, []).append(event)
+        return found
+
+    def held(self, optimizer: int) -> set[int]:
+        """The numbers of the parameters that an optimizer holds."""
+        groups = [group for event in self.optimizers().get(optimizer, []) for group in event.groups]
+        return {number for group in groups for number in group["params"]}
+
+    @property
+    def trained(self) -> set[int]:
+        """The leaves that received a gradient from any backward pass seen closely."""
+        return {leaf.number for event in self.backwards() for leaf in event.leaves if leaf.after is not None}
+
+    def updates(self) -> list[Update]:
+        """Every change of weights, in order; by hand is one where a leaf's bits differ and no optimizer moved it."""
+        found: list[Update] = []
+        since: list[Backward] = []
+        known: dict[int, int] = {}
+        for event in self.of(Backward, Step):
+            if isinstance(event, Step):
+                known |= {one.number: one.after.mark for one in event.moved if one.after is not None}
+                if not event.close:
+                    known.clear()
+                found.append(Update(event, event, (), tuple(since)))
+                since = []
+            elif not event.nested:
+                marks = {leaf.number: leaf.weight.mark for leaf in event.leaves if leaf.weight is not None}
+                changed = tuple(number for number, mark in marks.items() if known.get(number, mark) != mark)
+                if changed and since:
+                    found.append(Update(event, None, changed, tuple(since)))
+                    since = []
+                known |= marks
+                since.append(event)
+        return found
+
+    def passes(self) -> list[Pass]:
+        """Every pass over a loader, in the order in which they began."""
+        made = {event.loader: event for event in self.of(LoaderMade)}
+        batches: dict[int, list[Batch]] = {}
+        for event in self.of(Batch):
+            batches.setdefault(event.run, []).append(event)
+        ended = {event.run for event in self.of(LoaderEnd)}
+        return [
+            Pass(made.get(start.loader), start, tuple(batches.get(start.run, ())), start.run in ended)
+            for start in self.of(LoaderStart)
+        ]
+
+    def between(self, first: int, last: int, *kinds: type[Kind]) -> Sequence[Kind]:
+        """The events of these kinds after event `first` and before event `last`."""
+        return [event for event in self.of(*kinds) if first < event.n < last]

@@ -1,0 +1,102 @@
+"""Watch whatever trains inside a `with` block, change nothing of it, and say what is wrong with it."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+from truestep.check.finding import Finding
+from truestep.check.recorder import Recorder
+from truestep.check.report import Report
+from truestep.check.trace import Trace
+
+
+class Stopped(SystemExit):
+    """Ends a program after the updates that were asked for: `finally` runs, `except Exception` does not."""
+
+
+class Watching:
+    """Records what runs inside a `with` block; `trace` is the record, complete once the block is left.
+
+    Inside, hooks of torch's and replaced functions tell what they do and do it as ever; afterwards they are as before.
+
+    Args:
+        most: stop the program with `Stopped` after so many updates by an optimizer.
+        strict: raise failures of the watch itself instead of noting them (for tests).
+    """
+
+    def __init__(self, most: int | None = None, strict: bool = False) -> None:
+        self._most, self._stack = most, ExitStack()
+        self._recorder = Recorder(strict)
+
+    @property
+    def trace(self) -> Trace:
+        """What was recorded."""
+        return self._recorder.trace
+
+    @property
+    def recorder(self) -> Recorder:
+        """Who records."""
+        return self._recorder
+
+    def ended(self, names: dict[str, Any]) -> None:
+        """The program has come to its end, with these global names."""
+        with self._recorder.looking:
+            self._recorder.snapshot("end", names)
+
+    def __enter__(self) -> Watching:
+        from truestep.check import gradients, loaders, reads, state
+        from truestep.check.mode import Seeing
+
+        enter, seeing = self._stack.enter_context, Seeing(self._recorder)
+        enter(warnings.catch_warnings())  # of ours alone: a hook that sees a compiled module twice does no harm here
+        warnings.filterwarnings("ignore", message=r"Using `torch.compile\(module\)` when there are global hooks")
+        for each in (
+            *gradients.watches(self._recorder, self._stop),
+            *loaders.watches(self._recorder),
+            *state.watches(self._recorder),
+            *reads.watches(self._recorder, seeing),
+        ):
+            enter(each)
+        enter(seeing)
+        os.register_at_fork(after_in_child=self._asleep)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._stack.close()
+        self._recorder.finish()
+        self._recorder.live = False
+
+    def _asleep(self) -> None:
+        self._recorder.live = False
+
+    def _stop(self) -> None:
+        if self._most is not None and self.trace.updates_made >= self._most:
+            raise Stopped
+
+
+@contextmanager
+def watch() -> Iterator[Report]:
+    """Look for silent training errors in whatever runs inside: `with ts.watch() as report: train(...)`.
+
+    The report is filled when the block is left, also by an exception. The training is not changed: every weight,
+    printed digit and random draw is the same with and without it. `print(report)` tells the findings in words,
+    `report.findings` holds them, `report.clean` is False where one is an error or a warning.
+    """
+    report = Report()
+    seen = Watching()
+    try:
+        with seen:
+            yield report
+    finally:
+        report.fill(seen.trace)
+
+
+def findings(trace: Trace, slugs: Any = None) -> list[Finding]:
+    """What the rules find in a record; `slugs` are those to ask (None: all)."""
+    from truestep.check.rules import judge
+
+    return judge(trace, slugs)
