@@ -179,4 +179,6 @@ def row_digests(tensor: Tensor) -> tuple[int, ...]:
 
 def _bytes(held: Tensor) -> Any:
     flat = held.resolve_conj().resolve_neg().cpu().contiguous().flatten()
+    if flat.numel() == 1:  # of one element any stride is contiguous, and view wants 1
+        flat = flat.clone(memory_format=torch.contiguous_format).as_strided((1,), (1,))
     return flat.view(torch.uint8).numpy().data if flat.numel() else b""
