@@ -94,7 +94,7 @@ def thrown(pace: Pace, spike: float = 2.0, large: float = LARGE, times: int = 3)
     if not math.isfinite(first) or first <= 0:
         return ""
     pairs = [(one, after.loss) for one, after in pairwise(strides)]
-    wild = [(one, after) for one, after in pairs if not one.ratio <= large and not after <= spike * first]
+    wild = [(one, after) for one, after in pairs if one.ratio > large and after > spike * first]
     if len(wild) >= times:
         ratios = sorted(one.ratio for one, _ in wild if math.isfinite(one.ratio)) or [math.inf]
         worst = max((after for _, after in wild if math.isfinite(after)), default=math.inf)
