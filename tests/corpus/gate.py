@@ -58,7 +58,7 @@ def findings(path, slugs=None):
 def named(entry, slugs=None):
     """The findings that name a mistake: advice counts only where advice is all there is to give."""
     enough = {"error", "warning"} | ({"advice"} if entry.slug in index.ADVICE else set())
-    return [f for f in findings(entry.path, slugs) if f.rule.slug in entry.accepted and f.level in enough]
+    return [f for f in findings(entry.path, slugs) if f.name in entry.accepted and f.level in enough]
 
 
 def alarms(path, slugs=None):

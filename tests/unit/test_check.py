@@ -110,7 +110,7 @@ def test_nothing_is_kept_alive():
 def test_a_block_is_judged():
     with ts.watch() as report:
         train(clear=False)
-    assert [finding.rule.slug for finding in report.findings] == ["never_cleared"]
+    assert [finding.name for finding in report.findings] == ["never_cleared"]
     assert not report.clean
     assert "never_cleared" in str(report)
     with ts.watch() as report:
@@ -153,7 +153,7 @@ def test_a_run_stops_after_its_steps(tmp_path, capsys):
     assert main(["check", "--steps", "4", "--json", str(path)]) == 0
     out = capsys.readouterr().out
     assert "steps" not in out.partition("{")[0]
-    assert "4 optimizer steps" in " ".join(json.loads(out)["looked"])
+    assert "4 optimizer steps" in " ".join(json.loads(out)["checked"])
 
 
 def test_findings_are_told_as_sarif(tmp_path, capsys):
@@ -168,6 +168,40 @@ def test_findings_are_told_as_sarif(tmp_path, capsys):
     assert {rule["id"] for rule in run["tool"]["driver"]["rules"]} == {known.rule.number for known in rules().values()}
     (finding,) = json.loads(capsys.readouterr().out.splitlines()[-1])["findings"]
     assert (finding["line"], finding["source"]) == (line, "loss.backward()  # IGNORE")
+
+
+def test_the_json_object_holds_the_fields_of_each_finding_what_was_checked_and_the_version(tmp_path, capsys):
+    path = tmp_path / "train.py"
+    path.write_text(WRONG)
+    assert main(["check", "--json", str(path)]) == 1
+    told = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert told["version"] == ts.__version__
+    assert any("backward passes" in words for words in told["checked"])
+    with ts.watch() as report:
+        train(clear=False)
+    names = ("rule", "title", "level", "file", "line", "evidence", "fix")
+    assert set(names) <= set(told["findings"][0])
+    (finding,) = report.findings
+    told = [getattr(finding, name) for name in names]
+    assert told[:3] == ["TS101", "gradients are never cleared", "error"]
+    assert told[3] == __file__
+    assert all(told)
+
+
+def test_the_rules_are_listed_and_each_has_a_page(capsys):
+    assert main(["check", "--rules"]) == 0
+    listed = capsys.readouterr().out.splitlines()
+    assert len(listed) == len(rules())
+    assert any(line.startswith("TS101  error    never_cleared") for line in listed)
+    assert main(["check", "--rule", "ts101"]) == 0
+    page = capsys.readouterr().out
+    assert main(["check", "--rule", "never_cleared"]) == 0
+    assert capsys.readouterr().out == page
+    assert "False alarms:" in page
+    assert main(["check", "--rule", "never_cleard", "--json"]) == 2
+    assert (
+        json.loads(capsys.readouterr().out)["error"] == "there is no rule 'never_cleard'; did you mean never_cleared?"
+    )
 
 
 def test_the_cells_of_a_notebook_are_checked(tmp_path, capsys):

@@ -27,26 +27,50 @@ class Rule(NamedTuple):
 class Finding:
     """One mistake at one line of the user's.
 
-    `message` says what happens, `evidence` the numbers that show it, `why` why it matters, `mend` what to write.
-    `count` is how often the same rule found the same line.
+    `message` says what happens, `evidence` the numbers that show it, `why` why it matters, `fix` what to write.
+    `count` is how often the same rule found the same line. `rule` is its number, as "TS101", `name` its other name.
     """
 
-    rule: Rule
+    known: Rule
     level: Level
     site: Site
     message: str
     evidence: str
     why: str
-    mend: str
+    fix: str
     count: int = 1
+
+    @property
+    def rule(self) -> str:
+        """The number of the rule, which `# truestep: ignore TS101` names."""
+        return self.known.number
+
+    @property
+    def name(self) -> str:
+        """The name of the rule."""
+        return self.known.slug
+
+    @property
+    def title(self) -> str:
+        """The mistake in a few words."""
+        return self.known.title
+
+    @property
+    def file(self) -> str:
+        """Where the line stands."""
+        return self.site.file
+
+    @property
+    def line(self) -> int:
+        """The line, counted from 1."""
+        return self.site.line
 
     def __str__(self) -> str:
         times = f" ({self.count} times)" if self.count > 1 else ""
-        place, name = f"{self.site.file}:{self.site.line}", f"{self.rule.number} {self.rule.slug}"
-        lines = [f"{place}: {self.level} {name}: {self.message}{times}"]
+        lines = [f"{self.file}:{self.line}: {self.level} {self.rule} {self.name}: {self.message}{times}"]
         if self.site.text:
             lines.append(f"    {self.site.text}")
-        told = (("evidence", self.evidence), ("why", self.why), ("mend", self.mend))
+        told = (("evidence", self.evidence), ("why", self.why), ("fix", self.fix))
         return "\n".join([*lines, *(f"  {name:<9} {words}" for name, words in told if words)])
 
 
@@ -59,15 +83,15 @@ def ignored(finding: Finding) -> bool:
     if found is None:
         return False
     which = re.findall(r"TS\d+", (found["which"] or "").upper())
-    return not which or finding.rule.number in which
+    return not which or finding.rule in which
 
 
 def merged(findings: list[Finding]) -> list[Finding]:
     """One finding for each line and rule, the first one with a count; errors first, then warnings, then advice."""
     kept: dict[tuple[str, str, int], Finding] = {}
     for finding in findings:
-        key = (finding.rule.number, *finding.site.place)
+        key = (finding.rule, *finding.site.place)
         held = kept.get(key)
         kept[key] = finding if held is None else replace(held, count=held.count + finding.count)
     order = {"error": 0, "warning": 1, "advice": 2}
-    return sorted(kept.values(), key=lambda each: (order[each.level], each.site.place, each.rule.number))
+    return sorted(kept.values(), key=lambda each: (order[each.level], each.site.place, each.rule))

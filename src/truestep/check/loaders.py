@@ -11,14 +11,13 @@ from contextlib import AbstractContextManager
 from typing import Any
 
 import torch
-from torch import Tensor
 from torch.optim import lr_scheduler
 from torch.utils.data import DataLoader, RandomSampler, Subset
 from torch.utils.data import dataloader as loading
 
 from truestep.check.changes import SchedulerMade, SchedulerStep
 from truestep.check.events import Batch, LoaderEnd, LoaderMade, LoaderStart, Seeded, Shuffled
-from truestep.check.looks import seen
+from truestep.check.looks import seen, tensors
 from truestep.check.patches import replaced
 from truestep.check.recorder import Recorder
 
@@ -118,17 +117,9 @@ class _Passes:
             index = index if isinstance(index, tuple) or index is None else (index,)
             index = None if index is None or any(each is None for each in index) else index
             close = recorder.close
-            tensors = tuple(seen(each, recorder.numbers, close, close) for each in _tensors(found))
-            recorder.emit(Batch, loader=number, run=start, place=place, index=index, tensors=tensors)
+            given = tuple(seen(each, recorder.numbers, close, close) for each in tensors(found))
+            recorder.emit(Batch, loader=number, run=start, place=place, index=index, tensors=given)
         return found
-
-
-def _tensors(batch: Any, depth: int = 3) -> Iterator[Tensor]:
-    if isinstance(batch, Tensor):
-        yield batch
-    elif isinstance(batch, list | tuple | dict) and depth:
-        for each in batch.values() if isinstance(batch, dict) else batch:
-            yield from _tensors(each, depth - 1)
 
 
 def _below(dataset: Any) -> tuple[Any, tuple[int, ...] | None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import weakref
 import zlib
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ from torch.multiprocessing.reductions import StorageWeakRef
 
 ROWS = 1024  # rows of a batch that are told apart
 LARGEST = 1 << 24  # elements of what is digested at all
+SMALL = 1 << 16  # elements of what is summed in float64
 
 
 class Values(NamedTuple):
@@ -136,20 +138,41 @@ def seen(tensor: Tensor, numbers: Numbers, look: bool = False, rows: bool = Fals
     )
 
 
+def parts(value: Any, depth: int = 3) -> Iterator[Any]:
+    """A value and what its lists, tuples and dicts hold."""
+    yield value
+    if isinstance(value, dict | list | tuple) and depth:
+        for each in list(value.values() if isinstance(value, dict) else value)[:100]:
+            yield from parts(each, depth - 1)
+
+
+def tensors(value: Any, depth: int = 3) -> Iterator[Tensor]:
+    """The tensors among them."""
+    return (each for each in parts(value, depth) if isinstance(each, Tensor))
+
+
 def values(tensor: Tensor) -> Values | None:
-    """The numbers in short; None for an empty, complex or very large tensor."""
+    """The numbers in short; None for an empty, complex or very large tensor. Means of large ones are as they come."""
     held = tensor.detach()
     if not 0 < held.numel() <= LARGEST or held.is_complex() or held.is_quantized:
         return None
-    wide = held.double()
+    small = held.numel() <= SMALL or not held.is_floating_point() or held.element_size() < 4
+    wide = held.double() if small else held
     low, high = (float(each) for each in torch.aminmax(wide))
     sums = None
     if wide.dim() >= 2:
         least, most = torch.aminmax(wide.sum(1))
         sums = (float(least), float(most))
-    finite = bool(torch.isfinite(wide).all())
-    whole = not held.is_floating_point() or bool((wide == wide.round()).all())
-    return Values(low, high, float(wide.mean()), finite, whole, sums)
+    finite = math.isfinite(low) and math.isfinite(high)  # both are NaN where any element is
+    return Values(low, high, float(wide.mean()), finite, _whole(held), sums)
+
+
+def _whole(held: Tensor) -> bool:
+    """Whether all are whole numbers; the first few nearly always say no."""
+    if not held.is_floating_point():
+        return True
+    few = held.flatten()[:64] if held.is_contiguous() else held
+    return bool((few == few.round()).all()) and (few is held or bool((held == held.round()).all()))
 
 
 def digest(tensor: Tensor | None) -> Digest | None:

@@ -1,4 +1,4 @@
-"""Sees every call of torch from Python: the user's own, and those of modules."""
+"""Sees every call of torch from Python, the user's own and those of modules, while a close look lasts."""
 
 from __future__ import annotations
 
@@ -43,6 +43,31 @@ class Seeing(TorchFunctionMode):
         super().__init__()
         self._recorder = recorder
         self._leaf_of: dict[int, int] = {}  # storage of a gradient -> its leaf
+        self._below = 0  # modes of others that are below this one
+        self.on = False
+        recorder.lens = self.switch
+
+    def __enter__(self) -> Seeing:
+        self._below = torch._C._len_torch_function_stack()
+        self.switch(True)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.switch(False)
+
+    def switch(self, on: bool) -> bool:
+        """Turn the mode on or off, and return which it is.
+
+        Modes are a stack, and those above this one are the user's: while there are any, everything stays as it is.
+        """
+        above = torch._C._len_torch_function_stack() - self._below - self.on
+        if on != self.on and not above:
+            if on:
+                super().__enter__()
+            else:
+                super().__exit__(None, None, None)
+            self.on = on
+        return self.on
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         words = kwargs or {}
@@ -73,7 +98,7 @@ class Seeing(TorchFunctionMode):
         look, told, place = name in VALUED, None, site.NOWHERE
         with recorder.looking:
             place = site.site(3)
-            self._cleared(name, args, place)
+            self.cleared(name, args, place)
             told = self._told(args, look), {key: self._one(value, look) for key, value in words.items()}
         out = func(*args, **words)
         with recorder.looking:
@@ -84,15 +109,9 @@ class Seeing(TorchFunctionMode):
     def _write(self, name: str, told: Any, out: Any, place: site.Site, args: Any) -> None:
         recorder, numbers = self._recorder, self._recorder.numbers
         if name in NUMBERS and told[0] and isinstance(told[0][0], Seen):
-            number = args[0]
-            value = (
-                float(number.detach().double())
-                if plain(number) and number.numel() == 1 and not number.is_complex()
-                else None
-            )
-            recorder.emit(Number, place, how=name, value=value, of=told[0][0])
+            self.number(name, args[0], told[0][0], place)
         if name == "grad" and isinstance(out, Tensor):
-            self._leaf_of[numbers.storage(out)] = numbers.of(args[0])
+            self.gradient(args[0], out)
         if not recorder.close:
             return
         outs = out if isinstance(out, tuple | list) else [out]
@@ -104,7 +123,17 @@ class Seeing(TorchFunctionMode):
             grad=torch.is_grad_enabled(), module=within[-1] if within else 0, within=within,
         )  # fmt: skip
 
-    def _cleared(self, name: str, args: Any, place: site.Site) -> None:
+    def number(self, how: str, tensor: Tensor, told: Seen, place: site.Site) -> None:
+        """A tensor has become a number or an array."""
+        single = plain(tensor) and tensor.numel() == 1 and not tensor.is_complex()
+        value = float(tensor.detach().double()) if single else None
+        self._recorder.emit(Number, place, how=how, value=value, of=told)
+
+    def gradient(self, leaf: Tensor, gradient: Tensor) -> None:
+        """A gradient was asked for by name: what is done to it in place is done to that leaf's."""
+        self._leaf_of[self._recorder.numbers.storage(gradient)] = self._recorder.numbers.of(leaf)
+
+    def cleared(self, name: str, args: Any, place: site.Site) -> None:
         """Note a gradient that is set to None or to zero by hand."""
         recorder, numbers = self._recorder, self._recorder.numbers
         if name == "grad=" and isinstance(args[0], Tensor) and args[0].grad is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from types import TracebackType
 from typing import Any
 
@@ -14,10 +15,10 @@ from truestep.check.events import Event, Names
 from truestep.check.looks import Numbers
 from truestep.check.trace import ModuleFacts, Trace
 
-FIRST = 100
-"""Updates from the start of a run that are looked at closely."""
-EVERY = 25
-"""Of the later ones, two neighbours in so many."""
+FIRST, SECOND = 100, 300
+"""Updates from the start of a run that are looked at closely, and those after which closeness is rare."""
+EVERY, RARELY = 25, 100
+"""Of those between, two neighbours in so many; of those after them, in so many."""
 QUIET = 4
 """Forward passes without training, after each update, that are looked at closely."""
 MOST = 300_000
@@ -58,6 +59,7 @@ class Recorder:
         self.modules: list[int] = []
         self.began: list[int] = []
         self.near = self.close = True
+        self.lens: Callable[[bool], bool] = lambda close: close
         self.looking = Looking(self)
         self._pid, self._n, self._quiet, self._steps, self._backwards = os.getpid(), 0, 0, 0, 0
         self._snapshots = 0
@@ -93,14 +95,20 @@ class Recorder:
 
     def _renew(self) -> None:
         progress = self._steps or self._backwards
-        self.near = (progress < FIRST or progress % EVERY < 2) and len(self.trace.events) < MOST
-        self.close, self._quiet = self.near, 0
+        period = EVERY if progress < SECOND else RARELY
+        self.near = (progress < FIRST or progress % period < 2) and len(self.trace.events) < MOST
+        self._quiet = 0
+        self.look(self.near)
+
+    def look(self, close: bool) -> None:
+        """Look closely or not from now on: a look is close where every call of torch is seen."""
+        self.close = self.lens(close) and close
 
     def begins(self, module: nn.Module) -> None:
         """A call of a module by the user's code: without training, the first few of a stretch are looked at closely."""
         if not module.training or not torch.is_grad_enabled():
             self._quiet += 1
-            self.close = self.near or (self._quiet <= QUIET and len(self.trace.events) < MOST)
+            self.look(self.near or (self._quiet <= QUIET and len(self.trace.events) < MOST))
         number = self.numbers.of(module)
         if self.close and self._described.get(number, -10) + 10 <= self.trace.updates_made:
             self._described[number] = self.trace.updates_made

@@ -11,6 +11,7 @@ from truestep.check.events import Batch, Forward, Op
 from truestep.check.finding import Finding
 from truestep.check.trace import Trace
 
+FIELDS = ("rule", "name", "title", "level", "file", "line", "message", "evidence", "why", "fix", "count")
 SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 
 
@@ -57,17 +58,12 @@ class Report:
         return {
             "clean": self.clean,
             "findings": [
-                {
-                    "rule": each.rule.number, "name": each.rule.slug, "level": each.level, "file": each.site.file,
-                    "line": each.site.line, "source": each.site.text, "message": each.message, "count": each.count,
-                    "evidence": each.evidence, "why": each.why, "mend": each.mend,
-                }
-                for each in self.findings
+                {name: getattr(each, name) for name in FIELDS} | {"source": each.site.text} for each in self.findings
             ],
-            "looked": self.looked,
+            "checked": self.looked,
             "not_seen": self.blind,
             "rules": self.rules,
-        }  # fmt: skip
+        }
 
     def to_sarif(self) -> dict[str, Any]:
         """The report as one run of SARIF 2.1.0; advice is a note there."""
@@ -95,9 +91,9 @@ def _result(finding: Finding) -> dict[str, Any]:
     region: dict[str, Any] = {"startLine": finding.site.line}
     if finding.site.text:
         region["snippet"] = {"text": finding.site.text}
-    words = " ".join([finding.message, finding.evidence, finding.why, finding.mend])
+    words = " ".join([finding.message, finding.evidence, finding.why, finding.fix])
     return {
-        "ruleId": finding.rule.number,
+        "ruleId": finding.rule,
         "level": _sarif(finding.level),
         "message": {"text": words},
         "locations": [

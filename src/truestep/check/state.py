@@ -1,4 +1,4 @@
-"""Watches modules as they are built, called and switched, and what is taken, copied, saved and loaded of them."""
+"""Watches what is taken, copied, saved and loaded of modules and optimizers, and what is printed."""
 
 from __future__ import annotations
 
@@ -14,16 +14,17 @@ from torch.nn.modules.module import register_module_forward_hook, register_modul
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
+from truestep.check.calls import Calls
 from truestep.check.changes import Saved, StateLoaded, StateTaken
-from truestep.check.events import Forward, Mode, ModuleMade, Op, Printed
-from truestep.check.looks import seen
+from truestep.check.events import Op, Printed
+from truestep.check.looks import parts, seen, tensors
 from truestep.check.patches import hooked, replaced
 from truestep.check.recorder import Recorder
 
 
 def watches(recorder: Recorder) -> Iterator[AbstractContextManager[None]]:
     """Everything that is hooked or replaced for modules and their state."""
-    calls = _Calls(recorder)
+    calls = Calls(recorder)
     yield hooked(register_module_forward_pre_hook(calls.before))
     yield hooked(register_module_forward_hook(calls.after, always_call=True))
     yield replaced(nn.Module, "__init__", calls.made)
@@ -37,72 +38,6 @@ def watches(recorder: Recorder) -> Iterator[AbstractContextManager[None]]:
     yield replaced(torch, "load", states.load)
     yield replaced(copy, "deepcopy", states.copied)
     yield replaced(builtins, "print", lambda run, *a, **k: _print(recorder, run, a, k))
-
-
-class _Calls:
-    """Modules as they are built, called and switched."""
-
-    def __init__(self, recorder: Recorder) -> None:
-        self._recorder, self._switching = recorder, False
-
-    def before(self, module: nn.Module, args: Any) -> None:
-        """A forward begins."""
-        recorder = self._recorder
-        if torch.compiler.is_compiling() or not recorder.awake:
-            return
-        with recorder.looking:
-            if not recorder.modules:
-                recorder.begins(module)
-            recorder.began.append(recorder.next())
-            recorder.modules.append(recorder.numbers.of(module))
-
-    def after(self, module: nn.Module, args: Any, output: Any) -> None:
-        """A forward has returned, or was left by an exception."""
-        recorder = self._recorder
-        if torch.compiler.is_compiling() or not recorder.awake:
-            return
-        with recorder.looking:
-            number, began = recorder.numbers.of(module), 0
-            while recorder.modules and began == 0:
-                began = recorder.began.pop()
-                if recorder.modules.pop() != number:
-                    began = 0
-            depth = len(recorder.modules)
-            if output is None or (depth and not recorder.close):
-                return
-            near = recorder.close and not depth
-            told = [
-                tuple(seen(each, recorder.numbers, near, near) for each in _tensors(values))
-                for values in (args, output)
-            ]
-            recorder.emit(
-                Forward, module=number, kind=type(module).__name__, depth=depth, training=module.training,
-                grad=torch.is_grad_enabled(), autocast=torch.is_autocast_enabled("cpu") or torch.is_autocast_enabled(),
-                inputs=told[0], outputs=told[1], began=began,
-            )  # fmt: skip
-
-    def made(self, run: Any, module: nn.Module, *args: Any, **words: Any) -> None:
-        """A module is built."""
-        run(module, *args, **words)
-        recorder = self._recorder
-        if recorder.awake:
-            with recorder.looking:
-                inside = recorder.modules[-1] if recorder.modules else 0
-                kind = type(module).__name__
-                recorder.emit(ModuleMade, module=recorder.numbers.of(module), kind=kind, inside=inside)
-
-    def train(self, run: Any, module: nn.Module, mode: bool = True) -> Any:
-        """`train` or `eval` of the user's, and not what passes it on to the children."""
-        recorder = self._recorder
-        if self._switching or not recorder.awake:
-            return run(module, mode)
-        with recorder.looking:
-            recorder.emit(Mode, module=recorder.numbers.of(module), training=bool(mode))
-        self._switching = True
-        try:
-            return run(module, mode)
-        finally:
-            self._switching = False
 
 
 class _States:
@@ -124,7 +59,7 @@ class _States:
             self._inside = False
         with recorder.looking:
             owner, state = recorder.numbers.of(one), recorder.numbers.of(found)
-            storages = tuple(recorder.numbers.storage(each) for each in _tensors(found))
+            storages = tuple(recorder.numbers.storage(each) for each in tensors(found))
             if state:
                 self._owners[state] = (of, owner)
             elif isinstance(found, dict):
@@ -190,33 +125,20 @@ class _States:
 
     def _tell(self, how: str, what: Any) -> None:
         recorder = self._recorder
-        parts = list(_parts(what))
-        tensors = list(_tensors(what, 4))
-        known = [self._owners.get(recorder.numbers.knows(each)) for each in parts]
+        held = list(parts(what))
+        count = sum(1 for _ in tensors(what, 4))
+        known = [self._owners.get(recorder.numbers.knows(each)) for each in held]
         owners = [owner for owner in known if owner is not None]
         numbers = recorder.numbers.of
         modules = {number for of, number in owners if of == "module"}
-        modules |= {numbers(each) for each in parts if isinstance(each, nn.Module)}
-        optimizers = {numbers(each) for each in parts if isinstance(each, Optimizer)}
-        for each in parts:
+        modules |= {numbers(each) for each in held if isinstance(each, nn.Module)}
+        optimizers = {numbers(each) for each in held if isinstance(each, Optimizer)}
+        for each in held:
             if isinstance(each, dict) and {"state", "param_groups"} <= set(each):
                 optimizers.add(0)  # an optimizer's state: a plain dict, so it does not tell whose
         keys = tuple(str(key) for key in what) if isinstance(what, dict) else ()
-        recorder.emit(
-            Saved, how=how, keys=keys, modules=tuple(modules), optimizers=tuple(optimizers), tensors=len(tensors)
-        )
+        recorder.emit(Saved, how=how, keys=keys, modules=tuple(modules), optimizers=tuple(optimizers), tensors=count)
         recorder.snapshot(how)
-
-
-def _parts(value: Any, depth: int = 3) -> Iterator[Any]:
-    yield value
-    if isinstance(value, dict | list | tuple) and depth:
-        for each in list(value.values() if isinstance(value, dict) else value)[:100]:
-            yield from _parts(each, depth - 1)
-
-
-def _tensors(value: Any, depth: int = 3) -> Iterator[Tensor]:
-    return (each for each in _parts(value, depth) if isinstance(each, Tensor))
 
 
 def _compared(module: nn.Module, state: Any) -> dict[str, Any]:

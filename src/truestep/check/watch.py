@@ -48,19 +48,20 @@ class Watching:
             self._recorder.snapshot("end", names)
 
     def __enter__(self) -> Watching:
-        from truestep.check import gradients, loaders, state
+        from truestep.check import gradients, loaders, reads, state
         from truestep.check.mode import Seeing
 
-        enter = self._stack.enter_context
+        enter, seeing = self._stack.enter_context, Seeing(self._recorder)
         enter(warnings.catch_warnings())  # of ours alone: a hook that sees a compiled module twice does no harm here
         warnings.filterwarnings("ignore", message=r"Using `torch.compile\(module\)` when there are global hooks")
         for each in (
             *gradients.watches(self._recorder, self._stop),
             *loaders.watches(self._recorder),
             *state.watches(self._recorder),
+            *reads.watches(self._recorder, seeing),
         ):
             enter(each)
-        enter(Seeing(self._recorder))
+        enter(seeing)
         os.register_at_fork(after_in_child=self._asleep)
         return self
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import difflib
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,13 +18,14 @@ from truestep.cli.script import Program, cut, start
 from truestep.cli.show import say, show_json
 from truestep.store import atomic
 
-TAKES = {"--steps": 1, "--json": 0, "--sarif": 1, "-h": 0, "--help": 0}
+TAKES = {"--steps": 1, "--json": 0, "--sarif": 1, "--rules": 0, "--rule": 1, "-h": 0, "--help": 0}
 EPILOG = """examples:
   truestep check train.py --epochs 3            what follows our options is the script's own
   truestep check train.py --steps 200           stop after 200 updates
   truestep check --steps 200 -m package.train   a module, as python -m finds it
   truestep check lesson.ipynb                   the cells of a notebook, in order
   truestep check train.py --sarif found.sarif   for the tools that show findings in a review
+  truestep check --rules                        every rule in a line; --rule TS101 is the page of one
 
 The script runs as it is, with its own arguments; nothing that it computes is changed. A line that ends in
 `# truestep: ignore TS101` is left alone.
@@ -39,6 +41,8 @@ def add_to(commands: Any) -> None:
     parser.add_argument("--steps", metavar="N", type=whole(1), help="stop after N updates (default: run to the end)")
     parser.add_argument("--json", action="store_true", help="print one JSON object, after what the script prints")
     parser.add_argument("--sarif", metavar="FILE", help="write the findings as SARIF 2.1.0 too")
+    parser.add_argument("--rules", action="store_true", help="list the rules, and run nothing")
+    parser.add_argument("--rule", metavar="RULE", help="print the page of a rule, by number or name, and run nothing")
     parser.set_defaults(parser=parser)
 
 
@@ -49,6 +53,8 @@ def cut_off(words: Sequence[str]) -> tuple[list[str], list[str]]:
 
 def run(found: argparse.Namespace) -> int:
     """Check the program that was asked for."""
+    if found.rules or found.rule is not None:
+        return _manual(found.rule, found.json)
     if not found.program:
         raise ts.ConfigError("name a script, a notebook or -m MODULE, as in truestep check train.py.")
     name, *args = found.program
@@ -60,10 +66,31 @@ def run(found: argparse.Namespace) -> int:
     if found.sarif is not None:
         atomic.write_text(Path(found.sarif), json.dumps(report.to_sarif(), indent=1))
     if found.json:
-        show_json({"program": " ".join(found.program), "status": status, **report.to_json(), "sarif": found.sarif})
+        told = report.to_json() | {"version": ts.__version__, "sarif": found.sarif}
+        show_json({"program": " ".join(found.program), "status": status, **told})
     else:
         print(report)
     if status:
         say(f"{program} left with status {status}: what is told above is what it did until then.")
         return FAILED
     return CLEAN if report.clean else FINDINGS
+
+
+def _manual(which: str | None, as_json: bool) -> int:
+    """The page of one rule, or a line for each."""
+    from truestep.check.rules import rules
+
+    known = {name: one for one in rules().values() for name in (one.rule.number.lower(), one.rule.slug)}
+    if which is not None and which.lower() not in known:
+        near = difflib.get_close_matches(which.lower(), known, n=1)
+        raise ts.ConfigError(f"there is no rule {which!r}; {f'did you mean {near[0]}?' if near else 'see --rules.'}")
+    chosen = rules().values() if which is None else [known[which.lower()]]
+    if as_json:
+        show_json({"rules": [one.rule._asdict() | {"page": one.page} for one in chosen]})
+        return CLEAN
+    for one in chosen:
+        number, slug, title, level, _ = one.rule
+        print(
+            f"{number}  {level:<8} {slug:<26} {title}" if which is None else f"{number} {slug}: {level}\n\n{one.page}"
+        )
+    return CLEAN

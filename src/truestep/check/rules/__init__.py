@@ -5,7 +5,7 @@ A rule file `rules/SLUG.py` holds
 - a docstring, which is its manual page: a first line, then the sections `What:`, `Why:`, `Evidence:`, `False alarms:`,
   `Mend:`, `Wrong:` and `Right:` (the last two are short programs, indented);
 - `RULE = Rule("TS101", "SLUG", "one line", "error", "updates")`;
-- `def look(trace: Trace) -> Iterator[Finding]`, which yields `found(RULE, site, message, evidence, why, mend)`.
+- `def look(trace: Trace) -> Iterator[Finding]`, which yields `found(RULE, site, message, evidence, why, fix)`.
 
 Numbers: TS1xx updates, TS2xx parameters and ranks, TS3xx losses, TS4xx data, TS5xx modes, TS6xx reporting, TS7xx
 schedules, TS9xx advice. Levels: an error is certain from the numbers, a warning almost so, advice is a matter of taste
@@ -70,7 +70,7 @@ def judge(trace: Trace, slugs: Collection[str] | None = None, strict: bool = Fal
 
 
 def found(
-    rule: Rule, site: Site, message: str, evidence: str, why: str, mend: str, level: Level | None = None
+    rule: Rule, site: Site, message: str, evidence: str, why: str, fix: str, level: Level | None = None
 ) -> Finding:
     """A finding of a rule, at its own level unless another one is given."""
-    return Finding(rule, level or rule.level, site, message, evidence, why, mend)
+    return Finding(rule, level or rule.level, site, message, evidence, why, fix)

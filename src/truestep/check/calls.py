@@ -1,0 +1,95 @@
+"""Watches modules as they are built, called and switched between training and evaluation."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import nn
+
+from truestep.check.events import Forward, Mode, ModuleMade
+from truestep.check.looks import seen, tensors
+from truestep.check.recorder import Recorder
+
+QUICK = (nn.MultiheadAttention, nn.TransformerEncoderLayer, nn.TransformerEncoder)
+"""In evaluation these take a quicker way, with other last digits, unless a mode of torch functions is on."""
+
+
+class Calls:
+    """Modules as they are built, called and switched."""
+
+    def __init__(self, recorder: Recorder) -> None:
+        self._recorder, self._switching = recorder, False
+        self._quick: list[int] = []
+
+    def before(self, module: nn.Module, args: Any) -> None:
+        """A forward begins."""
+        recorder = self._recorder
+        if torch.compiler.is_compiling() or not recorder.awake:
+            return
+        if recorder.modules and not recorder.close:  # nothing is written of it: only its end must be known as such
+            recorder.modules.append(0)
+            recorder.began.append(0)
+            return
+        with recorder.looking:
+            if not recorder.modules:
+                recorder.begins(module)
+            recorder.began.append(recorder.next())
+            recorder.modules.append(recorder.numbers.of(module))
+            if recorder.close and not module.training and isinstance(module, QUICK):
+                self._quick.append(recorder.modules[-1])
+                recorder.look(False)
+
+    def after(self, module: nn.Module, args: Any, output: Any) -> None:
+        """A forward has returned, or was left by an exception."""
+        recorder = self._recorder
+        if torch.compiler.is_compiling() or not recorder.awake:
+            return
+        if recorder.modules and not recorder.modules[-1]:
+            recorder.modules.pop()
+            recorder.began.pop()
+            return
+        with recorder.looking:
+            number, began = recorder.numbers.of(module), 0
+            if self._quick and self._quick[-1] == number:
+                self._quick.pop()
+                recorder.look(True)
+            while recorder.modules and began == 0:
+                began = recorder.began.pop()
+                if recorder.modules.pop() != number:
+                    began = 0
+            depth = len(recorder.modules)
+            if output is None or (depth and not recorder.close):
+                return
+            near = recorder.close and not depth
+            told = [
+                tuple(seen(each, recorder.numbers, near, near) for each in tensors(values)) for values in (args, output)
+            ]
+            recorder.emit(
+                Forward, module=number, kind=type(module).__name__, depth=depth, training=module.training,
+                grad=torch.is_grad_enabled(), autocast=torch.is_autocast_enabled("cpu") or torch.is_autocast_enabled(),
+                inputs=told[0], outputs=told[1], began=began,
+            )  # fmt: skip
+
+    def made(self, run: Any, module: nn.Module, *args: Any, **words: Any) -> None:
+        """A module is built."""
+        run(module, *args, **words)
+        recorder = self._recorder
+        if recorder.awake:
+            with recorder.looking:
+                inside = recorder.modules[-1] if recorder.modules else 0
+                kind = type(module).__name__
+                recorder.emit(ModuleMade, module=recorder.numbers.of(module), kind=kind, inside=inside)
+
+    def train(self, run: Any, module: nn.Module, mode: bool = True) -> Any:
+        """`train` or `eval` of the user's, and not what passes it on to the children."""
+        recorder = self._recorder
+        if self._switching or not recorder.awake:
+            return run(module, mode)
+        with recorder.looking:
+            recorder.emit(Mode, module=recorder.numbers.of(module), training=bool(mode))
+        self._switching = True
+        try:
+            return run(module, mode)
+        finally:
+            self._switching = False
