@@ -48,9 +48,10 @@ def look(trace: Trace) -> Iterator[Finding]:
         if op.inputs:
             lines[(*op.site.place, op.name)].append((op, origin(trace, op.inputs[0], op.n)))
     for (_, _, name), calls in lines.items():
-        op, maker = calls[0]
-        if maker is None or not all(_twice(name, op.inputs[0], made) for op, made in calls):
+        seen = [(op, made) for op, made in calls if made is not None]  # those whose forward was looked at too
+        if not seen or not all(_twice(name, op.inputs[0], made) for op, made in seen):
             continue
+        op, maker = seen[0]
         values = op.inputs[0].values
         span = f", where all entries lie between {values.low:.4g} and {values.high:.4g}" if values else ""
         floor = "the result lies between 0.5 and 0.73 whatever the model says"
@@ -60,12 +61,12 @@ def look(trace: Trace) -> Iterator[Finding]:
             RULE,
             op.site,
             f"{name} is given what {maker.name} has made, and applies its own",
-            f"in {len(calls)} of {len(calls)} calls the input was made by {maker.name} on line {maker.site.line}{span}",
+            f"in {len(seen)} of {len(seen)} calls the input was made by {maker.name} on line {maker.site.line}{span}",
             floor,
             "hand over the logits: drop the sigmoid, and apply it only where probabilities are shown",
         )
 
 
-def _twice(name: str, given: Seen, made: Op | None) -> bool:
+def _twice(name: str, given: Seen, made: Op) -> bool:
     inside = given.values is None or (given.values.low >= 0 and given.values.high <= 1)
-    return made is not None and made.name in TAKERS[name] and inside
+    return made.name in TAKERS[name] and inside

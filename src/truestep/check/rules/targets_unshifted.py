@@ -32,6 +32,7 @@ from truestep.check.trace import LossCall, Trace
 
 RULE = Rule("TS347", "targets_unshifted", "targets that are the inputs", "error", "losses")
 LOSSES = ("cross_entropy", "nll_loss", "mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss")
+MOST = 0.9
 RECURRENT = ("lstm", "gru", "rnn_tanh", "rnn_relu")
 PLACED = SOUND | {
     "relu", "relu_", "tanh", "gelu", "sigmoid", "silu", "elu", "leaky_relu", "dropout", "layer_norm", "rms_norm", "add",
@@ -45,15 +46,14 @@ def look(trace: Trace) -> Iterator[Finding]:
     """Look at the rows of inputs and targets of sequence models."""
     rows = _rows(trace)
     for calls in by_line(call for call in trace.losses() if call.name in LOSSES and call.op.grad):
-        copied = [_copied(trace, call, rows) for call in calls]
-        first = copied[0]
-        if first is not None and None not in copied and len(calls) >= 3:
-            op, shape = first
+        copied = [one for one in (_copied(trace, call, rows) for call in calls) if one is not None]
+        if len(copied) >= max(3, MOST * len(calls)):
+            op, shape = copied[0]
             yield found(
                 RULE,
                 calls[0].op.site,
                 "the targets are the inputs, position by position",
-                f"in {len(calls)} of {len(calls)} calls the targets of shape {shape} have the same rows, bit for bit, "
+                f"in {len(copied)} of {len(calls)} calls the targets of shape {shape} have the same rows, bit for bit, "
                 f"as the input of {op.name} on line {op.site.line}, which reaches every output at its own position",
                 "copying solves the task, and nothing is learned of what comes next",
                 "shift the targets by one step against the inputs",
