@@ -8,7 +8,7 @@ from statistics import median
 from typing import NamedTuple
 
 from truestep.check.changes import SchedulerMade, SchedulerStep, Step
-from truestep.check.events import Mode, Op, Shuffled
+from truestep.check.events import Mode, Op, Printed, Shuffled
 from truestep.check.trace import Trace
 
 PARTS = ("SequentialLR", "ChainedScheduler")
@@ -59,11 +59,13 @@ def epoch(trace: Trace) -> float:
     """Updates in an epoch: between the starts of passes over data, or what else comes once an epoch; 0 if unknown."""
     starts = [one.start.update for one in trace.passes() if one.batches and one.batches[-1].update > one.start.update]
     marks: dict[tuple[str, int], list[int]] = defaultdict(list)
-    for event in trace.of(Op, Shuffled, Mode):
-        told = event.name == "randperm" if isinstance(event, Op) else isinstance(event, Shuffled) or event.training
-        if told:
+    printed: dict[tuple[str, int], list[int]] = defaultdict(list)
+    for event in trace.of(Op, Shuffled, Mode, Printed):
+        if isinstance(event, Printed):
+            printed[event.site.place].append(event.update)
+        elif event.name == "randperm" if isinstance(event, Op) else isinstance(event, Shuffled) or event.training:
             marks[event.site.place].append(event.update)
-    for places in (starts, *marks.values()):
+    for places in (starts, *marks.values(), *printed.values()):
         gaps = [after - before for before, after in pairwise(places) if after > before]
         if gaps and median(gaps) > 1:
             return float(median(gaps))

@@ -9,17 +9,21 @@ from statistics import median
 from typing import NamedTuple
 
 from truestep.check.changes import Backward, OptimizerMade, Step
+from truestep.check.events import Forward
 from truestep.check.trace import Trace, Update
 
 LARGE = 0.2
 """An update that changes the weights by more of their norm than this."""
+GROWN = 0.3
+MANY = 4
 
 
 class Stride(NamedTuple):
-    """One update seen closely: the loss before it, the change and the gradient over the norm of the weights."""
+    """One update seen closely: the loss before it, the norm of the weights, and the change and the gradient over it."""
 
     update: Update
     loss: float
+    norm: float
     ratio: float
     steep: float
 
@@ -31,6 +35,7 @@ class Pace(NamedTuple):
     kind: str
     strides: tuple[Stride, ...]
     passes: tuple[Backward, ...]
+    rows: float
 
     @property
     def losses(self) -> list[float]:
@@ -48,11 +53,18 @@ def paces(trace: Trace) -> list[Pace]:
             continue
         kinds[step.optimizer] = step.kind
         strides[step.optimizer].append(_stride(update, step))
+    rows = _rows(trace)
     found = [
-        Pace(made.get(number), kinds[number], tuple(told), tuple(each.update.backwards[0] for each in told))
+        Pace(made.get(number), kinds[number], tuple(told), tuple(each.update.backwards[0] for each in told), rows)
         for number, told in strides.items()
     ]
-    return found or _by_hand(trace)
+    return found or _by_hand(trace, rows)
+
+
+def _rows(trace: Trace) -> float:
+    """How many samples the model is trained on at once, in the median; many where that was not seen."""
+    given = [event.inputs[0].shape for event in trace.of(Forward) if event.grad and not event.depth and event.inputs]
+    return median([shape[0] for shape in given if shape] or [MANY])
 
 
 def _stride(update: Update, step: Step) -> Stride:
@@ -60,10 +72,11 @@ def _stride(update: Update, step: Step) -> Stride:
     change = math.sqrt(sum(one.change**2 for one in step.moved))
     slope = math.sqrt(sum(one.grad.norm**2 for one in step.moved if one.grad is not None))
     loss = sum(_value(each) for each in update.backwards)
-    return Stride(update, loss, change / weights if weights else math.inf, slope / weights if weights else math.inf)
+    over = weights or math.nan
+    return Stride(update, loss, weights, change / over, slope / over)
 
 
-def _by_hand(trace: Trace) -> list[Pace]:
+def _by_hand(trace: Trace, rows: float) -> list[Pace]:
     """Without any optimizer: every pass at one line, its ratio the growth of the weights since the pass before it."""
     lines: dict[tuple[str, int], list[Backward]] = defaultdict(list)
     for event in trace.of(Backward):
@@ -75,9 +88,9 @@ def _by_hand(trace: Trace) -> list[Pace]:
         for event in passes:
             norm = math.sqrt(sum(leaf.weight.norm**2 for leaf in event.leaves if leaf.weight is not None))
             growth = abs(norm - before) / before if before else 0.0
-            told.append(Stride(Update(event, None, (), (event,)), _value(event), growth, norm))
+            told.append(Stride(Update(event, None, (), (event,)), _value(event), norm, growth, math.nan))
             before = norm
-        found.append(Pace(None, "by hand", tuple(told), tuple(passes)))
+        found.append(Pace(None, "by hand", tuple(told), tuple(passes), rows))
     return found
 
 
@@ -93,9 +106,10 @@ def thrown(pace: Pace, spike: float = 2.0, large: float = LARGE, times: int = 3)
     first = strides[0].loss
     if not math.isfinite(first) or first <= 0:
         return ""
-    pairs = [(one, after.loss) for one, after in pairwise(strides)]
+    grown = GROWN * median(one.norm for one in strides[:20])  # weights that began at zero change by much at first
+    pairs = [(one, after.loss) for one, after in pairwise(strides) if not one.norm < grown]
     wild = [(one, after) for one, after in pairs if one.ratio > large and after > spike * first]
-    if len(wild) >= times:
+    if len(wild) >= times and pace.rows >= MANY:  # single samples differ too much to tell a jump
         ratios = sorted(one.ratio for one, _ in wild if math.isfinite(one.ratio)) or [math.inf]
         worst = max((after for _, after in wild if math.isfinite(after)), default=math.inf)
         span = f"{_percent(ratios[0])} to {_percent(ratios[-1])}"
@@ -126,7 +140,7 @@ def _diverged(pace: Pace, first: float) -> str:
     worst = next((place for place, loss in enumerate(losses) if not loss <= 100 * first), None)
     if worst is None or pace.made is not None:
         return ""
-    norms = [stride.steep for stride in pace.strides]
+    norms = [stride.norm for stride in pace.strides]
     grown = max((norm for norm in norms if math.isfinite(norm)), default=0.0) / norms[0] if norms[0] else 0.0
     if grown < 5 or not all(loss > 2 * first or not math.isfinite(loss) for loss in losses[worst:]):
         return ""

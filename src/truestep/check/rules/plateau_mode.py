@@ -30,7 +30,7 @@ from truestep.check.events import Number
 from truestep.check.finding import Finding, Rule
 from truestep.check.looks import Seen
 from truestep.check.rules import found
-from truestep.check.rules._courses import Course, courses
+from truestep.check.rules._courses import courses
 from truestep.check.trace import LOSSES, Trace
 
 RULE = Rule("TS744", "plateau_mode", "a plateau scheduler that looks the wrong way", "error", "schedules")
@@ -57,14 +57,10 @@ def look(trace: Trace) -> Iterator[Finding]:
                 f'the plateau scheduler has mode="{mode}" and is given {what}',
                 f"its {len(metrics)} metrics, {metrics[0]:.4g} to {metrics[-1]:.4g}, are made of "
                 f"{'counts of hits' if kind == 'hits' else 'values of a loss'}; the rate was cut {cuts} times, from "
-                f"{_first(course):.4g} to {course.rates[-1]:.4g}",
+                f"{course.start:.4g} to {course.rates[-1]:.4g}",
                 "the better the model becomes, the sooner its rate is cut",
                 f'set mode="{"max" if mode == "min" else "min"}"',
             )
-
-
-def _first(course: Course) -> float:
-    return course.start
 
 
 def _kind(trace: Trace, steps: list[SchedulerStep]) -> str:
@@ -89,17 +85,17 @@ def _series(trace: Trace, steps: list[SchedulerStep]) -> tuple[Series, dict[tupl
     """The numbers read at each line before each step, and one of each line that was seen closely."""
     series: Series = defaultdict(list)
     samples: dict[tuple[str, int], Number] = {}
-    before = 0
-    for count, step in enumerate(steps):
-        for number in trace.between(before, step.n, Number):
-            if number.value is not None:
-                place = number.site.place
-                groups = series[place]
-                groups += [[] for _ in range(count + 1 - len(groups))]
-                groups[count].append(number.value)
-                if number.close:
-                    samples[place] = number
-        before = step.n
+    places = {step.n: count for count, step in enumerate(steps)}
+    count = 0
+    for event in trace.of(Number, SchedulerStep):
+        if isinstance(event, SchedulerStep):
+            count = places.get(event.n, count - 1) + 1
+        elif event.value is not None and count < len(steps):
+            groups = series[event.site.place]
+            groups += [[] for _ in range(count + 1 - len(groups))]
+            groups[count].append(event.value)
+            if event.close:
+                samples[event.site.place] = event
     return {place: groups for place, groups in series.items() if place in samples}, samples
 
 

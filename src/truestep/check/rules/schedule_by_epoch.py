@@ -29,6 +29,7 @@ Right:
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 from truestep.check.finding import Finding, Rule
@@ -48,7 +49,7 @@ def look(trace: Trace) -> Iterator[Finding]:
     """Look at how much of each schedule took place."""
     for course in courses(trace):
         if len(course.steps) >= 2 and course.between >= 2:
-            evidence = _long(course) or _rising(course)
+            evidence = _long(course) or _rising(course) or _falling(course)
             if evidence:
                 yield found(
                     RULE,
@@ -86,3 +87,23 @@ def _rising(course: Course) -> str:
         f"its full value {base[0]:.4g}: at this pace that takes {needed:.0f} steps, and the run had "
         f"{len(course.updates)} updates"
     )
+
+
+def _falling(course: Course) -> str:
+    """A straight line or a cosine, by a function of the user's, that would come to zero with the run's updates."""
+    rates, start, updates = course.rates, course.start, len(course.updates)
+    if course.made.kind != "LambdaLR" or len(rates) < 4 or start <= 0 or not 0 < rates[-1] < start:
+        return ""
+    steps, last = len(rates), rates[-1] / start
+    shapes = {
+        "line": (steps / (1 - last), lambda part: 1 - part),
+        "cosine": (math.pi * steps / math.acos(2 * last - 1), lambda part: (1 + math.cos(math.pi * part)) / 2),
+    }
+    for name, (length, shape) in shapes.items():
+        fits = all(abs(rate / start - shape((at + 1) / length)) < 1e-3 * (1 - last) for at, rate in enumerate(rates))
+        if fits and abs(length - updates) <= NEAR * updates and steps <= 0.6 * length:
+            return (
+                f"the rate falls along a {name} that comes to zero after {length:.0f} steps, as many as the {updates} "
+                f"updates of the run, and it was stepped {steps} times: it ends at {rates[-1]:.4g}"
+            )
+    return ""

@@ -43,11 +43,11 @@ TAKERS = {  # who applies a sigmoid or a softmax itself -> what must not have be
 
 def look(trace: Trace) -> Iterator[Finding]:
     """Look at what made the input of whatever applies a sigmoid."""
-    lines: dict[tuple[str, int, str], list[tuple[Op, Op | None]]] = defaultdict(list)
+    lines: dict[tuple[str, int, str, int], list[tuple[Op, Op | None]]] = defaultdict(list)
     for op in trace.ops(*TAKERS):
         if op.inputs:
-            lines[(*op.site.place, op.name)].append((op, origin(trace, op.inputs[0], op.n)))
-    for (_, _, name), calls in lines.items():
+            lines[(*op.site.place, op.name, op.module)].append((op, origin(trace, op.inputs[0], op.n)))
+    for (_, _, name, _), calls in lines.items():
         seen = [(op, made) for op, made in calls if made is not None]  # those whose forward was looked at too
         if not seen or not all(_twice(name, op.inputs[0], made) for op, made in seen):
             continue

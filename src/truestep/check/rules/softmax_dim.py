@@ -51,7 +51,7 @@ def look(trace: Trace) -> Iterator[Finding]:
     for calls in lines.values():
         op, dim, how = next((call for call in calls if call[2]), calls[0])
         learned = [each for made, _, each in calls if made.grad and made.inputs[0].needs_grad]
-        if how and sum(map(bool, learned)) >= MOST * len(learned):
+        if how and learned and sum(map(bool, learned)) >= MOST * len(learned):
             yield found(
                 RULE,
                 op.site,
