@@ -58,7 +58,7 @@ def paces(trace: Trace) -> list[Pace]:
         Pace(made.get(number), kinds[number], tuple(told), tuple(each.update.backwards[0] for each in told), rows)
         for number, told in strides.items()
     ]
-    return found or _by_hand(trace, rows)
+    return found if trace.of(Step) else _by_hand(trace, rows)
 
 
 def _rows(trace: Trace) -> float:

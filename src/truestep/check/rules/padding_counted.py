@@ -91,9 +91,10 @@ def _source(trace: Trace, seen: Seen, before: int) -> Op | None:
         op = trace.maker(seen, before)
         if op is None or op.name not in SHAPES or not op.inputs:
             return op
-        if op.name == "__getitem__" and len(op.inputs) > 1:
+        first, *others = op.inputs
+        if op.name == "__getitem__" and others:
             return None
-        seen, before = op.inputs[0], op.n
+        seen, before = first, op.n
     return None
 
 

@@ -102,7 +102,7 @@ def _keeps(op: Op, seen: Seen, shape: tuple[int, ...]) -> bool:
     if op.name in RECURRENT:
         return bool(op.out) and op.out[0].number == seen.number and len(given.shape) == 3
     if op.name == "linear":
-        return len(given.shape) >= 3 or given.shape[0] >= shape[0] * shape[1]
+        return len(given.shape) >= 3 or given.shape[:1] >= (shape[0] * shape[1],)
     if op.name == "conv1d":
         return op.arg(3, "stride", 1) in (1, (1,))
     return True
