@@ -193,6 +193,8 @@ def row_digests(tensor: Tensor) -> tuple[int, ...]:
     held = tensor.detach()
     if held.dim() == 0 or not 0 < held.shape[0] <= ROWS or held.numel() > LARGEST or held.numel() == 0:
         return ()
+    if not plain(held):  # inside jvp or vmap whatever is detached is wrapped anew
+        return ()
     raw = memoryview(_bytes(held))
     size = len(raw) // held.shape[0]
     return tuple(zlib.crc32(raw[at : at + size]) for at in range(0, len(raw), size))
@@ -200,4 +202,6 @@ def row_digests(tensor: Tensor) -> tuple[int, ...]:
 
 def _bytes(held: Tensor) -> Any:
     flat = held.resolve_conj().resolve_neg().cpu().contiguous().flatten()
+    if flat.numel() == 1:  # of one element any stride is contiguous, and view wants 1
+        flat = flat.clone(memory_format=torch.contiguous_format).as_strided((1,), (1,))
     return flat.view(torch.uint8).numpy().data if flat.numel() else b""

@@ -28,7 +28,8 @@ BORING = {
 }  # fmt: skip
 VALUED = LOSSES | {
     "softmax", "log_softmax", "sigmoid", "tanh", "relu", "log", "sqrt", "exp", "div", "pow", "logsigmoid", "eq", "sub",
-    "mean", "sum", "gumbel_softmax",
+    "mean", "sum", "gumbel_softmax", "lt", "le", "gt", "ge", "ne", "norm", "std", "var", "rsqrt", "reciprocal",
+    "log1p", "log2", "log10", "acos", "asin",
 }  # fmt: skip
 """Calls whose inputs and outputs carry `values`."""
 ROWED = {"__getitem__", "index_select", "cat", "stack"}

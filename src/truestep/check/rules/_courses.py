@@ -1,0 +1,72 @@
+"""How schedulers moved beside their optimizers' updates: what rules of schedules ask alike."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from itertools import pairwise
+from statistics import median
+from typing import NamedTuple
+
+from truestep.check.changes import SchedulerMade, SchedulerStep, Step
+from truestep.check.events import Mode, Op, Printed, Shuffled
+from truestep.check.trace import Trace
+
+PARTS = ("SequentialLR", "ChainedScheduler")
+"""Schedulers that step others."""
+
+
+class Course(NamedTuple):
+    """A scheduler, the steps that it was given, and the updates of its optimizer since it was built."""
+
+    made: SchedulerMade
+    steps: tuple[SchedulerStep, ...]
+    updates: tuple[Step, ...]
+
+    @property
+    def between(self) -> float:
+        """Updates between two of its steps, in the median; 0 without two steps."""
+        places = [sum(1 for update in self.updates if update.n < step.n) for step in (self.steps[0], self.steps[-1])]
+        return (places[1] - places[0]) / (len(self.steps) - 1) if len(self.steps) > 1 else 0.0
+
+    @property
+    def rates(self) -> list[float]:
+        """The first group's rate behind each step."""
+        return [step.after[0] for step in self.steps if step.after]
+
+    @property
+    def start(self) -> float:
+        """The first group's rate before the first step."""
+        return self.steps[0].before[0] if self.steps and self.steps[0].before else 0.0
+
+
+def courses(trace: Trace) -> list[Course]:
+    """Every scheduler of the run."""
+    steps: dict[int, list[SchedulerStep]] = defaultdict(list)
+    updates: dict[int, list[Step]] = defaultdict(list)
+    for step in trace.of(SchedulerStep):
+        steps[step.scheduler].append(step)
+    for update in trace.of(Step):
+        if not update.nested:
+            updates[update.optimizer].append(update)
+    found = []
+    for made in trace.of(SchedulerMade):
+        own = tuple(each for each in updates[made.optimizer] if each.n > made.n)
+        found.append(Course(made, tuple(steps[made.scheduler]), own))
+    return found
+
+
+def epoch(trace: Trace) -> float:
+    """Updates in an epoch: between the starts of passes over data, or what else comes once an epoch; 0 if unknown."""
+    starts = [one.start.update for one in trace.passes() if one.batches and one.batches[-1].update > one.start.update]
+    marks: dict[tuple[str, int], list[int]] = defaultdict(list)
+    printed: dict[tuple[str, int], list[int]] = defaultdict(list)
+    for event in trace.of(Op, Shuffled, Mode, Printed):
+        if isinstance(event, Printed):
+            printed[event.site.place].append(event.update)
+        elif event.name == "randperm" if isinstance(event, Op) else isinstance(event, Shuffled) or event.training:
+            marks[event.site.place].append(event.update)
+    for places in (starts, *marks.values(), *printed.values()):
+        gaps = [after - before for before, after in pairwise(places) if after > before]
+        if gaps and median(gaps) > 1:
+            return float(median(gaps))
+    return 0.0

@@ -1,0 +1,161 @@
+"""How far each update carried the weights, and what the loss did: what rules of rates ask alike."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from itertools import pairwise
+from statistics import median
+from typing import NamedTuple
+
+from truestep.check.changes import Backward, OptimizerMade, Step
+from truestep.check.events import Forward
+from truestep.check.trace import Trace, Update
+
+LARGE = 0.2
+"""An update that changes the weights by more of their norm than this."""
+GROWN = 0.3
+MANY = 4
+
+
+class Stride(NamedTuple):
+    """One update seen closely: the loss before it, the norm of the weights, and the change and the gradient over it."""
+
+    update: Update
+    loss: float
+    norm: float
+    ratio: float
+    steep: float
+
+
+class Pace(NamedTuple):
+    """All updates seen closely of one optimizer (None: by hand), with its kind and where its loss is differentiated."""
+
+    made: OptimizerMade | None
+    kind: str
+    strides: tuple[Stride, ...]
+    passes: tuple[Backward, ...]
+    rows: float
+
+    @property
+    def losses(self) -> list[float]:
+        return [stride.loss for stride in self.strides]
+
+
+def paces(trace: Trace) -> list[Pace]:
+    """The updates of each optimizer; those by hand only with the losses and the weights' norms."""
+    made = {event.optimizer: event for event in reversed(trace.of(OptimizerMade)) if not event.added}
+    strides: dict[int, list[Stride]] = defaultdict(list)
+    kinds: dict[int, str] = {}
+    for update in trace.updates():
+        step = update.step
+        if step is None or step.nested or step.closure or not step.moved or not update.backwards:
+            continue
+        kinds[step.optimizer] = step.kind
+        strides[step.optimizer].append(_stride(update, step))
+    rows = _rows(trace)
+    found = [
+        Pace(made.get(number), kinds[number], tuple(told), tuple(each.update.backwards[0] for each in told), rows)
+        for number, told in strides.items()
+    ]
+    return found if trace.of(Step) else _by_hand(trace, rows)
+
+
+def _rows(trace: Trace) -> float:
+    """How many samples the model is trained on at once, in the median; many where that was not seen."""
+    given = [event.inputs[0].shape for event in trace.of(Forward) if event.grad and not event.depth and event.inputs]
+    return median([shape[0] for shape in given if shape] or [MANY])
+
+
+def _stride(update: Update, step: Step) -> Stride:
+    weights = math.sqrt(sum(one.before.norm**2 for one in step.moved if one.before is not None))
+    change = math.sqrt(sum(one.change**2 for one in step.moved))
+    slope = math.sqrt(sum(one.grad.norm**2 for one in step.moved if one.grad is not None))
+    loss = sum(_value(each) for each in update.backwards)
+    over = weights or math.nan
+    return Stride(update, loss, weights, change / over, slope / over)
+
+
+def _by_hand(trace: Trace, rows: float) -> list[Pace]:
+    """Without any optimizer: every pass at one line, its ratio the growth of the weights since the pass before it."""
+    lines: dict[tuple[str, int], list[Backward]] = defaultdict(list)
+    for event in trace.of(Backward):
+        if event.close and not event.nested and event.roots and not event.made:
+            lines[event.site.place].append(event)
+    found = []
+    for passes in lines.values():
+        told, before = [], 0.0
+        for event in passes:
+            norm = math.sqrt(sum(leaf.weight.norm**2 for leaf in event.leaves if leaf.weight is not None))
+            growth = abs(norm - before) / before if before else 0.0
+            told.append(Stride(Update(event, None, (), (event,)), _value(event), norm, growth, math.nan))
+            before = norm
+        found.append(Pace(None, "by hand", tuple(told), tuple(passes), rows))
+    return found
+
+
+def _value(event: Backward) -> float:
+    return sum(root.values.mean if root.values is not None else math.nan for root in event.roots)
+
+
+def thrown(pace: Pace, spike: float = 2.0, large: float = LARGE, times: int = 3) -> str:
+    """Evidence that updates throw the weights about; empty where there is none."""
+    strides = pace.strides
+    if len(strides) < 5 or _searching(pace):
+        return ""
+    first = strides[0].loss
+    if not math.isfinite(first) or first <= 0:
+        return ""
+    grown = GROWN * median(one.norm for one in strides[:20])  # weights that began at zero change by much at first
+    pairs = [(one, after.loss) for one, after in pairwise(strides) if not one.norm < grown]
+    wild = [(one, after) for one, after in pairs if one.ratio > large and after > spike * first]
+    if len(wild) >= times and pace.rows >= MANY:  # single samples differ too much to tell a jump
+        ratios = sorted(one.ratio for one, _ in wild if math.isfinite(one.ratio)) or [math.inf]
+        worst = max((after for _, after in wild if math.isfinite(after)), default=math.inf)
+        span = f"{_percent(ratios[0])} to {_percent(ratios[-1])}"
+        return (
+            f"{len(wild)} updates changed the weights by {span} of their norm, and the loss, {first:.4g} at first, "
+            f"then stood at up to {worst:.4g}"
+        )
+    return _stuck(pace, first) or _diverged(pace, first)
+
+
+def _stuck(pace: Pace, first: float) -> str:
+    strides = pace.strides
+    if len(strides) < 20 or pace.made is None:
+        return ""
+    ratio = median(stride.ratio for stride in strides[5:])
+    late = median(stride.loss for stride in strides[-(len(strides) // 3) :])
+    if ratio > LARGE / 2 and late > 0.95 * first:
+        return (
+            f"in the median an update changes the weights by {_percent(ratio)} of their norm, and the loss went from "
+            f"{first:.4g} to {late:.4g} in {len(strides)} updates"
+        )
+    return ""
+
+
+def _diverged(pace: Pace, first: float) -> str:
+    """A loss that grew a hundred times or overflowed while the weights grew many times, step upon step."""
+    losses = pace.losses
+    worst = next((place for place, loss in enumerate(losses) if not loss <= 100 * first), None)
+    if worst is None or pace.made is not None:
+        return ""
+    norms = [stride.norm for stride in pace.strides]
+    grown = max((norm for norm in norms if math.isfinite(norm)), default=0.0) / norms[0] if norms[0] else 0.0
+    if grown < 5 or not all(loss > 2 * first or not math.isfinite(loss) for loss in losses[worst:]):
+        return ""
+    return (
+        f"the loss went from {first:.4g} to {losses[worst]:.4g} in {worst} updates and stayed above, while the norm of "
+        f"the weights grew {grown:.3g} times"
+    )
+
+
+def _searching(pace: Pace) -> bool:
+    """Whether the rate is raised more and more on purpose, to find where the loss breaks."""
+    rates = [stride.update.step.rates[0] for stride in pace.strides if stride.update.step is not None]
+    rising = sum(after > before for before, after in pairwise(rates))
+    return len(rates) > 1 and rates[0] > 0 and max(rates) > 10 * rates[0] and rising > 0.6 * len(rates)
+
+
+def _percent(ratio: float) -> str:
+    return f"{100 * ratio:.3g} %"

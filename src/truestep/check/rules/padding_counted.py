@@ -1,0 +1,164 @@
+"""Padding is counted in the loss.
+
+What: sequences of different lengths were padded, and the loss takes the padded positions for targets like any other; or
+the padded errors are set to zero, and the mean still divides by all positions.
+
+Why: a part of the loss is about nothing. The model is rewarded for predicting padding, the reported loss is too small,
+and the weight of a sequence depends on its neighbours in the batch.
+
+Evidence: the lengths that were padded and the value that they were padded with, against the loss's `ignore_index`; or
+the share of positions that a mask of lengths or tokens leaves, against the number that the mean divides by.
+
+False alarms: a loss that is kept by position and masked afterwards, picked with the mask, weighted by class or packed
+counts no padding.
+
+Mend: `ignore_index=PAD`, or `(loss * mask).sum() / mask.sum()`.
+
+Wrong:
+    loss = F.cross_entropy(logits.transpose(1, 2), padded)
+
+Right:
+    loss = F.cross_entropy(logits.transpose(1, 2), padded, ignore_index=PAD)
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from math import prod
+
+from truestep.check.events import Op
+from truestep.check.finding import Finding, Rule
+from truestep.check.looks import Seen
+from truestep.check.rules import found
+from truestep.check.rules._chains import SHAPES, root
+from truestep.check.site import Site
+from truestep.check.trace import LossCall, Trace
+
+RULE = Rule("TS346", "padding_counted", "padding counted in the loss", "error", "losses")
+CLASSES = ("cross_entropy", "nll_loss")
+LOSSES = (*CLASSES, "mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss")
+COMPARED = {"lt", "le", "gt", "ge", "ne"}
+WHY = "a part of the loss is about padding, and the weight of a sequence depends on its neighbours in the batch"
+
+
+def look(trace: Trace) -> Iterator[Finding]:
+    """Look for padded positions among what losses average."""
+    lines: dict[tuple[str, int], list[tuple[Site, str, str]]] = defaultdict(list)
+    for call in trace.losses():
+        if call.name in LOSSES and call.op.grad and call.prediction.needs_grad and call.reduction != "none":
+            evidence = _padded(trace, call) or _tokens(trace, call) or _zeroed(trace, call)
+            if evidence:
+                lines[call.op.site.place].append((call.op.site, *evidence))
+    for op in trace.ops("mean", "sum"):
+        evidence = _masked(trace, op) if op.grad and op.out and not op.out[0].shape else ""
+        if evidence:
+            mend = "divide by the number of positions that are left: (loss * mask).sum() / mask.sum()"
+            lines[op.site.place].append((op.site, evidence, mend))
+    for calls in lines.values():
+        site, evidence, mend = calls[0]
+        yield found(
+            RULE,
+            site,
+            "padded positions count in the loss",
+            f"in {len(calls)} calls; in the first, {evidence}",
+            WHY,
+            mend,
+        )
+
+
+def _padded(trace: Trace, call: LossCall) -> tuple[str, str] | None:
+    """Targets that `pad_sequence` made of sequences of different lengths, with a value that is not ignored."""
+    op = _source(trace, call.target, call.op.n)
+    if op is None or op.name != "pad_sequence" or not op.inputs or call.op.words.get("weight") is not None:
+        return None
+    value, lengths = op.arg(2, "padding_value", 0.0), [each.shape[0] for each in op.inputs if each.shape]
+    whole, held = max(lengths) * len(lengths), sum(lengths)
+    ignored = call.op.words.get("ignore_index", -100)
+    if held == whole or (call.name in CLASSES and value == ignored) or _masks(trace, call.prediction, call.op.n):
+        return None
+    told = (
+        f"{whole - held} of {whole} target positions were padded with {value:g} ({min(lengths)} to {max(lengths)} long)"
+    )
+    if call.name in CLASSES:
+        return f"{told}, and {call.name} ignores {ignored}", f"pass ignore_index={value:g}"
+    return f"{told}, and {call.name} averages all of them", "average over the positions that are no padding"
+
+
+def _source(trace: Trace, seen: Seen, before: int) -> Op | None:
+    """What made a tensor, behind other shapes of it and plain slices; None where positions were picked."""
+    for _ in range(20):
+        op = trace.maker(seen, before)
+        if op is None or op.name not in SHAPES or not op.inputs:
+            return op
+        first, *others = op.inputs
+        if op.name == "__getitem__" and others:
+            return None
+        seen, before = first, op.n
+    return None
+
+
+def _tokens(trace: Trace, call: LossCall) -> tuple[str, str] | None:
+    """Tokens of a vocabulary whose embedding has a padding index, which is among the targets and not ignored."""
+    values, ignored = call.target.values, call.op.words.get("ignore_index", -100)
+    if call.name not in CLASSES or values is None or call.op.words.get("weight") is not None:
+        return None
+    if len(root(trace, call.target, call.op.n).shape) < 2 or len(call.prediction.shape) < 2:
+        return None
+    for number, facts in trace.modules.items():
+        pad, size = facts.settings.get("padding_idx"), facts.settings.get("num_embeddings")
+        same = facts.kind == "Embedding" and pad is not None and size == call.prediction.shape[1]
+        if same and pad != ignored and pad in (values.low, values.high):
+            told = f"the targets hold {pad}, the padding index of {trace.name(number)}"
+            return f"{told}, and {call.name} ignores {ignored}", f"pass ignore_index={pad}"
+    return None
+
+
+def _masks(trace: Trace, seen: Seen, before: int) -> Op | None:
+    """The comparison behind a mask by which a tensor was multiplied."""
+    op = trace.maker(seen, before)
+    if op is None or op.name not in ("mul", "masked_fill") or len(op.inputs) < 2:
+        return None
+    for one, other in (op.inputs[:2], op.inputs[1::-1]):
+        made = trace.maker(root(trace, one, op.n), op.n)
+        if made is not None and not one.needs_grad and other.needs_grad and _lengths(made):
+            return made
+    return None
+
+
+def _lengths(made: Op) -> bool:
+    """Whether a mask compares whole numbers (lengths with places, or tokens with one) and leaves a part out."""
+    values = made.out[0].values if made.out else None
+    whole = all(each.dtype.startswith(("int", "uint")) for each in made.inputs)
+    return (
+        made.name in COMPARED and whole and len(made.out[0].shape) >= 2 and values is not None and 0 < values.mean < 1
+    )
+
+
+def _zeroed(trace: Trace, call: LossCall) -> tuple[str, str] | None:
+    """A loss whose prediction was set to zero where there is padding."""
+    made = _masks(trace, call.prediction, call.op.n)
+    if made is None or call.name in CLASSES or call.reduction != "mean":
+        return None
+    return _share(made, prod(call.prediction.shape)), "keep the loss by position and divide by the sum of the mask"
+
+
+def _masked(trace: Trace, op: Op) -> str:
+    """A mean, or a sum over a plain number, of errors that a mask has set to zero."""
+    if not op.inputs or not op.inputs[0].needs_grad:
+        return ""
+    made, size = _masks(trace, op.inputs[0], op.n), prod(op.inputs[0].shape)
+    if made is None:
+        return ""
+    if op.name == "sum":
+        users = [user for out in op.out for user in trace.users(out, op.n)]
+        if not any(user.name == "div" and user.args[1:] == (size,) for user in users):
+            return ""
+    return _share(made, size)
+
+
+def _share(made: Op, size: int) -> str:
+    values = made.out[0].values
+    left = values.mean if values is not None else 1.0
+    told = f"the mask of line {made.site.line} leaves {100 * left:.3g} % of the positions"
+    return f"{told}, and the loss divides by all {size}"

@@ -1,0 +1,68 @@
+"""The rate is far too small: the weights do not move.
+
+What: all updates of the run together change the weights by less than a thousandth of their norm, at gradients that are
+not small, and the loss stays where it was.
+
+Why: nothing is learned, however long the training.
+
+Evidence: the change of the weights over their norm in every update that was looked at, the gradients, and the loss.
+
+False alarms: a warm-up begins with a small rate, and a converged model has small gradients or a loss that has fallen.
+Neither is a finding.
+
+Mend: a rate with which an update changes the weights by about a thousandth of their norm.
+
+Wrong:
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-8)
+
+Right:
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from statistics import fmean
+
+from truestep.check.changes import Step
+from truestep.check.finding import Finding, Rule
+from truestep.check.rules import found
+from truestep.check.rules._pace import Pace, paces
+from truestep.check.trace import Trace
+
+RULE = Rule("TS746", "rate_too_small", "a rate far too small", "error", "schedules")
+FEW = 20
+WHOLE = 1e-3
+EACH = 1e-5
+STEEP = 1e-3
+
+
+def look(trace: Trace) -> Iterator[Finding]:
+    """Look at how far all updates together carry the weights."""
+    for pace in paces(trace):
+        if pace.made is None or len(pace.strides) < FEW:
+            continue
+        number = pace.made.optimizer
+        count = sum(step.optimizer == number and not step.nested for step in trace.of(Step))
+        most = max(stride.ratio for stride in pace.strides)
+        slope = fmean(stride.steep for stride in pace.strides)
+        losses = pace.losses
+        third = len(losses) // 3
+        fallen = fmean(losses[-third:]) < 0.95 * fmean(losses[:third])
+        if 0 < most < EACH and most * count < WHOLE and slope > STEEP and not fallen and not _warming(pace):
+            rate = pace.strides[0].update.step
+            yield found(
+                RULE,
+                pace.made.site,
+                f"the rate {rate.rates[0] if rate else 0:g} is far too small: the weights do not move",
+                f"{count} updates change the weights by at most {100 * most * count:.2g} % of their norm, while the "
+                f"gradients come to {100 * slope:.3g} % of it; the loss went from {fmean(losses[:third]):.4g} to "
+                f"{fmean(losses[-third:]):.4g}",
+                "nothing is learned at this rate, however long the training",
+                "raise the rate until an update changes the weights by about a thousandth of their norm",
+            )
+
+
+def _warming(pace: Pace) -> bool:
+    rates = [stride.update.step.rates[0] for stride in pace.strides if stride.update.step is not None]
+    return rates[-1] > 2 * rates[0]

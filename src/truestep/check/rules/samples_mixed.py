@@ -1,0 +1,204 @@
+"""Samples of a batch are mixed up with one another.
+
+What: a `view` or `reshape` cuts across the samples where a transpose was meant; a recurrent layer or attention takes
+the samples of the batch for the steps of a sequence; or predictions are lined up with the targets of other samples.
+
+Why: what the model says of one sample is made of pieces of others. The shapes fit, so nothing fails, and the training
+learns what can be learned in spite of it.
+
+Evidence: the sample that each element belongs to, followed through the recorded calls from the batch to the call that
+mixes them, by their shapes and arguments.
+
+False alarms: calls whose effect on samples is not known end the search. Groups of samples that are made on purpose
+(contrastive pairs, shots of a class, windows, heads) keep each row within one sample, or give no dimension the size of
+the batch.
+
+Mend: `transpose` or `permute` before `reshape`; `torch.stack(outs, dim=1)`; `batch_first=True`.
+
+Wrong:
+    out, _ = self.lstm(x.transpose(0, 1))           # (time, batch, hidden)
+    return self.fc(out.reshape(batch, -1))
+
+Right:
+    out, _ = self.lstm(x.transpose(0, 1))
+    return self.fc(out.transpose(0, 1).reshape(batch, -1))
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from torch import Tensor
+
+from truestep.check.events import Batch, Op
+from truestep.check.finding import Finding, Rule
+from truestep.check.looks import Seen
+from truestep.check.rules import found
+from truestep.check.rules._chains import SOUND, root
+from truestep.check.rules._samples import RECURRENT, alone, batch_axis, follow, rows_of
+from truestep.check.trace import LOSSES, Trace
+
+RULE = Rule("TS348", "samples_mixed", "samples of a batch mixed up", "error", "losses")
+CUTS = {"view", "reshape", "flatten", "unflatten", "view_as", "reshape_as"}
+PAIRED = ("cross_entropy", "nll_loss", "mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss")
+ATTENTION = "multi_head_attention_forward"
+PASSES, CALLS = 4, 4000
+WHY = "what the model says of one sample is made of pieces of others"
+
+
+def look(trace: Trace) -> Iterator[Finding]:
+    """Follow the samples of the first few training passes through the calls."""
+    state, held = _State(trace), {number for facts in trace.modules.values() for number in facts.buffers.values()}
+    passes, size, upto = 0, 0, 0
+    losses = [op for op in trace.ops(*LOSSES, "sub") if _loss(op)]
+    told: set[tuple[str, int]] = set()
+    for calls, op in enumerate(trace.of(Op)):
+        if passes >= PASSES or calls >= CALLS:
+            return
+        if op.n > upto:
+            after = next((each for each in losses if each.n >= op.n), None)
+            if after is None:
+                return
+            upto, size, passes = after.n, _size(trace, after), passes + 1
+            state.known.clear()
+        finding = state.see(op, size, held) if size > 1 and op.grad else None
+        if finding is not None and op.site.place not in told:
+            told.add(op.site.place)
+            yield finding
+
+
+def _loss(op: Op) -> bool:
+    """A call that compares a prediction with a target of the same number of rows."""
+    if len(op.inputs) < 2 or not op.grad:
+        return False
+    one, other = op.inputs[:2]
+    plain = op.name != "sub" or (one.shape == other.shape and one.needs_grad != other.needs_grad)
+    return plain and (one.needs_grad or other.needs_grad) and bool(one.shape) and bool(other.shape)
+
+
+def _target(op: Op) -> Seen:
+    one, other = op.inputs[:2]
+    return other if one.needs_grad else one
+
+
+def _size(trace: Trace, op: Op) -> int:
+    """The number of samples: the length of the targets, as they were before they were flattened."""
+    shape = root(trace, _target(op), op.n, SOUND).shape
+    return shape[0] if shape else 0
+
+
+class _State:
+    """The labels of the pass under way."""
+
+    def __init__(self, trace: Trace) -> None:
+        self.trace, self.known = trace, dict[int, Tensor]()
+        self._drawn = _drawn(trace)
+
+    def see(self, op: Op, size: int, held: set[int]) -> Finding | None:
+        """Follow one call; a finding where it mixes samples."""
+        for each in op.inputs:
+            fresh = each.number not in self.known and not each.needs_grad and each.storage not in held
+            if fresh and len(each.shape) > 1 and each.shape[0] == size and each.shape.count(size) == 1:
+                labels = rows_of(each.shape)
+                if labels is not None:
+                    self.known[each.number] = labels
+        first = self.known.get(op.inputs[0].number) if op.inputs else None
+        finding = self._paired(op) or (self._sequence(op, first, size) if first is not None else None)
+        for out, labels in zip(op.out, follow(op, self.known), strict=True):
+            self.known.pop(out.number, None)
+            if labels is not None:
+                if finding is None and op.name in CUTS and first is not None and alone(first):
+                    finding = self._cut(op, labels, size)
+                if alone(labels):
+                    self.known[out.number] = labels
+        return finding
+
+    def _cut(self, op: Op, labels: Tensor, size: int) -> Finding | None:
+        """A view in which no dimension tells the samples apart, though one has their number."""
+        given, out = op.inputs[0].shape, op.out[0].shape
+        if alone(labels) or given.count(size) > 1 or out.count(size) != 1 or size not in out[:2]:
+            return None
+        place = out.index(size)
+        row = labels.select(place, 0).unique()
+        return found(
+            RULE,
+            op.site,
+            f"{op.name} from {given} to {out} mixes the {size} samples of the batch",
+            f"the samples lie along dimension {alone(self.known[op.inputs[0].number])[0]} of the input; entry 0 along "
+            f"dimension {place} of the result, which has their number, holds pieces of {len(row)} samples "
+            f"({', '.join(str(int(each)) for each in row[:6])}{', ...' if len(row) > 6 else ''})",
+            WHY,
+            "bring the samples to the front with transpose or permute first, and then reshape",
+        )
+
+    def _sequence(self, op: Op, labels: Tensor, size: int) -> Finding | None:
+        """A layer that reads along the samples as if they were steps of one sequence."""
+        if op.name not in RECURRENT and op.name != ATTENTION:
+            return None
+        shape = op.inputs[0].shape
+        axis = batch_axis(op) if op.name in RECURRENT else 1
+        if len(shape) != 3 or shape[axis] < 2 or shape[1 - axis] != size or alone(labels) != [1 - axis]:
+            return None
+        if not self._sure(op, size):
+            return None
+        return found(
+            RULE,
+            op.site,
+            f"{op.name} takes the {size} samples of the batch for the steps of a sequence",
+            f"its input has the shape {shape}; the samples lie along dimension {1 - axis}, which it reads as time, and "
+            f"dimension {axis} as samples",
+            WHY,
+            "build the layer with batch_first=True, or hand over x.transpose(0, 1)",
+        )
+
+    def _sure(self, op: Op, size: int) -> bool:
+        """Whether these are samples beyond doubt: drawn by index, or with one target each."""
+        after = next(each for each in self.trace.ops(*LOSSES, "sub") if each.n > op.n and _loss(each))
+        target = root(self.trace, _target(after), after.n, SOUND)
+        if target.shape in ((size,), (size, 1)):
+            return True
+        base = root(self.trace, op.inputs[0], op.n, SOUND | {"embedding", "linear", "add", "layer_norm"})
+        made = self.trace.maker(base, op.n)
+        picked = made is not None and made.name == "__getitem__" and len(made.inputs) == 2
+        return base.number in self._drawn or (picked and made is not None and made.inputs[1].shape == (size,))
+
+    def _paired(self, op: Op) -> Finding | None:
+        """Predictions beside the targets of other samples."""
+        if op.name not in PAIRED or len(op.inputs) < 2:
+            return None
+        one, other = (self.known.get(each.number) for each in op.inputs[:2])
+        if one is None or other is None or one.shape[0] != other.shape[0]:
+            return None
+        if 0 not in alone(one) or 0 not in alone(other):
+            return None
+        rows = [each.flatten(1)[:, 0] if each.dim() > 1 else each for each in (one, other)]
+        wrong = rows[0] != rows[1]
+        if not bool(wrong.any()):
+            return None
+        place = int(wrong.nonzero()[0])
+        return found(
+            RULE,
+            op.site,
+            "predictions are compared with the targets of other samples",
+            f"in {int(wrong.sum())} of {len(wrong)} rows; row {place} of the prediction belongs to sample "
+            f"{int(rows[0][place])} and its target to sample {int(rows[1][place])}",
+            "the model is asked for what it was not shown",
+            "bring both into the same order of dimensions before they are flattened",
+        )
+
+
+def _drawn(trace: Trace) -> set[int]:
+    """The tensors of batches whose dimension 0 has as many entries as indices were drawn, in every batch."""
+    batches = [batch for batch in trace.of(Batch) if batch.index is not None]
+    unlike = {
+        (batch.loader, place)
+        for batch in batches
+        for place, seen in enumerate(batch.tensors)
+        if not seen.shape or seen.shape[0] != len(batch.index or ())
+    }
+    return {
+        seen.number
+        for batch in batches
+        for place, seen in enumerate(batch.tensors)
+        if (batch.loader, place) not in unlike
+    }

@@ -1,0 +1,99 @@
+"""A schedule that counts epochs is stepped for every batch.
+
+What: `scheduler.step()` stands in the loop over batches, and the schedule's lengths were meant in epochs; or it is
+stepped several times for each update.
+
+Why: a decay is over after the first epoch and the rest of the training has no rate to speak of; a cosine swings up and
+down instead of falling once.
+
+Evidence: the scheduler's steps against the optimizer's updates, and the rates that came of it.
+
+False alarms: schedules that are counted in updates are stepped for each, but keep their rate for most of the run and
+are at their end when the run is. Cosines with restarts, and one whose period is longer than an epoch, swing on
+purpose.
+
+Mend: move `scheduler.step()` out of the loop over batches, or count the lengths in batches.
+
+Wrong:
+    scheduler = StepLR(optimizer, step_size=5)
+    for epoch in range(epochs):
+        for x, y in loader:
+            update(x, y)
+            scheduler.step()
+
+Right:
+    scheduler = StepLR(optimizer, step_size=5)
+    for epoch in range(epochs):
+        for x, y in loader:
+            update(x, y)
+        scheduler.step()
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import pairwise
+
+from truestep.check.finding import Finding, Rule
+from truestep.check.rules import found
+from truestep.check.rules._courses import Course, courses, epoch
+from truestep.check.trace import Trace
+
+RULE = Rule("TS742", "schedule_by_batch", "a schedule of epochs stepped by batches", "error", "schedules")
+FEW = 20
+NOTHING = 1e-3
+
+
+def look(trace: Trace) -> Iterator[Finding]:
+    """Look at what became of the rate where the scheduler moves with every update."""
+    size = epoch(trace)
+    for course in courses(trace):
+        if len(course.updates) >= FEW and len(course.steps) >= FEW and course.between <= 1.25:
+            evidence = _several(course) or _swings(course, size) or _spent(course, size)
+            if evidence:
+                yield found(
+                    RULE,
+                    course.steps[0].site,
+                    f"{course.made.kind} is stepped for every batch",
+                    f"{len(course.steps)} steps of the scheduler in {len(course.updates)} updates; {evidence}",
+                    "lengths that were meant in epochs pass in as many batches",
+                    "step the scheduler once an epoch, or count its lengths in batches",
+                )
+
+
+def _several(course: Course) -> str:
+    if 0 < course.between < 0.6:
+        return f"it moves {1 / course.between:.3g} times for each update"
+    return ""
+
+
+def _swings(course: Course, size: float) -> str:
+    """A cosine without restarts that came up again, its period shorter than an epoch or as long as there are epochs."""
+    period = course.made.settings.get("T_max")
+    if course.made.kind != "CosineAnnealingLR" or not isinstance(period, int | float) or period < 1 or not size:
+        return ""
+    epochs = len(course.updates) / size
+    short = period < size or period <= round(epochs) + 1
+    rates = course.rates
+    risen = sum(after > before for before, after in pairwise(rates))
+    if short and len(rates) > 1.5 * period and risen > period / 4:
+        return (
+            f"its T_max is {period:g}, an epoch has {size:g} updates and the run {epochs:.3g} epochs: "
+            f"the rate rose again at {risen} steps"
+        )
+    return ""
+
+
+def _spent(course: Course, size: float) -> str:
+    """A rate that was gone early and never came back."""
+    rates, start = course.rates, course.start
+    if start <= 0 or course.made.kind in ("OneCycleLR", "CyclicLR"):
+        return ""
+    half = len(rates) // 2
+    spent = next((place for place, rate in enumerate(rates) if max(rates[place:]) <= NOTHING * start), len(rates))
+    first = int(size)
+    early = 0 < first < half and max(rates[first:]) <= 10.01 * NOTHING * start
+    if spent <= half or early:
+        place = min(spent, first) if early else spent
+        return f"the rate fell from {start:.4g} to {rates[place]:.3g} in {place + 1} steps and stayed below"
+    return ""

@@ -1,0 +1,59 @@
+"""A scheduler is built and never stepped.
+
+What: the optimizer makes its updates, and its scheduler is never asked to move.
+
+Why: the rate stays where it started: the decay or the warm-up that was chosen does not take place.
+
+Evidence: the count of the scheduler's steps against that of its optimizer's updates, and the one rate of all updates.
+
+False alarms: schedulers that are parts of a `SequentialLR` or `ChainedScheduler` are stepped by it; a run that stops
+within its first epoch may not have come to the step. Neither is a finding, nor is a rate that moves by other hands.
+
+Mend: `scheduler.step()` at the end of each epoch (or after each update, for schedules counted in updates).
+
+Wrong:
+    scheduler = StepLR(optimizer, 10)
+    for epoch in range(epochs):
+        train(model, optimizer)
+
+Right:
+    scheduler = StepLR(optimizer, 10)
+    for epoch in range(epochs):
+        train(model, optimizer)
+        scheduler.step()
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from truestep.check.events import LoaderEnd, Names
+from truestep.check.finding import Finding, Rule
+from truestep.check.rules import found
+from truestep.check.rules._courses import PARTS, courses
+from truestep.check.trace import Trace
+
+RULE = Rule("TS740", "schedule_never", "a scheduler that is never stepped", "error", "schedules")
+FEW = 5
+
+
+def look(trace: Trace) -> Iterator[Finding]:
+    """Look for schedulers without a step."""
+    known = courses(trace)
+    moved = {course.made.optimizer for course in known if course.steps or course.made.kind in PARTS}
+    ended = any(names.when == "end" for names in trace.of(Names))
+    for course in known:
+        made, updates = course.made, course.updates
+        rates = {update.rates for update in updates}
+        passes = {end.run for end in trace.of(LoaderEnd) if updates and end.n > updates[0].n}
+        over = ended or len(passes) > 1
+        if not course.steps and made.optimizer not in moved and len(updates) >= FEW and len(rates) == 1 and over:
+            rate = next(iter(rates))[0]
+            yield found(
+                RULE,
+                made.site,
+                f"{made.kind} is built and never stepped",
+                f"0 steps of the scheduler in {len(updates)} updates of its optimizer, all at the rate {rate:.4g}",
+                "the rate stays where it started, and the schedule that was chosen does not take place",
+                "call scheduler.step() at the end of each epoch, or after each update if it counts updates",
+            )

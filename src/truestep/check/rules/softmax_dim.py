@@ -1,0 +1,152 @@
+"""Softmax over the wrong dimension.
+
+What: probabilities that a loss, a pick or a sum reads along the classes were made to add up over the samples instead;
+or the weights of a self-attention add up over the queries, and are summed over the keys.
+
+Why: the samples of a batch compete with one another. The loss can be made small without any sample being right, and
+what a model says of one sample depends on its neighbours.
+
+Evidence: the dimension that softmax was given, its shape, and the dimension along which the result is then read.
+
+False alarms: a softmax over the samples that is also read along them (attention over instances, a contrastive loss of
+both directions, assignments to slots) is no finding, nor are weights that are divided by their sum again.
+
+Mend: `dim=-1` (or 1 for (N, C) scores).
+
+Wrong:
+    loss = F.nll_loss(F.log_softmax(scores, dim=0), y)
+
+Right:
+    loss = F.nll_loss(F.log_softmax(scores, dim=1), y)
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+
+from truestep.check.events import Op
+from truestep.check.finding import Finding, Rule
+from truestep.check.looks import Seen
+from truestep.check.rules import found
+from truestep.check.rules._chains import origin
+from truestep.check.trace import Trace
+
+RULE = Rule("TS345", "softmax_dim", "softmax over the wrong dimension", "error", "losses")
+MOST = 0.9
+KINDS = ("softmax", "log_softmax", "gumbel_softmax")
+SAME = {"dropout", "log", "clamp", "clamp_min", "float", "to", "contiguous", "clone", "add", "neg"}
+"""Calls behind a softmax that keep its shape and its meaning (with one tensor among their inputs)."""
+PRODUCTS = {"matmul", "bmm", "einsum", "baddbmm"}
+SCORES = {"matmul", "bmm", "einsum", "baddbmm", "div", "mul", "masked_fill", "masked_fill_", "add", "sub", "where"}
+
+
+def look(trace: Trace) -> Iterator[Finding]:
+    """Look at the dimension of each softmax and at how its result is read."""
+    lines: dict[tuple[str, int], list[tuple[Op, int, str]]] = defaultdict(list)
+    for op in trace.ops(*KINDS):
+        dim = _dim(op)
+        if dim is not None and op.inputs:
+            lines[op.site.place].append((op, dim, _misread(trace, op, dim)))
+    for calls in lines.values():
+        op, dim, how = next((call for call in calls if call[2]), calls[0])
+        learned = [each for made, _, each in calls if made.grad and made.inputs[0].needs_grad]
+        if how and learned and sum(map(bool, learned)) >= MOST * len(learned):
+            yield found(
+                RULE,
+                op.site,
+                f"{op.name} is taken over dimension {dim} of {tuple(op.inputs[0].shape)}, and its result is read along "
+                "another one",
+                f"in {len(calls)} calls its {op.inputs[0].shape[dim]} entries over dimension {dim} add up to 1; {how}",
+                "so the entries that should add up do not, and samples or positions compete with one another",
+                "give softmax the dimension along which its result is read: dim=-1 in most cases",
+            )
+
+
+def _dim(op: Op) -> int | None:
+    """The dimension of a softmax, counted from 0; as torch chooses where none was given."""
+    place = 4 if op.name == "gumbel_softmax" else 1
+    dim = op.arg(place, "dim", -1 if op.name == "gumbel_softmax" else None)
+    count = len(op.inputs[0].shape) if op.inputs else 0
+    if dim is None:
+        dim = 0 if count in (0, 1, 3) else 1
+    return dim % count if isinstance(dim, int) and count > 1 else None
+
+
+def _misread(trace: Trace, op: Op, dim: int) -> str:
+    """How the result is read along another dimension than that of the softmax; empty where it is not."""
+    shape = op.inputs[0].shape
+    if shape[dim] == 1:
+        return _alone(trace, op, dim)
+    for user in _users(trace, op):
+        classes = 1 if len(shape) > 1 else 0
+        loss = user.name == "nll_loss" or (user.name == "kl_div" and len(shape) == 2)
+        if loss and user.inputs[0].shape == shape and dim != classes:
+            return f"{user.name} on line {user.site.line} reads them along dimension {classes}"
+        if op.name == "log_softmax" and dim == 0 and len(shape) == 2 and _weighed(trace, user, shape):
+            return f"{user.name} on line {user.site.line} weighs them, and they are summed over dimension 1"
+        if dim == 0 and len(shape) == 2 and _along(user, shape) == classes:
+            return f"{user.name} on line {user.site.line} reads them along dimension 1"
+        if user.name in PRODUCTS and dim == len(shape) - 2 and _attends(trace, op, user):
+            return f"{user.name} on line {user.site.line} sums them over the last dimension, the keys"
+    return ""
+
+
+def _weighed(trace: Trace, user: Op, shape: tuple[int, ...]) -> bool:
+    """Whether a product with targets is summed over the classes, as in a cross entropy by hand."""
+    if user.name != "mul" or len(user.inputs) != 2 or user.inputs[0].shape != user.inputs[1].shape:
+        return False
+    sums = [
+        later for out in user.out if out.shape == shape for later in trace.users(out, user.n) if later.name == "sum"
+    ]
+    return any(later.arg(1, "dim") in (1, -1, (1,), (-1,)) for later in sums)
+
+
+def _alone(trace: Trace, op: Op, dim: int) -> str:
+    """A softmax over a single entry is always 1: where a loss reads it, nothing can be learned."""
+    losses = [user for user in _users(trace, op) if user.name.endswith("_loss") or "cross_entropy" in user.name]
+    if losses and op.inputs[0].needs_grad and len(op.inputs[0].shape) == 2 and dim == 1:
+        return f"it is 1 for a single entry, whatever the model says, and {losses[0].name} reads it"
+    return ""
+
+
+def _users(trace: Trace, op: Op, most: int = 12) -> Iterator[Op]:
+    """The calls that read a softmax, behind those that keep it as it is."""
+    waiting: list[tuple[Seen, int]] = [(each, op.n) for each in op.out]
+    for _ in range(most):
+        if not waiting:
+            return
+        seen, after = waiting.pop(0)
+        for user in trace.users(seen, after):
+            yield user
+            if user.name in SAME and len(user.inputs) == 1:
+                waiting += [(each, user.n) for each in user.out if each.shape == seen.shape]
+
+
+def _along(user: Op, shape: tuple[int, ...]) -> int | None:
+    """The dimension along which a call picks one entry of each row."""
+    if user.name in ("gather", "argmax", "max", "topk") and user.inputs and user.inputs[0].shape == shape:
+        dim = user.arg(2 if user.name == "topk" else 1, "dim")
+        return dim % len(shape) if isinstance(dim, int) and not isinstance(dim, bool) else None
+    if user.name == "__getitem__" and len(user.args) > 1 and isinstance(user.args[1], tuple):
+        rows, picks = (*user.args[1], None, None)[:2]
+        whole = isinstance(rows, Seen) and isinstance(picks, Seen) and rows.shape == picks.shape == shape[:1]
+        return 1 if whole else None
+    return None
+
+
+def _attends(trace: Trace, op: Op, user: Op) -> bool:
+    """Whether a square table of scores in a batch weighs the values of a self-attention."""
+    shape = op.inputs[0].shape
+    if len(shape) < 3 or shape[-1] != shape[-2] or shape[-1] < 2 or len(user.inputs) != 2:
+        return False
+    left, right = user.inputs
+    made = origin(trace, op.inputs[0], op.n)
+    if made is None or made.name not in SCORES or left.shape != shape or right.shape[:-2] != shape[:-2]:
+        return False
+    if user.name != "einsum":
+        return right.shape[-2] == shape[-1]
+    equation = str(user.args[0]).replace(" ", "")
+    terms, _, out = equation.partition("->")
+    first = terms.split(",")[0]
+    return len(first) == len(shape) and first[-1] not in out and first[-2] in out

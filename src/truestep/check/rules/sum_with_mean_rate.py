@@ -1,0 +1,73 @@
+"""A loss that is summed over the samples, with a rate that suits their mean.
+
+What: the loss adds up all samples, nothing divides it, and the rate is so large for it that updates throw the weights
+about; for the mean it would be an ordinary one.
+
+Why: the gradient of a sum over N samples is N times that of the mean: the rate is in truth N times what was written.
+
+Evidence: the sum at the root of the backward pass with its number of terms, and the change of the weights over their
+norm with the loss behind it.
+
+False alarms: a sum with a rate divided by N makes ordinary updates. Adam and its kin do not depend on the scale of the
+loss, so they are no finding.
+
+Mend: `reduction="mean"`, or divide the loss or the rate by the number of samples.
+
+Wrong:
+    loss = F.cross_entropy(logits, y, reduction="sum")      # SGD, lr=0.1
+
+Right:
+    loss = F.cross_entropy(logits, y)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from math import prod
+
+from truestep.check.changes import Backward
+from truestep.check.events import Op
+from truestep.check.finding import Finding, Rule
+from truestep.check.rules import found
+from truestep.check.rules._chains import origin
+from truestep.check.rules._pace import paces, thrown
+from truestep.check.trace import LOSSES, Trace
+
+RULE = Rule("TS343", "sum_with_mean_rate", "a sum with a rate meant for a mean", "error", "losses")
+SCALED = ("SGD", "ASGD", "Rprop", "by hand")
+MANY = 8
+
+
+def look(trace: Trace) -> Iterator[Finding]:
+    """Look at losses that are sums, where updates throw the weights about."""
+    for pace in paces(trace):
+        summed = [_sum(trace, event) for event in pace.passes]
+        first = summed[0] if summed else None
+        if first is None or pace.kind not in SCALED or None in summed:
+            continue
+        op, terms = first
+        evidence = thrown(pace, 1.3, 0.2, 2)
+        if evidence and pace.strides[0].ratio / terms < 0.2:
+            yield found(
+                RULE,
+                op.site,
+                f"the loss is a sum over {terms} terms, and the rate is one for their mean",
+                f"{op.name} adds up {terms} terms and nothing divides them; {evidence}",
+                f"its gradient is {terms} times that of the mean, as if the rate were {terms} times as large",
+                "use the mean, or divide the rate by the number of samples",
+            )
+
+
+def _sum(trace: Trace, event: Backward) -> tuple[Op, int] | None:
+    """The sum at the root of a pass, with its number of samples."""
+    if len(event.roots) != 1:
+        return None
+    op = origin(trace, event.roots[0], event.n)
+    if op is None or not op.inputs or not op.inputs[0].shape:
+        return None
+    whole = op.name == "sum" and op.out and not op.out[0].shape and len(op.args) < 2 and "dim" not in op.words
+    if not whole and not (op.name in LOSSES and op.words.get("reduction") == "sum"):
+        return None
+    shape = op.inputs[0].shape
+    terms = shape[0] if op.name in ("cross_entropy", "nll_loss") and len(shape) == 2 else prod(shape)
+    return (op, terms) if terms >= MANY else None

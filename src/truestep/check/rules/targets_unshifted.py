@@ -1,0 +1,108 @@
+"""The targets are the inputs themselves: the model is asked for what it was just given.
+
+What: a sequence model that keeps every position is scored, at every position, against its own input there.
+
+Why: copying solves the task. The loss falls to nothing, and nothing is learned of what comes next.
+
+Evidence: the digests of the rows of inputs and targets, equal in every call; and a way from each input to the output
+of the same position that passes through no bottleneck.
+
+False alarms: an autoencoder that squeezes its input through a vector, and a model that shifts or masks its input
+itself, are no findings; nor are inputs to which noise was added.
+
+Mend: targets that are one step ahead: `x = data[i : i + n]`, `y = data[i + 1 : i + n + 1]`.
+
+Wrong:
+    x, y = data[i : i + n], data[i : i + n]
+
+Right:
+    x, y = data[i : i + n], data[i + 1 : i + n + 1]
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from truestep.check.events import Batch, Forward, Op
+from truestep.check.finding import Finding, Rule
+from truestep.check.looks import Seen
+from truestep.check.rules import found
+from truestep.check.rules._chains import SOUND, by_line, root
+from truestep.check.trace import LossCall, Trace
+
+RULE = Rule("TS347", "targets_unshifted", "targets that are the inputs", "error", "losses")
+LOSSES = ("cross_entropy", "nll_loss", "mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss")
+MOST = 0.9
+RECURRENT = ("lstm", "gru", "rnn_tanh", "rnn_relu")
+PLACED = SOUND | {
+    "relu", "relu_", "tanh", "gelu", "sigmoid", "silu", "elu", "leaky_relu", "dropout", "layer_norm", "rms_norm", "add",
+    "mul", "div", "log_softmax", "embedding", "linear", "conv1d", "pad", "scaled_dot_product_attention",
+    "multi_head_attention_forward", "batch_norm", "group_norm", *RECURRENT,
+}  # fmt: skip
+"""Calls whose output at a position is made, among others, of their input at that position."""
+
+
+def look(trace: Trace) -> Iterator[Finding]:
+    """Look at the rows of inputs and targets of sequence models."""
+    rows = _rows(trace)
+    for calls in by_line(call for call in trace.losses() if call.name in LOSSES and call.op.grad):
+        copied = [one for one in (_copied(trace, call, rows) for call in calls) if one is not None]
+        if len(copied) >= max(3, MOST * len(calls)):
+            op, shape = copied[0]
+            yield found(
+                RULE,
+                calls[0].op.site,
+                "the targets are the inputs, position by position",
+                f"in {len(copied)} of {len(calls)} calls the targets of shape {shape} have the same rows, bit for bit, "
+                f"as the input of {op.name} on line {op.site.line}, which reaches every output at its own position",
+                "copying solves the task, and nothing is learned of what comes next",
+                "shift the targets by one step against the inputs",
+            )
+
+
+def _rows(trace: Trace) -> dict[int, tuple[int, ...]]:
+    """The digests of rows of every tensor of which they were taken."""
+    found: dict[int, tuple[int, ...]] = {}
+    for event in trace.of(Batch, Forward, Op):
+        if isinstance(event, Batch):
+            seen = event.tensors
+        else:
+            seen = event.out if isinstance(event, Op) else (*event.inputs, *event.outputs)
+        found |= {each.number: each.rows for each in seen if each.rows and not each.needs_grad}
+    return found
+
+
+def _copied(trace: Trace, call: LossCall, rows: dict[int, tuple[int, ...]]) -> tuple[Op, tuple[int, ...]] | None:
+    """The call that takes in an input equal to the targets, if it reaches the prediction position by position."""
+    target = root(trace, call.target, call.op.n, SOUND)
+    wanted = rows.get(target.number)
+    if len(target.shape) < 2 or target.shape[1] < 3 or not wanted or len(set(wanted)) < 2:
+        return None
+    waiting: list[tuple[Seen, int]] = [(call.prediction, call.op.n)]
+    known: set[int] = set()
+    while waiting and len(known) < 120:
+        seen, limit = waiting.pop(0)
+        op = trace.maker(seen, limit)
+        if op is None or op.n in known or not _keeps(op, seen, target.shape):
+            continue
+        known.add(op.n)
+        for each in op.inputs[:1] if op.name in RECURRENT else op.inputs:
+            data = root(trace, each, op.n, SOUND)
+            if not each.needs_grad and data.shape == target.shape and rows.get(data.number) == wanted:
+                return op, target.shape
+            waiting.append((each, op.n))
+    return None
+
+
+def _keeps(op: Op, seen: Seen, shape: tuple[int, ...]) -> bool:
+    """Whether a call keeps positions apart: each output position is made of the same input position, too."""
+    if op.name not in PLACED or not op.inputs:
+        return False
+    given = op.inputs[0]
+    if op.name in RECURRENT:
+        return bool(op.out) and op.out[0].number == seen.number and len(given.shape) == 3
+    if op.name == "linear":
+        return len(given.shape) >= 3 or given.shape[:1] >= (shape[0] * shape[1],)
+    if op.name == "conv1d":
+        return op.arg(3, "stride", 1) in (1, (1,))
+    return True
