@@ -39,7 +39,8 @@ def record(path):
 def _record(path):
     seen = Watching(strict=True)
     with seen:
-        seen.ended(running.run(path).names)
+        names = running.run(path).names  # they live until the record is closed, as those of a script do
+        seen.ended(names)
     return seen.trace
 
 
