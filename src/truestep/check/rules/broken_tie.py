@@ -59,9 +59,8 @@ def look(trace: Trace) -> Iterator[Finding]:
                 one.number < other.number and other.number in layers and one.shape == other.shape[::-1]
                 and one.first.mark != other.first.mark and _equal(one.first, other.first)
             )  # fmt: skip
-            ends = last.get(one.number), last.get(other.number)
-            apart = ends[0] is not None and ends[1] is not None and not _equal(*ends)
-            if (copied or turned) and apart:
+            ends = last[one.number], last[other.number]
+            if (copied or turned) and not _equal(*ends):
                 steps = len([step for step in trace.of(Step) if any(m.number == one.number for m in step.moved)])
                 yield found(
                     RULE,

@@ -24,7 +24,7 @@ Right:
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from truestep.check.events import Op
 from truestep.check.finding import Finding, Rule
@@ -65,9 +65,8 @@ def look(trace: Trace) -> Iterator[Finding]:
             )
 
 
-def _sums(trace: Trace, when: object) -> Iterator[Finding]:
+def _sums(trace: Trace, when: Callable[[int], int]) -> Iterator[Finding]:
     """Chains of results that go on over the updates."""
-    assert callable(when)
     life: dict[int, tuple[int, int, int]] = {}  # number -> (updates crossed, made at update, the chain it belongs to)
     chains: dict[int, tuple[int, Op]] = {}
     roots = {root.number for event in trace.backwards() for root in event.roots}
