@@ -33,7 +33,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 
-from truestep.check.changes import Clip
+from truestep.check.changes import Clip, Step
 from truestep.check.events import Batch, Forward
 from truestep.check.finding import Finding, Level, Rule
 from truestep.check.rules import found
@@ -49,7 +49,8 @@ QUOTIENT = re.compile(r"\blr\s*=\s*[^,)]*/")
 def look(trace: Trace) -> Iterator[Finding]:
     """Look at windows of several passes with one step."""
     for optimizer, made in trace.optimizers().items():
-        near = [one for one in windows(trace, optimizer) if one.step is not None and one.step.close and one.passes]
+        near = [one for one in windows(trace, optimizer) if one.step and one.step.close and one.passes]
+        near = [one for one in near if one.step and not one.step.closure]
         whole = [one for one in near if len(one.passes) > 1 and _added(trace, one) and _undivided(trace, one)]
         if len(whole) < OFTEN or 2 * len(whole) < len(near) or QUOTIENT.search(made[0].site.text):
             continue
@@ -93,7 +94,8 @@ def _added(trace: Trace, one: Window) -> bool:
         for call in trace.between(first.n, last.n, Forward)
         if call.depth == 0 and call.grad and call.inputs and call.inputs[0].shape and call.inputs[0].shape[0] > 1
     )
-    batches = {event.loader for event in trace.between(first.n, last.n, Batch)}
+    begin = max((step.n for step in trace.of(Step) if step.n < first.n), default=0)
+    batches = {event.loader for event in trace.between(begin, last.n, Batch)}
     return max(calls.values(), default=0) >= len(one.passes) - 1 and len(batches) <= 1
 
 

@@ -10,7 +10,8 @@ Evidence: over how many updates the sum goes on without a backward pass through 
 their own, made at the same line at different updates, live at the end.
 
 False alarms: losses that are summed and differentiated later (a window, an episode) lie within one update. A history of
-detached tensors carries no graph, and a clone of a parameter hardly any. Neither counts.
+detached tensors carries no graph, a clone of a parameter hardly any, and a list that each epoch begins anew lets go of
+its own. None of these counts.
 
 Mend: `loss.item()` or `loss.detach()` for what is only reported; `torch.no_grad()` around evaluation.
 
@@ -43,6 +44,7 @@ def look(trace: Trace) -> Iterator[Finding]:
     when = moments(trace)
     yield from _sums(trace, when)
     places: dict[tuple[str, int], dict[int, Op]] = defaultdict(dict)
+    total = len(trace.updates())
     depth: dict[int, int] = {}  # calls between a tensor and its leaves
     for op in trace.of(Op):
         below = 1 + max((depth.get(each.number, 0) for each in op.inputs if each.needs_grad), default=0)
@@ -52,7 +54,7 @@ def look(trace: Trace) -> Iterator[Finding]:
                 if each.number in trace.living and below > 1:
                     places[op.site.place].setdefault(when(op.n), op)
     for kept in places.values():
-        if len(kept) >= OFTEN:
+        if len(kept) >= OFTEN and 2 * (max(kept) - min(kept)) >= total:
             op = next(iter(kept.values()))
             yield found(
                 RULE,

@@ -52,9 +52,9 @@ def look(trace: Trace) -> Iterator[Finding]:
     quiet = _quiet(trace)
     hidden: dict[int, list[tuple[int, Op]]] = defaultdict(list)
     for number, op in uses.items():
-        parameters = set(trace.modules[op.within[0]].parameters.values())
-        a_parameter = op.within[1:] or trace.maker(next(e for e in op.inputs if e.number == number), op.n) is None
-        if a_parameter and not quiet & set(op.within[1:]) and parameters & moved:
+        parameters = parameters_of(trace, op.within[0])
+        layer = set(op.within[1:]) - _below(trace, op.within[0])
+        if (layer or _bare(trace, op, number)) and not quiet & set(op.within[1:]) and parameters & moved:
             hidden[op.within[0]].append((number, op))
     for module, hits in hidden.items():
         number, op = hits[0]
@@ -72,6 +72,22 @@ def look(trace: Trace) -> Iterator[Finding]:
 def parameters_of(trace: Trace, module: int) -> set[int]:
     """The parameters that a module registers."""
     return set(trace.modules[module].parameters.values())
+
+
+def _below(trace: Trace, module: int) -> set[int]:
+    """The modules that a module registers, at any depth."""
+    found, waiting = set[int](), [module]
+    while waiting:
+        facts = trace.modules.get(waiting.pop())
+        new = set(facts.children.values()) - found if facts else set()
+        found |= new
+        waiting += new
+    return found
+
+
+def _bare(trace: Trace, op: Op, number: int) -> bool:
+    """Whether this is an nn.Parameter: a leaf that no call made; one that asks for a gradient was made by a call."""
+    return trace.maker(next(each for each in op.inputs if each.number == number), op.n) is None
 
 
 def _passes(trace: Trace) -> tuple[dict[int, int], set[int]]:

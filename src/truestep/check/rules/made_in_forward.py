@@ -42,7 +42,6 @@ from truestep.check.trace import Trace
 
 RULE = Rule("TS205", "made_in_forward", "parameters are made inside forward", "error", "parameters")
 AGAIN, OFTEN = 3, 4
-FACTORIES = {"randn", "rand", "zeros", "ones", "empty", "full", "tensor", "randn_like", "zeros_like", "ones_like"}
 
 
 def look(trace: Trace) -> Iterator[Finding]:
@@ -90,10 +89,11 @@ def _made(trace: Trace, passes: Counter[int]) -> dict[Site, tuple[str, int, list
     inside = {event.module: event for event in trace.of(ModuleMade) if event.inside}
     parameters: dict[int, set[int]] = defaultdict(set)
     loose: dict[tuple[str, int], list[tuple[Site, int]]] = defaultdict(list)
-    fresh: dict[int, Op] = {}  # the memory that a factory made inside forward
+    fresh: dict[int, Op] = {}  # memory that was made inside forward
     for op in trace.of(Op) if inside or any(count == 1 for count in passes.values()) else ():
-        if op.within and op.name in FACTORIES and not any(each.needs_grad for each in op.out):
-            fresh |= {each.storage: op for each in op.out}
+        if op.within and not any(each.needs_grad for each in op.out):
+            given = {each.storage for each in op.inputs}
+            fresh |= {each.storage: op for each in op.out if each.storage not in given}
         for each in op.inputs:
             if each.leaf and each.needs_grad and passes[each.number]:
                 for module in op.within:

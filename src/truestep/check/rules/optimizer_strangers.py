@@ -62,8 +62,16 @@ def look(trace: Trace) -> Iterator[Finding]:
         old = [number for number, steps in strangers.items() if steps >= OFTEN]
         new = {n: ls for n, ls in missed[optimizer].items() if len(ls) >= OFTEN and len(bits[n]) == 1}
         pairs = [(n, number) for n in new for number in old if _replaces(trace, n, number)]
+        if new and set(old) == trace.held(optimizer) and not _moved(trace, optimizer):
+            pairs = pairs or list(zip(new, old, strict=False))  # all that it holds was replaced
         if pairs:
             yield _told(trace, optimizer, pairs, new, strangers)
+
+
+def _moved(trace: Trace, optimizer: int) -> bool:
+    """Whether any step of this optimizer ever moved anything."""
+    steps = [step for step in trace.of(Step) if step.optimizer == optimizer]
+    return any(one.change > 0 for step in steps for one in step.moved)
 
 
 def _replaces(trace: Trace, new: int, old: int) -> bool:
@@ -80,8 +88,8 @@ def _told(
     return found(
         RULE,
         made.site,
-        f"this {made.kind} still holds the {trace.name(old)} of before it was replaced, and not the present one",
-        f"{strangers[old]} steps found no gradient on the old one; the new one (shape {leaves[0].shape}) received "
+        f"this {made.kind} holds tensors that were replaced, and not the {trace.name(number)} that is trained now",
+        f"{strangers[old]} steps found no gradient on what it holds; the new one (shape {leaves[0].shape}) received "
         f"{len(leaves)} gradients, the first of norm {leaves[0].after.norm if leaves[0].after else 0.0:.3g}, and kept "
         f"every bit; so did {len({n for n, _ in pairs}) - 1} others",
         "what replaced the old parameters is never trained",

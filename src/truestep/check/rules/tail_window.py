@@ -28,6 +28,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
+from truestep.check.changes import Step
 from truestep.check.events import LoaderEnd, LoaderStart
 from truestep.check.finding import Finding, Rule
 from truestep.check.rules import found
@@ -50,10 +51,10 @@ def look(trace: Trace) -> Iterator[Finding]:
         k, often = sizes.most_common(1)[0]
         if k < 2 or often < WHOLE:
             continue
-        dropped = [one for one in found_here if one.step is None and 0 < len(one.passes) < k]
-        at_end = [one for one in dropped if _ends(trace, one.passes[-1].n, one.clear.n if one.clear else None)]
-        same = len({len(one.passes) for one in dropped}) == 1
-        if (at_end and len(at_end) == len(dropped)) or (len(dropped) > OFTEN and same and not trace.of(LoaderStart)):
+        dropped = [one for one in found_here if one.clear is not None and len(one.passes) < k and _unused(trace, one)]
+        at_end = all(one.clear and _ends(trace, one.passes[-1].n, one.clear.n) for one in dropped)
+        same = len({len(one.passes) for one in dropped}) == 1 and not trace.of(LoaderStart)
+        if len(sizes) == 1 and dropped and (at_end or (len(dropped) > OFTEN and same)):
             yield _dropped(k, often, dropped)
         longer = [one for one in stepped if k < len(one.passes) < 2 * k]
         if len(longer) >= OFTEN and len(sizes) == 2 and all(_carried(trace, one, k) for one in longer):
@@ -68,6 +69,11 @@ def look(trace: Trace) -> Iterator[Finding]:
             )
 
 
+def _unused(trace: Trace, one: Window) -> bool:
+    """Whether no other optimizer has stepped with these passes before they were wiped: a generator's reach both."""
+    return one.clear is not None and not trace.between(one.passes[0].n, one.clear.n, Step)
+
+
 def _dropped(k: int, often: int, dropped: list[Window]) -> Finding:
     one = dropped[0]
     where = one.clear or one.passes[-1]
@@ -78,15 +84,15 @@ def _dropped(k: int, often: int, dropped: list[Window]) -> Finding:
         where.site,
         f"{len(one.passes)} batches at the end of an epoch never reach the weights",
         f"{often} steps used {k} passes each; {len(dropped)} times {len(one.passes)} passes were left over and "
-        f"{'wiped here' if one.clear else 'never used'}{size}",
+        f"wiped here{size}",
         "these batches are computed and thrown away in every epoch",
         MEND,
     )
 
 
-def _ends(trace: Trace, first: int, last: int | None) -> bool:
+def _ends(trace: Trace, first: int, last: int) -> bool:
     """Whether a pass over a loader came to its end in between."""
-    return bool(trace.between(first, trace.events[-1].n + 1 if last is None else last, LoaderEnd))
+    return bool(trace.between(first, last, LoaderEnd))
 
 
 def _carried(trace: Trace, one: Window, k: int) -> bool:
