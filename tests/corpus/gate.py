@@ -18,17 +18,19 @@ from truestep import check
 from truestep.check.rules import judge, rules
 from truestep.check.watch import Watching
 
+RANKS = {path: entry.ranks for entry in index.WRONG for path in (entry.path, entry.twin)}
+
 
 @cache
 def record(path):
     """The record of a program; a failure of the watch itself is a failure here."""
     folder = os.environ.get("TRACES")
     if folder is None:
-        return _record(path)
+        return _on_ranks(path)
     kept = Path(folder) / f"{path.parent.name}-{path.stem}-{_state(path)}.pickle"
     if kept.exists():
         return pickle.loads(kept.read_bytes())
-    found = _record(path)
+    found = _on_ranks(path)
     kept.parent.mkdir(parents=True, exist_ok=True)
     fresh = kept.with_suffix(f".{os.getpid()}")
     fresh.write_bytes(pickle.dumps(found))
@@ -36,10 +38,17 @@ def record(path):
     return found
 
 
+def _on_ranks(path):
+    """The record of a program; of one for several ranks, that of rank 0."""
+    ranks = RANKS.get(path, 1)
+    return _record(path) if ranks == 1 else running.run_on_ranks(path, ranks, _record)[0]
+
+
 def _record(path):
     seen = Watching(strict=True)
     with seen:
-        seen.ended(running.run(path).names)
+        names = running.run(path).names  # they live until the record is closed, as those of a script do
+        seen.ended(names)
     return seen.trace
 
 

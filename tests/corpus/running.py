@@ -43,14 +43,16 @@ def run(path: Path, ended: Callable[[dict[str, Any]], None] = lambda names: None
     return Ran(printed=printed.getvalue(), names=names)
 
 
-def run_on_ranks(path: Path, ranks: int) -> list[SimpleNamespace]:
-    """What each rank measured, when the program runs under the variables that torchrun sets."""
+def run_on_ranks(
+    path: Path, ranks: int, each: Callable[[Path], Any] = lambda path: run(path).measured
+) -> list[SimpleNamespace]:
+    """What `each` gives on each rank, when the program runs under the variables that torchrun sets."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     fork = multiprocessing.get_context("fork")  # torch is imported already: a rank starts in milliseconds
     found = fork.Queue()
-    processes = [fork.Process(target=_rank, args=(path, rank, ranks, port, found)) for rank in range(ranks)]
+    processes = [fork.Process(target=_rank, args=(path, rank, ranks, port, found, each)) for rank in range(ranks)]
     try:
         for process in processes:
             process.start()
@@ -64,9 +66,9 @@ def run_on_ranks(path: Path, ranks: int) -> list[SimpleNamespace]:
     return [results[rank] for rank in range(ranks)]
 
 
-def _rank(path: Path, rank: int, ranks: int, port: int, found: Any) -> None:
+def _rank(path: Path, rank: int, ranks: int, port: int, found: Any, each: Callable[[Path], Any]) -> None:
     os.environ |= {"RANK": str(rank), "WORLD_SIZE": str(ranks), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
-    found.put((rank, run(path).measured))
+    found.put((rank, each(path)))
 
 
 @contextlib.contextmanager

@@ -188,3 +188,23 @@ class Saved(Event):
     modules: tuple[int, ...]
     optimizers: tuple[int, ...]
     tensors: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RankLook(Event):
+    """A step of an optimizer on this rank against the same step on rank `other` of `ranks`; `step` is its event.
+
+    For each parameter in `numbers`: whether it had the same bits on both ranks `before` and `after` the step, and
+    whether its gradient had (`grads`); None where there was nothing but zeros. `norms` are those of the first parameter
+    that differs after the step, here and there.
+    """
+
+    step: int
+    optimizer: int
+    other: int
+    ranks: int
+    numbers: tuple[int, ...]
+    before: tuple[bool | None, ...]
+    after: tuple[bool | None, ...]
+    grads: tuple[bool | None, ...]
+    norms: tuple[float, float] | None

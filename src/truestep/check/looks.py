@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 from torch._C._functorch import is_functorch_wrapped_tensor as is_wrapped
 from torch.multiprocessing.reductions import StorageWeakRef
+from torch.nn.parameter import is_lazy
 
 ROWS = 1024  # rows of a batch that are told apart
 LARGEST = 1 << 24  # elements of what is digested at all
@@ -112,7 +113,7 @@ class Numbers:
 
 def plain(tensor: Any) -> bool:
     """Whether this is a tensor whose numbers can be read: no wrapper of vmap or grad, not fake, not meta."""
-    if not isinstance(tensor, Tensor) or tensor.device.type == "meta":
+    if not isinstance(tensor, Tensor) or tensor.device.type == "meta" or is_lazy(tensor):
         return False
     return not is_wrapped(tensor) and tensor.layout is torch.strided
 
@@ -127,7 +128,7 @@ def seen(tensor: Tensor, numbers: Numbers, look: bool = False, rows: bool = Fals
     return Seen(
         numbers.of(tensor),
         numbers.storage(tensor) if simple else 0,
-        tuple(tensor.shape),
+        () if is_lazy(tensor) else tuple(tensor.shape),
         str(tensor.dtype).removeprefix("torch."),
         tensor.requires_grad,
         node is None,
@@ -202,6 +203,6 @@ def row_digests(tensor: Tensor) -> tuple[int, ...]:
 
 def _bytes(held: Tensor) -> Any:
     flat = held.resolve_conj().resolve_neg().cpu().contiguous().flatten()
-    if flat.numel() == 1:  # of one element any stride is contiguous, and view wants 1
-        flat = flat.clone(memory_format=torch.contiguous_format).as_strided((1,), (1,))
+    if flat.numel() == 1:
+        flat = flat.as_strided((1,), (1,))  # an expanded element counts as contiguous whatever its stride
     return flat.view(torch.uint8).numpy().data if flat.numel() else b""

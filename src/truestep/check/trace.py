@@ -19,6 +19,7 @@ evidence. `trace.blind` says what could not be seen, and `trace.note(...)` adds 
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -230,4 +231,10 @@ class Trace:
 
     def between(self, first: int, last: int, *kinds: type[Kind]) -> Sequence[Kind]:
         """The events of these kinds after event `first` and before event `last`."""
-        return [event for event in self.of(*kinds) if first < event.n < last]
+        begin = bisect_right(self.events, first, key=_place)
+        end = bisect_left(self.events, last, lo=begin, key=_place)
+        return [event for event in self.events[begin:end] if isinstance(event, kinds)]
+
+
+def _place(event: Event) -> int:
+    return event.n

@@ -48,7 +48,7 @@ class Watching:
             self._recorder.snapshot("end", names)
 
     def __enter__(self) -> Watching:
-        from truestep.check import gradients, loaders, reads, state
+        from truestep.check import gradients, loaders, ranks, reads, state
         from truestep.check.mode import Seeing
 
         enter, seeing = self._stack.enter_context, Seeing(self._recorder)
@@ -56,6 +56,7 @@ class Watching:
         warnings.filterwarnings("ignore", message=r"Using `torch.compile\(module\)` when there are global hooks")
         for each in (
             *gradients.watches(self._recorder, self._stop),
+            *ranks.watches(self._recorder),
             *loaders.watches(self._recorder),
             *state.watches(self._recorder),
             *reads.watches(self._recorder, seeing),

@@ -9,7 +9,8 @@ Evidence: before the backward pass `.grad` had a norm above zero, an update had 
 and nothing cleared or replaced it in between; several times in a row.
 
 False alarms: accumulation over micro-batches adds on purpose, but no update lies between. Momentum kept in `.grad` by
-hand multiplies it between the update and the pass, so its bits differ from those that the update used.
+hand multiplies it between the update and the pass, so its bits differ from those that the update used. Passes of a
+closure are judged by closure_not_clearing.
 
 Mend: `optimizer.zero_grad()` at the start of each step, or `p.grad = None` after a hand-written update.
 
@@ -30,7 +31,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-from truestep.check.changes import Backward, Clear
+from truestep.check.changes import Backward, Clear, Step
 from truestep.check.finding import Finding, Rule
 from truestep.check.rules import found
 from truestep.check.trace import Trace
@@ -47,6 +48,7 @@ def look(trace: Trace) -> Iterator[Finding]:
     stale: Counter[int] = Counter()
     first: dict[int, tuple[Backward, float, float]] = {}
     moves = {update.at.n: update for update in trace.updates()}
+    within = {b.n for step in trace.of(Step) if step.closure for b in trace.between(step.began, step.n, Backward)}
     for event in trace.events:
         update = moves.get(event.n)
         if update is not None:
@@ -60,7 +62,7 @@ def look(trace: Trace) -> Iterator[Finding]:
             for number, _ in event.held:
                 spent.pop(number, None)
                 pending.pop(number, None)
-        elif isinstance(event, Backward) and event.how == "backward" and not event.nested:
+        elif isinstance(event, Backward) and event.how == "backward" and not event.nested and event.n not in within:
             _passed(event, spent, fresh, pending)
     worst = [number for number, count in stale.items() if count >= OFTEN]
     if worst:

@@ -1,0 +1,96 @@
+"""Watches several ranks: whether their weights and gradients are the same, told through the store they met at."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict, deque
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from typing import Any
+
+from torch import distributed as dist
+from torch.nn.parallel import DistributedDataParallel
+from torch.optim import Optimizer
+from torch.optim.optimizer import register_optimizer_step_post_hook
+
+from truestep.check.changes import RankLook, Step
+from truestep.check.looks import Digest
+from truestep.check.patches import hooked, replaced
+from truestep.check.recorder import Recorder
+
+WAITING = 16  # steps for which the others' words are still awaited
+
+
+def watches(recorder: Recorder) -> Iterator[AbstractContextManager[None]]:
+    """Everything that is hooked or replaced for ranks; call it after what writes the steps."""
+    yield hooked(register_optimizer_step_post_hook(_Ranks(recorder).after))
+
+    def made(run: Any, one: Any, *args: Any, **words: Any) -> None:
+        run(one, *args, **words)
+        if recorder.awake:
+            with recorder.looking:
+                recorder.describe(one)
+
+    yield replaced(DistributedDataParallel, "__init__", made)
+
+
+class _Ranks:
+    """Each rank leaves digests of its parameters at the store and reads those of the others.
+
+    It never waits for them and adds no collective, so the program's own talk is as it was.
+    """
+
+    def __init__(self, recorder: Recorder) -> None:
+        self._recorder = recorder
+        self._steps: dict[int, int] = defaultdict(int)
+        self._asked: deque[tuple[str, int, Step, list[Any]]] = deque(maxlen=WAITING)
+
+    def after(self, one: Optimizer, args: Any, words: Any) -> None:
+        """A step has returned, and has been written down."""
+        recorder = self._recorder
+        if not recorder.awake or not dist.is_available() or not dist.is_initialized():
+            return
+        with recorder.looking:
+            step = next((event for event in reversed(recorder.trace.events[-4:]) if isinstance(event, Step)), None)
+            ranks, rank = dist.get_world_size(), dist.get_rank()
+            if step is None or ranks < 2 or step.optimizer != recorder.numbers.of(one):
+                return
+            self._steps[step.optimizer] += 1
+            if not step.moved:
+                return
+            which = list(self._steps).index(step.optimizer)  # numbers differ between ranks, the order does not
+            key = f"truestep/{which}/{self._steps[step.optimizer]}"
+            mine = [[_told(one.before), _told(one.after), _told(one.grad)] for one in step.moved]
+            store = dist.distributed_c10d._get_default_store()
+            store.set(f"{key}/{rank}", json.dumps(mine))
+            self._asked += [(key, other, step, mine) for other in range(min(ranks, 4)) if other != rank]
+            for _ in range(len(self._asked)):
+                self._ask(store, self._asked.popleft())
+
+    def _ask(self, store: Any, asked: tuple[str, int, Step, list[Any]]) -> None:
+        key, other, step, mine = asked
+        if not store.check([f"{key}/{other}"]):
+            self._asked.append(asked)
+            return
+        theirs = json.loads(store.get(f"{key}/{other}"))
+        if len(theirs) != len(mine):
+            return
+        pairs = list(zip(mine, theirs, strict=True))
+        before, after, grads = ([_same(a[at], b[at]) for a, b in pairs] for at in range(3))
+        norms = [(a[1][1], b[1][1]) for a, b in pairs if a[1] and b[1] and a[1][0] != b[1][0]]
+        self._recorder.emit(
+            RankLook, step.site, step=step.n, optimizer=step.optimizer, other=other, ranks=dist.get_world_size(),
+            numbers=tuple(one.number for one in step.moved), before=tuple(before), after=tuple(after),
+            grads=tuple(grads), norms=norms[0] if norms else None,
+        )  # fmt: skip
+
+
+def _told(look: Digest | None) -> list[float] | None:
+    return None if look is None else [look.mark, look.norm]
+
+
+def _same(one: Any, other: Any) -> bool | None:
+    """Whether two digests are of the same bits; None where there is none, or nothing but zeros."""
+    if one is None or other is None or not (one[1] or other[1]):
+        return None
+    return one[0] == other[0]

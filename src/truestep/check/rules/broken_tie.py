@@ -1,0 +1,101 @@
+"""Two matrices start as the same numbers, one a copy of the other, and drift apart where a tie was meant.
+
+What: the embedding and the output layer of a model (or two layers, one the transpose of the other) hold equal numbers
+before the first update, are two parameters with memory of their own, and are trained apart.
+
+Why: weight tying needs the same parameter in both places. A copy counts twice, and from the first step on the two
+differ.
+
+Evidence: both digests before the first update are equal, they share no memory, both receive gradients from the same
+loss, and after the last update seen they differ.
+
+False alarms: layers that are cloned whole (a stack of blocks, two towers, two critics) start equal on purpose; those
+have the same role. So only an embedding against an output layer counts, and a layer against the transpose of another.
+
+Mend: assign the parameter itself, `self.decoder.weight = self.encoder.weight`, after everything that replaces either;
+copy a tied model as a whole with `copy.deepcopy(model)`.
+
+Wrong:
+    self.decoder.weight = nn.Parameter(self.encoder.weight.clone())
+
+Right:
+    self.decoder.weight = self.encoder.weight
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from truestep.check.changes import Step
+from truestep.check.events import Op
+from truestep.check.finding import Finding, Rule
+from truestep.check.looks import Digest
+from truestep.check.rules import found
+from truestep.check.rules._facts import constant
+from truestep.check.trace import Trace
+
+RULE = Rule("TS207", "broken_tie", "a tie of weights is broken", "warning", "parameters")
+
+
+class _Matrix(NamedTuple):
+    number: int
+    storage: int
+    shape: tuple[int, ...]
+    first: Digest
+    event: int
+
+
+def look(trace: Trace) -> Iterator[Finding]:
+    """Compare the first digests of the matrices that layers of different roles use."""
+    matrices, last = _matrices(trace)
+    tables, layers = _roles(trace, "embedding", 1), _roles(trace, "linear", 1)
+    for one in matrices.values():
+        for other in matrices.values():
+            if one.storage == other.storage or one.event != other.event or one.number not in layers:
+                continue
+            copied = other.number in tables and one.shape == other.shape and one.first.mark == other.first.mark
+            turned = (
+                one.number < other.number and other.number in layers and one.shape == other.shape[::-1]
+                and one.first.mark != other.first.mark and _equal(one.first, other.first)
+            )  # fmt: skip
+            ends = last[one.number], last[other.number]
+            if (copied or turned) and not _equal(*ends):
+                steps = len([step for step in trace.of(Step) if any(m.number == one.number for m in step.moved)])
+                yield found(
+                    RULE,
+                    layers[one.number].site,
+                    f"{trace.name(one.number)} starts as a copy of {trace.name(other.number)} and is trained alone",
+                    f"both were equal before the first update (norm {one.first.norm:.6g}) and are two parameters; "
+                    f"after {steps} steps seen their norms are {ends[0].norm:.6g} and {ends[1].norm:.6g}",
+                    "tied weights are one parameter in two places; a copy is counted and trained twice",
+                    "assign the parameter itself, decoder.weight = encoder.weight, after all that replaces either",
+                )
+
+
+def _equal(one: Digest, other: Digest) -> bool:
+    return abs(one.norm - other.norm) <= 1e-9 * one.norm and abs(one.total - other.total) <= 1e-9 * one.norm
+
+
+def _matrices(trace: Trace) -> tuple[dict[int, _Matrix], dict[int, Digest]]:
+    """Matrices that receive gradients, as they were at first and at last; constants could be equal by chance."""
+    first: dict[int, _Matrix] = {}
+    last: dict[int, Digest] = {}
+    for event in trace.backwards():
+        for leaf in event.leaves:
+            if len(leaf.shape) == 2 and leaf.weight is not None and leaf.after is not None:
+                if constant(leaf.weight, leaf.shape) is None and min(leaf.shape) > 1:
+                    made = _Matrix(leaf.number, leaf.storage, leaf.shape, leaf.weight, event.n)
+                    first.setdefault(leaf.number, made)
+                last[leaf.number] = leaf.weight
+    return first, last
+
+
+def _roles(trace: Trace, name: str, place: int) -> dict[int, Op]:
+    """Who is the weight of the calls of this name: number -> the first call."""
+    uses: dict[int, Op] = {}
+    for op in trace.ops(name):
+        weight = op.arg(place, "weight")
+        if hasattr(weight, "number"):
+            uses.setdefault(weight.number, op)
+    return uses

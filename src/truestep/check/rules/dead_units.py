@@ -1,0 +1,97 @@
+"""A layer of ReLUs is off for every sample, so no gradient passes it.
+
+What: the output of a ReLU between two layers is zero for all units and all samples, at every pass.
+
+Why: where a ReLU is off its gradient is zero: the layers before it never move again, and the layers after it see
+nothing but their own bias.
+
+Evidence: the greatest output at each pass (zero), and the gradient of the weights before it (exactly zero).
+
+False alarms: a ReLU in a loss (a hinge, a margin) is zero where all samples are right; it is followed by no layer.
+Single dead units are common and do no harm.
+
+Mend: random weights around zero and biases of zero; a smaller rate where they died during training.
+
+Wrong:
+    nn.init.uniform_(layer.weight, -1, 0)
+
+Right:
+    nn.init.kaiming_uniform_(layer.weight, nonlinearity="relu")
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+
+from truestep.check.changes import Backward
+from truestep.check.events import Op
+from truestep.check.finding import Finding, Rule
+from truestep.check.rules import found
+from truestep.check.trace import Trace
+
+RULE = Rule("TS212", "dead_units", "a layer of ReLUs is off for every sample", "error", "parameters")
+OFTEN = 5
+LAYERS = {"linear", "conv1d", "conv2d", "conv3d", "matmul", "mm", "addmm", "__matmul__"}
+
+
+def look(trace: Trace) -> Iterator[Finding]:
+    """Follow each ReLU over the passes."""
+    places: dict[tuple[tuple[str, int], tuple[int, ...]], list[Op]] = defaultdict(list)
+    for op in trace.ops("relu"):
+        if op.grad and op.out and op.out[0].needs_grad and op.out[0].values is not None and len(op.out[0].shape) > 1:
+            places[op.site.place, op.within].append(op)
+    told: set[tuple[str, int]] = set()
+    for ops in places.values():
+        dead = 0
+        for op in reversed(ops):
+            if op.out[0].values is None or op.out[0].values.high > 0:
+                break
+            dead += 1
+        if dead < OFTEN or 2 * dead < len(ops):
+            continue
+        op = ops[-dead]
+        number, passes = _unmoved(trace, ops[-dead:])
+        if passes < OFTEN or not _feeds_a_layer(trace, op) or op.site.place in told:
+            continue
+        told.add(op.site.place)
+        since = f"from update {op.update} on" if dead < len(ops) else "from the start"
+        yield found(
+            RULE,
+            op.site,
+            f"this ReLU (shape {op.out[0].shape}) is zero for every unit and every sample {since}",
+            f"its greatest output was 0 in the last {dead} of {len(ops)} passes seen, and the gradient of "
+            f"{trace.name(number)} before it was exactly 0 in {passes}",
+            "no gradient passes it: the layers before it stay as they are, those after it see a constant",
+            "start from weights around zero and biases of zero; if they died in training, lower the rate",
+        )
+
+
+def _unmoved(trace: Trace, ops: list[Op]) -> tuple[int, int]:
+    """The weight right before a ReLU, and in how many passes its gradient was exactly zero."""
+    weight, count = 0, 0
+    backwards = iter(trace.backwards())
+    event: Backward | None = next(backwards, None)
+    for op in ops:
+        before = next((each for each in trace.chain(op.out[0], op.n + 1) if each.name in LAYERS), None)
+        leaves = [each for each in before.inputs if each.leaf and each.needs_grad] if before is not None else []
+        weight = leaves[0].number if leaves else weight
+        while event is not None and event.n < op.n:
+            event = next(backwards, None)
+        if event is not None:
+            norms = [leaf.after.norm for leaf in event.leaves if leaf.number == weight and leaf.after is not None]
+            count += norms == [0.0]
+    return weight, count
+
+
+def _feeds_a_layer(trace: Trace, op: Op) -> bool:
+    """Whether another layer reads what this ReLU makes."""
+    waiting = list(op.out)
+    for _ in range(12):
+        if not waiting:
+            return False
+        users = [user for user in trace.users(waiting.pop(0), op.n) if user.update == op.update]
+        if any(user.name in LAYERS and any(e.leaf and e.needs_grad for e in user.inputs) for user in users):
+            return True
+        waiting += [each for user in users for each in user.out if each.needs_grad and len(each.shape) > 1]
+    return False

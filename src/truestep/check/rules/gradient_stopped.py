@@ -1,0 +1,133 @@
+"""The gradient is stopped on its way to parameters that an optimizer holds.
+
+What: parameters take part in the forward pass of the training, an optimizer holds them and steps, and no backward pass
+ever reaches them: their way to the loss runs through `detach()`, `.data`, `no_grad`, `item()` or numpy.
+
+Why: these parameters keep their random start, and the others learn on top of random features.
+
+Evidence: the steps that found no gradient and left every bit; the call at which the result stopped being
+differentiable; and that what came out of it went into the loss (for a number: the calls that it went into, step after
+step).
+
+False alarms: a branch that is cut on purpose (targets, stop-gradient, a detached encoder for one of two losses)
+receives gradients from another loss; frozen parameters say so with requires_grad; loaded weights may be left alone,
+and codebooks that a moving average moves do move. None of these is a finding.
+
+Mend: take the stop out of the way; parameters that are to stay fixed say so with `requires_grad_(False)`.
+
+Wrong:
+    features = self.encoder(x)
+    return self.head(features.detach())
+
+Right:
+    features = self.encoder(x)
+    return self.head(features)
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+
+from truestep.check.changes import Step
+from truestep.check.events import Number, Op
+from truestep.check.finding import Finding, Rule
+from truestep.check.mode import NUMBERS
+from truestep.check.rules import found
+from truestep.check.rules._facts import loaded
+from truestep.check.trace import Trace
+
+RULE = Rule("TS204", "gradient_stopped", "the gradient never reaches parameters that are in use", "error", "parameters")
+OFTEN = 4  # steps
+LOOKED = 4  # updates in which the way is followed
+MOST = 400  # calls followed from one use
+
+
+def look(trace: Trace) -> Iterator[Finding]:
+    """Find held parameters without any gradient, and follow their results to where the gradient stops."""
+    idle = _idle(trace)
+    uses: dict[int, dict[int, list[Op]]] = {number: defaultdict(list) for number in idle}
+    for op in trace.of(Op):
+        for each in op.inputs:
+            if each.number in uses and len(uses[each.number]) <= LOOKED:
+                uses[each.number][op.update].append(op)
+    stops: dict[tuple[str, int], list[tuple[int, Op]]] = defaultdict(list)
+    for number, updates in uses.items():
+        cuts = [cut for ops in list(updates.values())[:LOOKED] for cut in [_first(trace, ops)] if cut is not None]
+        places = Counter(cut.site.place for cut in cuts)
+        if places and places.most_common(1)[0][1] >= min(3, LOOKED):
+            place = places.most_common(1)[0][0]
+            stops[place].append((number, next(cut for cut in cuts if cut.site.place == place)))
+    for hits in stops.values():
+        number, cut = hits[0]
+        names = ", ".join(trace.name(each) for each, _ in hits[:3]) + (", ..." if len(hits) > 3 else "")
+        how = "a call under no_grad" if not cut.grad else f"{cut.name}()"
+        yield found(
+            RULE,
+            cut.site,
+            f"{how} stops the gradient, and {len(hits)} parameters that the optimizer holds never receive one: {names}",
+            f"{trace.name(number)} was used at every update, found no gradient at any of {idle[number]} steps and kept "
+            "every bit; what came out here went on into the loss",
+            "these parameters keep their random start",
+            "leave the result attached; what is to stay fixed says so with requires_grad_(False)",
+        )
+
+
+def _idle(trace: Trace) -> dict[int, int]:
+    """Parameters without a gradient at any step, that nobody moved: number -> steps."""
+    steps: Counter[int] = Counter()
+    bits: dict[int, set[int]] = defaultdict(set)
+    out = loaded(trace) | trace.trained
+    for step in trace.of(Step):
+        for one in step.moved:
+            if one.grad is not None or not one.needs_grad or one.before is None or one.after is None:
+                out.add(one.number)
+            else:
+                steps[one.number] += 1
+                bits[one.number] |= {one.before.mark, one.after.mark}
+    return {number: n for number, n in steps.items() if n >= OFTEN and number not in out and len(bits[number]) == 1}
+
+
+def _first(trace: Trace, ops: list[Op]) -> Op | None:
+    """The call at which the gradient stops, on a way that leads back into what is differentiated."""
+    waiting, known = [(op, None if op.grad else op) for op in ops], set[int]()
+    while waiting and len(known) < MOST:
+        op, cut = waiting.pop(0)
+        if op.n in known:
+            continue
+        known.add(op.n)
+        if op.name in NUMBERS:
+            if _went_on(trace, op):
+                return cut or op
+            continue
+        if cut is None and not any(each.needs_grad for each in op.out):
+            cut = op
+        elif cut is not None and op.grad and any(each.needs_grad for each in op.out):
+            return cut
+        for each in op.out:
+            waiting += [(user, cut) for user in trace.users(each, op.n) if user.update == op.update]
+    return None
+
+
+def _went_on(trace: Trace, op: Op) -> bool:
+    """Whether the array or number that was read here goes back into tensors."""
+    if op.name in ("numpy", "__array__", "tolist"):
+        makes = trace.ops("from_numpy", "tensor", "as_tensor")
+        return any(each.update == op.update and each.n > op.n and each.grad for each in makes)
+    read = {each.update: each for each in trace.of(Number) if each.site.place == op.site.place and each.value}
+    shares: dict[tuple[tuple[str, int], int], dict[int, tuple[float, float]]] = defaultdict(dict)
+    for each in trace.of(Op):
+        number = read.get(each.update)
+        if number is not None and each.n > number.n and any(made.needs_grad for made in each.out):
+            for place, one in enumerate((*each.args, *each.words.values())):
+                if isinstance(one, float) and number.value:
+                    shares[each.site.place, place][each.update] = (number.value, one / number.value)
+    return any(_tied(list(pairs.values())) for pairs in shares.values())
+
+
+def _tied(pairs: list[tuple[float, float]]) -> bool:
+    """Whether numbers went with what was read: always in one ratio to it, or the very number, and no round one."""
+    values, ratios = {value for value, _ in pairs}, [ratio for _, ratio in pairs]
+    if len(pairs) < 3 or max(ratios) - min(ratios) > 1e-6 * abs(max(ratios)):
+        return False
+    return len(values) >= 3 or (ratios[0] == 1 and not (1e4 * pairs[0][0]).is_integer())

@@ -1,0 +1,103 @@
+"""All units of a hidden layer start alike and can never part.
+
+What: every weight of a hidden layer starts from one number, and so does every weight that reads it.
+
+Why: units with equal weights going in and out give equal outputs and get equal gradients, so they stay copies of each
+other at every step: the layer is one unit wide, whatever its width. From zeros, nothing moves at all.
+
+Evidence: both matrices held one value in all elements before the first update (their norm is that of n equal numbers),
+one reads what the other makes, and the hidden bias, where there is one, has equal elements at every look.
+
+False alarms: one layer alone may start from zeros (softmax regression, a last layer, the second matrix of LoRA): its
+inputs differ, or what it reads does. Dropout between the two parts the units.
+
+Mend: start from random weights: leave the layer's own initialisation, or use one of `torch.nn.init`.
+
+Wrong:
+    nn.init.constant_(layer.weight, 0.1)
+
+Right:
+    nn.init.kaiming_uniform_(layer.weight)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from truestep.check.changes import Leaf
+from truestep.check.events import Op
+from truestep.check.finding import Finding, Rule
+from truestep.check.looks import Seen
+from truestep.check.rules import found
+from truestep.check.rules._facts import constant
+from truestep.check.trace import Trace
+
+RULE = Rule("TS211", "identical_units", "units that start alike and never part", "error", "parameters")
+ROWS = {"linear", "conv1d", "conv2d", "conv3d"}  # a unit is a row of the weight
+COLUMNS = {"matmul", "mm", "__matmul__", "addmm"}  # a unit is a column of the second factor
+THROUGH = {
+    "relu", "relu_", "sigmoid", "tanh", "gelu", "elu", "silu", "leaky_relu", "softplus", "selu", "hardtanh", "sin",
+    "add", "__add__", "__radd__", "add_", "flatten", "view", "reshape", "squeeze", "unsqueeze", "mean", "log_sigmoid",
+    "max_pool2d", "avg_pool2d", "adaptive_avg_pool2d", "clamp", "clamp_min", "batch_norm", "layer_norm", "pow",
+}  # fmt: skip
+LOOKS = 3
+
+
+def look(trace: Trace) -> Iterator[Finding]:
+    """Look for two matrices of equal elements, one behind the other."""
+    first: dict[int, Leaf] = {}
+    seen: dict[int, list[Leaf]] = {}
+    for event in trace.backwards():
+        for leaf in event.leaves:
+            if leaf.weight is not None:
+                first.setdefault(leaf.number, leaf)
+                seen.setdefault(leaf.number, []).append(leaf)
+    flat = {number: value for number, leaf in first.items() if len(leaf.shape) > 1 and min(leaf.shape[:2]) > 0
+            for value in [constant(leaf.weight, leaf.shape)] if value is not None}  # fmt: skip
+    told: set[int] = set()
+    for op in trace.ops(*ROWS, *COLUMNS) if len(flat) > 1 else ():
+        weight = _weight(op)
+        if weight is None or weight.number not in flat or weight.number in told:
+            continue
+        units = weight.shape[0] if op.name in ROWS else weight.shape[1]
+        reader, biases = _reader(trace, op, first)
+        looks = seen[weight.number]
+        equal = all(constant(leaf.weight, leaf.shape) is not None for bias in biases for leaf in seen.get(bias, ()))
+        if units > 1 and reader in flat and reader != weight.number and equal and len(looks) >= LOOKS:
+            told.add(weight.number)
+            gone = f"; its bias held {units} equal numbers at all {len(looks)} looks" if biases else ""
+            yield found(
+                RULE,
+                op.site,
+                f"the {units} units of {trace.name(weight.number)} start alike and can never part",
+                f"before the first update all its elements were {flat[weight.number]:.4g} and all of "
+                f"{trace.name(reader)}, which reads it, {flat[reader]:.4g}{gone}",
+                "equal units get equal gradients for ever, so the layer is one unit wide",
+                "start from random weights",
+            )
+
+
+def _weight(op: Op) -> Seen | None:
+    told = op.arg(2 if op.name == "addmm" else 1, "weight")
+    return told if isinstance(told, Seen) and told.leaf and len(told.shape) > 1 else None
+
+
+def _reader(trace: Trace, op: Op, first: dict[int, Leaf]) -> tuple[int, list[int]]:
+    """The matrix that reads what this call makes (0: none was found), and the biases that were added on the way."""
+    biases = [each.number for each in op.inputs if each.leaf and len(each.shape) == 1 and each.number in first]
+    waiting = list(op.out)
+    for _ in range(20):
+        if not waiting:
+            break
+        tensor = waiting.pop(0)
+        for user in trace.users(tensor, op.n):
+            if user.update != op.update:
+                break
+            weight = _weight(user) if user.name in ROWS | COLUMNS else None
+            if weight is not None and user.inputs[0].number == tensor.number:
+                return weight.number, biases
+            if user.name in THROUGH:
+                leaves = [each for each in user.inputs if each.leaf and each.number in first]
+                biases += [each.number for each in leaves if len(each.shape) == 1 and each.shape[0] > 1]
+                waiting += user.out
+    return 0, biases

@@ -1,0 +1,95 @@
+"""Parameters are frozen or thawed in name only.
+
+What: `requires_grad` is assigned on a module, which only gives the module an attribute; or parameters that were frozen
+after some training still hold a gradient and the optimizer goes on moving them.
+
+Why: `module.requires_grad = True` thaws nothing and `= False` freezes nothing: the flag belongs to the parameters. And
+an optimizer moves whatever has a gradient: with an old one, even of zeros, momentum and weight decay go on.
+
+Evidence: the module's attribute against its parameters' flags, and what the steps did to them; or the change that steps
+made to parameters that need no gradient, after backward passes had trained them.
+
+False alarms: parameters whose gradients are written by hand never needed one. A frozen part that the optimizer holds
+and never moves is no mistake.
+
+Mend: `module.requires_grad_(True)`; after freezing, `p.grad = None` for each frozen parameter, or give the optimizer
+those only that are trained.
+
+Wrong:
+    model.backbone.requires_grad = True
+
+Right:
+    model.backbone.requires_grad_(True)
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+
+from truestep.check.changes import Moved, Step
+from truestep.check.events import Forward, Op
+from truestep.check.finding import Finding, Rule
+from truestep.check.rules import found
+from truestep.check.rules._facts import held
+from truestep.check.site import Site
+from truestep.check.trace import Trace
+
+RULE = Rule("TS210", "optimizer_frozen", "frozen or thawed in name only", "error", "parameters")
+OFTEN = 2
+
+
+def look(trace: Trace) -> Iterator[Finding]:
+    """Compare flags of modules with those of their parameters, and frozen parameters over the steps."""
+    yield from _attributes(trace)
+    moves: dict[int, list[tuple[Step, Moved]]] = defaultdict(list)
+    for step in trace.of(Step):
+        for one in step.moved:
+            moves[one.number].append((step, one))
+    drifting = {}
+    for number, seen in moves.items():
+        trained = next((at for at, (_, one) in enumerate(seen) if one.needs_grad and one.grad and one.grad.norm), None)
+        after = [(step, one) for step, one in seen[trained:] if not one.needs_grad] if trained is not None else []
+        if sum(one.change > 0 and one.grad is not None for _, one in after) >= OFTEN:
+            drifting[number] = after
+    if drifting:
+        number, after = next(iter(drifting.items()))
+        step, one = next((step, one) for step, one in after if one.change > 0)
+        total = sum(one.change for _, one in after)
+        yield found(
+            RULE,
+            _frozen_at(trace, number, step) or step.site,
+            f"{len(drifting)} parameters were frozen and still move at each step: {trace.name(number)}",
+            f"it needs no gradient since; {len(after)} steps seen found an old one on it (norm "
+            f"{one.grad.norm if one.grad else 0.0:.3g}) and moved it by {total:.3g} in all",
+            "momentum and weight decay move whatever has a gradient, even one of zeros",
+            "set p.grad = None when freezing, or give the optimizer only what is trained",
+        )
+
+
+def _attributes(trace: Trace) -> Iterator[Finding]:
+    """Modules with an attribute `requires_grad` that their parameters contradict."""
+    mine = held(trace)
+    used = {event.module: event for event in trace.of(Forward)}
+    for number, facts in trace.modules.items():
+        flag, parameters = facts.settings.get("requires_grad"), set(facts.parameters.values())
+        against = parameters & facts.frozen if flag else (parameters - facts.frozen) & mine
+        if not isinstance(flag, bool) or not against or not used:
+            continue
+        moved = sum(one.change for step in trace.of(Step) for one in step.moved if one.number in against)
+        word = "frozen" if flag else "trained"
+        where = used.get(number, next(iter(used.values())))
+        yield found(
+            RULE,
+            where.site,
+            f"requires_grad = {flag} was set on the module {trace.name(number)}, which is no flag of its parameters",
+            f"{len(against)} of its {len(parameters)} parameters are still {word}; steps moved them by {moved:.3g}",
+            "assigning to a module only gives it an attribute",
+            f"call requires_grad_({flag}) on the module, or set the flag of each of its parameters",
+        )
+
+
+def _frozen_at(trace: Trace, number: int, step: Step) -> Site | None:
+    """The last line before this step that set the flag of this parameter."""
+    sets = [op for op in trace.of(Op) if op.name in ("requires_grad_", "requires_grad=") and op.n < step.n]
+    return next((op.site for op in reversed(sets) if any(each.number == number for each in op.inputs)), None)

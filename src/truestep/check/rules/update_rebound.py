@@ -1,0 +1,117 @@
+"""The update makes a new tensor and leaves the parameter as it was.
+
+What: parameter minus rate times gradient is computed at every step, and the result goes nowhere: a name is bound to it
+(`p = p - lr * p.grad`), or it is thrown away (`p.sub(...)` for `p.sub_(...)`).
+
+Why: binding a name changes the name, not the tensor that the model uses. The loss never falls.
+
+Evidence: the calls that computed the new value, that nothing read it afterwards, and the parameter's bits, equal at
+every backward pass.
+
+False alarms: rebinding is sound where the new tensor is the parameter of the next step: then another tensor is
+differentiated each time. A trial point of a line search is copied back and moves the parameter.
+
+Mend: change it in place under no_grad: `p -= lr * p.grad`, `p.sub_(...)`, `p.data.sub_(...)`.
+
+Wrong:
+    for p in model.parameters():
+        p = p - lr * p.grad
+
+Right:
+    for p in model.parameters():
+        p -= lr * p.grad
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+
+from truestep.check.changes import Backward
+from truestep.check.events import Op
+from truestep.check.finding import Finding, Rule
+from truestep.check.looks import Seen
+from truestep.check.rules import found
+from truestep.check.trace import Trace
+
+RULE = Rule("TS104", "update_rebound", "the update is bound to a name or thrown away", "error", "updates")
+OFTEN = 4
+SUMS = {"sub", "add", "__sub__", "__add__", "addcmul", "addcdiv", "lerp", "sub_", "add_"}
+
+
+def look(trace: Trace) -> Iterator[Finding]:
+    """Look for new values of parameters that nobody reads."""
+    bits: dict[int, set[int]] = defaultdict(set)
+    shapes: dict[int, tuple[int, ...]] = {}
+    homes: dict[int, int] = {}
+    passes: dict[int, int] = defaultdict(int)
+    for event in trace.of(Backward):
+        for leaf in event.leaves if not event.nested else ():
+            if leaf.weight is not None:
+                bits[leaf.number].add(leaf.weight.mark)
+                shapes[leaf.number], homes[leaf.storage] = leaf.shape, leaf.number
+                passes[leaf.number] += 1
+    still = {number for number, marks in bits.items() if len(marks) == 1 and passes[number] >= OFTEN}
+    lost: dict[tuple[str, int], list[tuple[int, Op]]] = defaultdict(list)
+    for op in trace.ops(*SUMS) if still else ():
+        number = _new_value(trace, op, still, shapes, homes)
+        if number:
+            lost[op.site.place].append((number, op))
+    for hits in lost.values():
+        numbers = {number for number, _ in hits}
+        number, op = hits[0]
+        if len(hits) >= OFTEN * len(numbers):
+            yield found(
+                RULE,
+                op.site,
+                f"the new value of {trace.name(number)} is computed here and never reaches it",
+                f"{len(hits)} new values for {len(numbers)} parameters, each made of one and its gradient, were "
+                f"read by nobody; every bit of the parameters was the same at all {passes[number]} backward passes",
+                "a name is bound to the new tensor, and the model keeps the old one",
+                "change the parameter in place under torch.no_grad(): p -= lr * p.grad, or p.sub_(...)",
+            )
+
+
+def _new_value(trace: Trace, op: Op, still: set[int], shapes: dict[int, tuple[int, ...]], homes: dict[int, int]) -> int:
+    """The parameter of which this call makes a new value out of its gradient, where nobody reads that; else 0."""
+    if len(op.inputs) < 2 or not op.out or op.out[0].needs_grad or op.out[0].storage in homes:
+        return 0  # what stands in a parameter's memory has reached it
+    for one in op.inputs[:2]:
+        number = _source(trace, one, op.n, homes)
+        others = [each for each in op.inputs if each is not one]
+        if number not in still or shapes[number] != op.out[0].shape:
+            continue
+        if any(_from_gradient(trace, each, op.n, shapes[number]) for each in others):
+            read = [user for user in trace.users(op.out[0], op.n) if user.name not in ("item", "norm")]
+            return 0 if read else number
+    return 0
+
+
+def _source(trace: Trace, tensor: Seen, before: int, homes: dict[int, int]) -> int:
+    """The parameter that this tensor is, shares memory with, or is a copy of."""
+    for _ in range(4):
+        if tensor.storage in homes:
+            return homes[tensor.storage]
+        op = trace.maker(tensor, before)
+        if op is None or op.name not in ("clone", "detach", "data") or not op.inputs:
+            return 0
+        tensor = op.inputs[0]
+    return 0
+
+
+def _from_gradient(trace: Trace, tensor: Seen, before: int, shape: tuple[int, ...]) -> bool:
+    """Whether this is a gradient of such a shape, or made of one: read from `.grad`, or given by autograd.grad."""
+    ops = list(trace.chain(tensor, before, 8))
+    last = ops[-1].inputs[0] if ops and ops[-1].inputs else tensor
+    if any(op.name == "grad" for op in ops):
+        return True
+    return (
+        last.shape == shape
+        and not last.needs_grad
+        and trace.maker(last, before) is None
+        and _differentiated(trace, before)
+    )
+
+
+def _differentiated(trace: Trace, before: int) -> bool:
+    return any(event.how == "grad" and event.n < before for event in trace.of(Backward)[:3])

@@ -1,0 +1,117 @@
+"""Somebody puts the weights back, again and again, while one optimizer trains on.
+
+What: between two steps of the same optimizer the weights return to the bits that they had before its first step; or
+they are initialised anew, several times.
+
+Why: what was learned since is lost at each time. The optimizer's moments, which are not put back, belong to weights
+that are gone.
+
+Evidence: the digests before and after the steps: those found are not those left, and equal to the very first ones; or
+the calls that filled the weights with random numbers between the steps.
+
+False alarms: averaged weights are swapped in and out again: then the weights return to where they were. The best
+weights may be put back: these are not the first. A new fold or trial has a new optimizer or loads its state.
+
+Mend: initialise once, before the loop; take the backup when the weights are swapped, not before the training.
+
+Wrong:
+    for epoch in range(10):
+        model.apply(init_weights)
+        train(model, optimizer)
+
+Right:
+    model.apply(init_weights)
+    for epoch in range(10):
+        train(model, optimizer)
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from itertools import pairwise
+
+from truestep.check.changes import StateLoaded, Step
+from truestep.check.events import Event, Op
+from truestep.check.finding import Finding, Rule
+from truestep.check.rules import found
+from truestep.check.trace import Trace
+
+RULE = Rule("TS105", "update_undone", "the weights are put back between the steps", "error", "updates")
+OFTEN = 2
+RANDOM = (
+    "uniform_",
+    "normal_",
+    "trunc_normal_",
+    "kaiming_uniform_",
+    "kaiming_normal_",
+    "orthogonal_",
+    "_no_grad_uniform_",
+)
+WHY = "what the steps before it learned is lost each time"
+
+
+def look(trace: Trace) -> Iterator[Finding]:
+    """Compare what each step left with what the next one found."""
+    shapes = {leaf.number: (leaf.storage, leaf.shape) for event in trace.backwards() for leaf in event.leaves}
+    homes = {home: number for number, home in shapes.items()}
+    drawn: dict[int, list[Op]] = defaultdict(list)
+    for op in trace.ops(*RANDOM):
+        for each in op.inputs[:1]:
+            if (each.storage, each.shape) in homes:
+                drawn[homes[each.storage, each.shape]].append(op)
+    for optimizer in trace.optimizers():
+        steps = [step for step in trace.of(Step) if step.optimizer == optimizer and step.close and step.moved]
+        loads = [event.n for event in trace.of(StateLoaded) if event.of == "optimizer" and event.owner == optimizer]
+        if len(steps) > OFTEN and not loads:
+            yield from _returned(trace, steps)
+            yield from _drawn(trace, steps, drawn)
+
+
+def _returned(trace: Trace, steps: list[Step]) -> Iterator[Finding]:
+    """Where the weights are those of before the first step."""
+    start = {one.number: one.before for one in steps[0].moved}
+    jumps: list[tuple[Step, Step, bool]] = []
+    for last, step in pairwise(steps):
+        left = {one.number: one.after for one in last.moved}
+        moved = [one for one in step.moved if one.number in left and left[one.number] != one.before]
+        if moved and step.update == last.update + 1:
+            jumps.append((last, step, all(one.before == start.get(one.number) for one in moved)))
+    if len(jumps) >= OFTEN and all(first for _, _, first in jumps):
+        last, step, _ = jumps[0]
+        loads: list[Event] = [*trace.between(last.n, step.began, StateLoaded), *_writes(trace, last, step)]
+        where = loads[-1] if loads else step
+        largest = max(step.moved, key=lambda one: one.before.norm if one.before else 0.0)
+        yield found(
+            RULE,
+            where.site,
+            "the weights are put back to what they were before the first step",
+            f"{len(jumps)} times a step found not what the last one had left but the very first weights, bit for bit "
+            f"({trace.name(largest.number)}, norm {largest.before.norm if largest.before else 0.0:.6g})",
+            WHY,
+            "put back what was there before the swap: take the backup then, not before the training",
+        )
+
+
+def _writes(trace: Trace, last: Step, step: Step) -> list[Op]:
+    return [op for op in trace.between(last.n, step.began, Op) if op.name in ("copy_", "data=")]
+
+
+def _drawn(trace: Trace, steps: list[Step], drawn: dict[int, list[Op]]) -> Iterator[Finding]:
+    """Where weights that were trained are drawn anew."""
+    first, last = steps[0].n, steps[-1].n
+    moved = {one.number for step in steps for one in step.moved if one.change > 0}
+    again = {n: [op for op in ops if first < op.n < last] for n, ops in drawn.items() if n in moved}
+    again = {number: ops for number, ops in again.items() if len({op.update for op in ops}) >= OFTEN}
+    if again:
+        number, ops = next(iter(again.items()))
+        times = len({op.update for op in ops})
+        yield found(
+            RULE,
+            ops[0].site,
+            f"weights that are being trained are filled with random numbers: {trace.name(number)}",
+            f"{times} times between the steps of one optimizer, first after {ops[0].update} updates; "
+            f"{len(again)} parameters",
+            WHY,
+            "initialise once, before the loop",
+        )

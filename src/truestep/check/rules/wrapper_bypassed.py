@@ -1,0 +1,60 @@
+"""A model is wrapped for several ranks, and the training calls what is inside.
+
+What: a DistributedDataParallel (or FSDP) was built, and every forward pass of the training went to the module inside
+it: the wrapper was never called.
+
+Why: the wrapper's forward prepares the averaging of gradients. Called around it, each rank follows its own gradients,
+and the copies of the model drift apart without a word.
+
+Evidence: how often the inner module was called for passes that trained it, and that the wrapper was not.
+
+False alarms: evaluation, and saving, may use the module inside; passes without gradients do not count.
+
+Mend: call the wrapper in training.
+
+Wrong:
+    ddp = DistributedDataParallel(model)
+    loss = loss_fn(model(x), y)
+
+Right:
+    ddp = DistributedDataParallel(model)
+    loss = loss_fn(ddp(x), y)
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+from truestep.check.events import Forward, ModuleMade
+from truestep.check.finding import Finding, Rule
+from truestep.check.rules import found
+from truestep.check.trace import Trace
+
+RULE = Rule("TS220", "wrapper_bypassed", "a wrapper for several ranks is bypassed", "error", "ranks")
+WRAPPERS = {"DistributedDataParallel", "FullyShardedDataParallel"}
+OFTEN = 3
+
+
+def look(trace: Trace) -> Iterator[Finding]:
+    """Count the calls of each wrapper and of what is inside."""
+    calls = [event for event in trace.of(Forward) if event.depth == 0 and event.grad and event.training]
+    counts = Counter(event.module for event in calls)
+    for made in trace.of(ModuleMade):
+        facts = trace.modules.get(made.module)
+        if made.kind not in WRAPPERS or facts is None or counts[made.module]:
+            continue
+        inside = {number for number in facts.children.values() if counts[number]}
+        trained = trace.trained & set(facts.parameters.values())
+        for number in inside if trained else ():
+            if counts[number] >= OFTEN:
+                call = next(event for event in calls if event.module == number)
+                yield found(
+                    RULE,
+                    call.site,
+                    f"the {made.kind} of line {made.site.line} is never called: this calls the model inside it",
+                    f"{counts[number]} forward passes of the training went to the model inside, none to the wrapper; "
+                    f"{len(trained)} of its parameters received gradients that nobody averaged",
+                    "each rank follows its own gradients, and the copies drift apart",
+                    "call the wrapper in training",
+                )
