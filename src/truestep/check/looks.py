@@ -152,6 +152,13 @@ def values(tensor: Tensor) -> Values | None:
     return Values(low, high, float(wide.mean()), finite, whole, sums)
 
 
+def kept(target: Any, ignored: int) -> int | None:
+    """How many targets a loss counts; None where they are no classes or cannot be read."""
+    if not plain(target) or target.is_floating_point() or target.numel() > LARGEST:
+        return None
+    return int((target.detach() != ignored).sum())
+
+
 def digest(tensor: Tensor | None) -> Digest | None:
     """Bits, norm and sum of a tensor; None for None and for what cannot be read."""
     if tensor is None or tensor.numel() > LARGEST:
