@@ -1,0 +1,155 @@
+"""Numbers that a program reads from its batches, and the plain floats that it makes of them.
+
+A `Reading` is one `.item()` of a batch's loss or score with what it is: the mean over `size` things, or their sum. A
+`Figure` is a float that a name of the user's stands for, with the readings before it; whoever adds up the readings
+again can tell what the figure was divided by.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from truestep.check.events import Forward, LoaderStart, Names, Number, Op, Printed
+from truestep.check.looks import Seen
+from truestep.check.site import Site
+from truestep.check.trace import LOSSES, Trace
+
+SAME = 1e-9
+LONGEST = 600
+_PLAIN = {"detach", "data", "float", "double", "cpu", "clone", "to", "squeeze", "reshape", "view", "requires_grad_"}
+_DECIMAL = re.compile(r"(?<![\w.])\d+\.\d{3,}(?![\w.])")
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A number of one batch: `kind` is "mean" or "sum" over `size` things; `rows` are the batch's samples."""
+
+    n: int
+    update: int
+    site: Site
+    value: float
+    kind: str
+    size: int
+    rows: int
+    run: int
+    score: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A float of the user's at its first appearance, with the trailing readings of one line, the last one first.
+
+    `value` is None where only its total is a name's; then `printed` has the decimals of the printed line.
+    """
+
+    n: int
+    name: str
+    value: float
+    site: Site
+    readings: tuple[Reading, ...]
+    printed: tuple[str, ...] = ()
+
+
+def readings(trace: Trace) -> dict[tuple[str, int], list[Reading]]:
+    """The numbers that are known to be a batch's mean or sum, by their line."""
+    found: dict[tuple[str, int], list[Reading]] = {}
+    rows, run, forwards = 0, 0, 0
+    last: dict[tuple[str, int], int] = {}
+    for event in trace.of(Forward, LoaderStart, Number):
+        if isinstance(event, LoaderStart):
+            run = event.run
+        elif isinstance(event, Forward):
+            if event.depth == 0 and event.inputs and event.inputs[0].shape:
+                rows, forwards = event.inputs[0].shape[0], forwards + 1
+        elif event.value is not None and math.isfinite(event.value):
+            held = found.setdefault(event.site.place, [])
+            kind, size, score = _kind(trace, event.of, event.n)
+            again = last.get(event.site.place) == forwards  # several numbers of one forward: classes, say
+            last[event.site.place] = forwards
+            if again or not size:
+                kind = ""
+            if size < rows and kind == "mean":
+                kind = ""  # a part of the batch
+            held.append(Reading(event.n, event.update, event.site, event.value, kind, size, rows, run, score))
+    return {place: held for place, held in found.items() if any(each.kind for each in held)}
+
+
+def _kind(trace: Trace, tensor: Seen, before: int, depth: int = 6) -> tuple[str, int, bool]:
+    op = trace.maker(tensor, before)
+    if op is None or depth == 0 or not op.inputs:
+        return "", 0, False
+    first = op.inputs[0]
+    if op.name in LOSSES:
+        return _of_loss(op)
+    if op.name in ("mean", "sum") and not op.out[0].shape and first.shape:
+        maker = trace.maker(first, op.n)
+        while maker is not None and maker.name in _PLAIN and maker.inputs:
+            maker = trace.maker(maker.inputs[0], maker.n)
+        counted = maker is not None and maker.name in ("eq", "ne", "gt", "lt", "ge", "le")
+        return op.name, math.prod(first.shape), counted
+    if op.name in _PLAIN:
+        return _kind(trace, first, op.n, depth - 1)
+    if op.name in ("div", "__truediv__") and len(op.inputs) == 1 and isinstance(op.arg(1, "other"), int | float):
+        kind, size, counted = _kind(trace, first, op.n, depth - 1)
+        return ("mean", size, counted) if kind == "sum" and op.arg(1, "other") == size else ("", 0, False)
+    return "", 0, False
+
+
+def _of_loss(op: Op) -> tuple[str, int, bool]:
+    reduction = str(op.words.get("reduction", "mean"))
+    weights = op.words.get("weight") is not None or op.arg(2, "weight") is not None
+    if len(op.inputs) < 2 or reduction not in ("mean", "sum") or (weights and reduction == "mean"):
+        return "", 0, False
+    kept = op.words.get("kept")
+    return reduction, math.prod(op.inputs[1].shape) if kept is None else kept, False
+
+
+def figures(trace: Trace) -> Iterator[Figure]:
+    """The floats that names stand for, each where it first appears, with every line's readings before it."""
+    lines = readings(trace)
+    if not lines:
+        return
+    known: dict[str, float] = {}
+    printed: Printed | None = None
+    raw = {reading.value for held in lines.values() for reading in held}
+    for event in trace.of(Names, Printed):
+        if isinstance(event, Printed):
+            printed = event
+            continue
+        told = tuple(_DECIMAL.findall(printed.text)) if printed and printed.n == event.n - 1 else ()
+        for name, value in _floats(event):
+            if known.get(name) == value or not math.isfinite(value) or value == 0 or value in raw:
+                continue
+            known[name] = value
+            for held in lines.values():
+                before = [each for each in held if each.n < event.n][-LONGEST:]
+                if before and event.update - before[-1].update <= 1:
+                    yield Figure(event.n, name, value, event.site, tuple(reversed(before)), told)
+
+
+def _floats(event: Names) -> Iterator[tuple[str, float]]:
+    for name, value in event.held.items():
+        if isinstance(value, float):
+            yield name, value
+        elif isinstance(value, tuple) and value and value[0] == "list" and value[2]:
+            last = value[2][-1]
+            if isinstance(last, float) and value[1] <= 64:
+                yield f"{name}[-1]", last
+
+
+def near(a: float, b: float, within: float = SAME) -> bool:
+    """Whether two numbers are the same but for rounding."""
+    return abs(a - b) <= within * max(abs(a), abs(b))
+
+
+def shown(value: float, texts: tuple[str, ...]) -> bool:
+    """Whether one of the printed decimals is this number, rounded, with at least four digits that say something."""
+    for text in texts:
+        places = len(text.partition(".")[2])
+        digits = len(text.replace(".", "").lstrip("0"))
+        if digits >= 4 and abs(float(text) - value) <= 0.5001 * 10.0**-places:
+            return True
+    return False

@@ -1,0 +1,82 @@
+"""A mean over samples is reported as the mean of the batches' means, and the batches differ in size.
+
+What: the numbers of the batches, each a mean over its samples or tokens, are averaged with equal weight.
+
+Why: a last batch of two samples weighs as much as one of 64, and a batch of short sentences as much as one of long
+ones. The figure depends on how the data were cut, and two runs with other batch sizes cannot be compared.
+
+Evidence: the reported float equals the plain mean of the batches' numbers to the last digits, while the mean weighted
+by what each of them counted is another number.
+
+False alarms: batches of equal size are no finding, nor are means over classes or folds. A difference below 1 % is
+advice, one below 0.1 % nothing.
+
+Mend: add up sums, and divide once: `total += loss.item() * len(y)`, `count += len(y)`, `total / count`.
+
+Wrong:
+    total = 0.0
+    for x, y in loader:
+        total += loss_fn(model(x), y).item()
+    print(total / len(loader))
+
+Right:
+    total = count = 0
+    for x, y in loader:
+        total += loss_fn(model(x), y).item() * len(y)
+        count += len(y)
+    print(total / count)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from truestep.check.finding import Finding, Rule
+from truestep.check.rules import found
+from truestep.check.rules._readings import Figure, figures, near, shown
+from truestep.check.trace import Trace
+
+RULE = Rule("TS670", "mean_of_means", "a mean of the batches' means", "warning", "reporting")
+TOLD, SMALL = 0.01, 0.001
+
+
+def look(trace: Trace) -> Iterator[Finding]:
+    """Average the readings of each line both ways, and compare with what the names hold."""
+    worst: dict[tuple[str, int], tuple[float, Figure, float, float, list[int]]] = {}
+    for figure in figures(trace):
+        for plain, exact, sizes in _windows(figure):
+            apart = abs(plain - exact) / max(abs(exact), 1e-12)
+            place = figure.readings[0].site.place
+            if apart >= SMALL and apart > worst.get(place, (0.0,))[0]:
+                worst[place] = (apart, figure, plain, exact, sizes)
+    for apart, figure, plain, exact, sizes in worst.values():
+        yield found(
+            RULE,
+            figure.readings[0].site,
+            f"{len(sizes)} batches of {min(sizes)} to {max(sizes)} count the same in a reported mean",
+            f"{figure.name} is made of {plain:.6g}, the mean of the means; over all {sum(sizes)} it is {exact:.6g} "
+            f"({100 * apart:.2g} % apart)",
+            "what is reported depends on how the data were cut into batches",
+            "add up value * count, and divide once by the sum of the counts",
+            level="warning" if apart >= TOLD else "advice",
+        )
+
+
+def _windows(figure: Figure) -> Iterator[tuple[float, float, list[int]]]:
+    """The trailing readings whose plain mean is the figure, or whose total is, with the mean printed."""
+    total = weighted = 0.0
+    sizes: list[int] = []
+    before = None
+    for reading in figure.readings:
+        if reading.kind != "mean" or (before is not None and before.update - reading.update > 1):
+            return
+        before = reading
+        total += reading.value
+        weighted += reading.value * reading.size
+        sizes.append(reading.size)
+        if len(sizes) < 2 or len(set(sizes)) == 1:
+            continue
+        plain, exact = total / len(sizes), weighted / sum(sizes)
+        means = any(near(figure.value, scale * plain) for scale in (1, 100))
+        if means or (near(figure.value, total) and shown(plain, figure.printed) and not shown(exact, figure.printed)):
+            yield plain, exact, sizes[:]
