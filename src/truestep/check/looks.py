@@ -175,7 +175,13 @@ def digest(tensor: Tensor | None) -> Digest | None:
 def row_digests(tensor: Tensor) -> tuple[int, ...]:
     """A digest of each row along dimension 0: equal rows have equal digests."""
     held = tensor.detach()
-    if held.dim() == 0 or not 0 < held.shape[0] <= ROWS or held.numel() > LARGEST or held.numel() == 0:
+    if (
+        not plain(held)
+        or held.dim() == 0
+        or not 0 < held.shape[0] <= ROWS
+        or held.numel() > LARGEST
+        or held.numel() == 0
+    ):
         return ()
     raw = memoryview(_bytes(held))
     size = len(raw) // held.shape[0]
