@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
-from truestep.check import site
+from truestep.check import arrays, site
 from truestep.check.changes import Clear
 from truestep.check.events import Number, Op
 from truestep.check.looks import Seen, digest, kept, plain, seen
@@ -28,7 +28,7 @@ BORING = {
 }  # fmt: skip
 VALUED = LOSSES | {
     "softmax", "log_softmax", "sigmoid", "tanh", "relu", "log", "sqrt", "exp", "div", "pow", "logsigmoid", "eq", "sub",
-    "mean", "sum", "gumbel_softmax", "scatter", "scatter_",
+    "mean", "__eq__", "sum", "gumbel_softmax", "scatter", "scatter_",
 }  # fmt: skip
 """Calls whose inputs and outputs carry `values`."""
 DRAWS = {
@@ -85,6 +85,8 @@ class Seeing(TorchFunctionMode):
                 told[1]["kept"] = kept(args[1], words["ignore_index"])
         out = func(*args, **words)
         with recorder.looking:
+            if name in ("tensor", "as_tensor") and recorder.close:
+                arrays.tell(recorder, args[0] if args else None)
             if told is not None:
                 self._write(name, told, out, place, args, look)
         return out

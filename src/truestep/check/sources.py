@@ -24,13 +24,13 @@ def generators(dataset: Any) -> tuple[str, ...]:
 
 
 def _drawn(owner: Any, prefix: str) -> Iterator[str]:
-    own = {
-        name: value
+    methods = [
+        value
         for kind in type(owner).__mro__
         for name, value in vars(kind).items()
         if name != "__init__" and hasattr(value, "__code__")
-    }
-    used = {word for method in own.values() for word in method.__code__.co_names}
+    ]
+    used = {word for method in methods for word in method.__code__.co_names}
     for name, value in list(getattr(owner, "__dict__", {}).items())[:50]:
         if name in used and _generator(value):
             yield f"{prefix}{name}"

@@ -14,6 +14,7 @@ from torch.nn.modules.module import register_module_forward_hook, register_modul
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
+from truestep.check import arrays
 from truestep.check.changes import Saved, StateLoaded, StateTaken
 from truestep.check.events import Forward, Mode, ModuleMade, Op, Printed
 from truestep.check.looks import seen
@@ -236,6 +237,7 @@ def _from_numpy(recorder: Recorder, run: Any, array: Any) -> Any:
     if recorder.awake and recorder.close:
         with recorder.looking:
             within = tuple(recorder.modules)
+            arrays.tell(recorder, array)
             recorder.emit(
                 Op, name="from_numpy", args=("ndarray",), words={"memory": _memory(recorder, array)},
                 out=(seen(found, recorder.numbers, False, True),), grad=torch.is_grad_enabled(),
