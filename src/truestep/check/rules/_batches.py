@@ -22,10 +22,9 @@ def split(trace: Trace) -> tuple[list[Forward], list[Forward]]:
     waiting: list[Forward] = []
     for event in trace.of(Forward, Backward, Step):
         if isinstance(event, Forward):
-            if event.depth == 0 and event.close and event.grad:
-                waiting.append(event)
-            elif event.depth == 0 and event.close:
-                others.append(event)
+            facts = trace.modules.get(event.module)
+            if event.depth == 0 and event.close and facts is not None and facts.parameters:  # no loss
+                (waiting if event.grad else others).append(event)
         elif isinstance(event, Backward):
             leaves = {leaf.number for leaf in event.leaves}
             for call in waiting:
