@@ -49,22 +49,26 @@ def size(seen: Seen) -> int:
 
 
 def ends(trace: Trace, seen: Seen, after: int, most: int = 60) -> tuple[bool, bool]:
-    """Whether what a tensor goes into is read as a number, and whether it joins something with a gradient."""
+    """Whether an output meets another tensor, as a target, and the outcome is read as a number: it was scored.
+
+    And whether it joins something with a gradient: then it took part in training.
+    """
     waiting, known = [(seen, after)], {seen.number}
     numbers = _numbers(trace)
-    read = joined = False
+    read = joined = met = False
     for _ in range(most):
         if not waiting:
             break
         one, since = waiting.pop(0)
         read = read or any(n > since for n in numbers.get(one.number, ()))
         for op in trace.users(one, since):
-            joined = joined or any(each.needs_grad for each in op.inputs if each.number not in known)
+            strange = [each for each in op.inputs if each.number not in known]
+            joined, met = joined or any(each.needs_grad for each in strange), met or bool(strange)
             for out in op.out:
                 if out.number not in known:
                     known.add(out.number)
                     waiting.append((out, op.n))
-    return read, joined
+    return read and met, joined
 
 
 _KEPT: list[tuple[Trace, dict[int, list[int]]]] = []

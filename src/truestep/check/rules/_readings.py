@@ -53,11 +53,14 @@ class Figure:
     printed: tuple[str, ...] = ()
 
 
-def readings(trace: Trace) -> dict[tuple[str, int], list[Reading]]:
-    """The numbers that are known to be a batch's mean or sum, by their line."""
-    found: dict[tuple[str, int], list[Reading]] = {}
+Key = tuple[tuple[str, int], str, bool]
+
+
+def readings(trace: Trace) -> dict[Key, list[Reading]]:
+    """The numbers that are known to be a batch's mean or sum, by their line and kind."""
+    found: dict[Key, list[Reading]] = {}
     rows, run, forwards = 0, 0, 0
-    last: dict[tuple[str, int], int] = {}
+    last: dict[Key, int] = {}
     for event in trace.of(Forward, LoaderStart, Number):
         if isinstance(event, LoaderStart):
             run = event.run
@@ -65,16 +68,24 @@ def readings(trace: Trace) -> dict[tuple[str, int], list[Reading]]:
             if event.depth == 0 and event.inputs and event.inputs[0].shape:
                 rows, forwards = event.inputs[0].shape[0], forwards + 1
         elif event.value is not None and math.isfinite(event.value):
-            held = found.setdefault(event.site.place, [])
             kind, size, score = _kind(trace, event.of, event.n)
-            again = last.get(event.site.place) == forwards  # several numbers of one forward: classes, say
-            last[event.site.place] = forwards
-            if again or not size:
+            key = (event.site.place, kind, score)
+            held = found.setdefault(key, [])
+            again = last.get(key) == forwards  # several numbers of one forward: classes, say
+            last[key] = forwards
+            if again or not size or (size < rows and kind == "mean"):  # or a part of the batch
                 kind = ""
-            if size < rows and kind == "mean":
-                kind = ""  # a part of the batch
             held.append(Reading(event.n, event.update, event.site, event.value, kind, size, rows, run, score))
-    return {place: held for place, held in found.items() if any(each.kind for each in held)}
+    # a line whose numbers are now known and now not (looked at too seldom) has gaps
+    blank = {key[0]: {each.update for each in held} for key, held in found.items() if not key[1]}
+    whole = {key: [each for each in held if each.update not in blank.get(key[0], ())] for key, held in found.items()}
+    return {key: held for key, held in whole.items() if any(each.kind for each in held)}
+
+
+def cuts(trace: Trace) -> set[int]:
+    """The lengths of tensors that were cut into batches or permuted: what a whole pass amounts to."""
+    ops = trace.ops("__getitem__", "split", "chunk", "randperm", "index_select")
+    return {each.shape[0] for op in ops for each in (*op.inputs, *op.out) if each.shape}
 
 
 def _kind(trace: Trace, tensor: Seen, before: int, depth: int = 6) -> tuple[str, int, bool]:
@@ -132,8 +143,8 @@ def figures(trace: Trace) -> Iterator[Figure]:
 
 def _floats(event: Names) -> Iterator[tuple[str, float]]:
     for name, value in event.held.items():
-        if isinstance(value, float):
-            yield name, value
+        if isinstance(value, float) or (isinstance(value, int) and not isinstance(value, bool) and value > 1):
+            yield name, float(value)
         elif isinstance(value, tuple) and value and value[0] == "list" and value[2]:
             last = value[2][-1]
             if isinstance(last, float) and value[1] <= 64:

@@ -33,7 +33,7 @@ from collections.abc import Iterator
 
 from truestep.check.finding import Finding, Rule
 from truestep.check.rules import found
-from truestep.check.rules._readings import Figure, figures, near, shown
+from truestep.check.rules._readings import Figure, cuts, figures, near, shown
 from truestep.check.trace import Trace
 
 RULE = Rule("TS670", "mean_of_means", "a mean of the batches' means", "warning", "reporting")
@@ -42,9 +42,10 @@ TOLD, SMALL = 0.01, 0.001
 
 def look(trace: Trace) -> Iterator[Finding]:
     """Average the readings of each line both ways, and compare with what the names hold."""
+    whole = cuts(trace)
     worst: dict[tuple[str, int], tuple[float, Figure, float, float, list[int]]] = {}
     for figure in figures(trace):
-        for plain, exact, sizes in _windows(figure):
+        for plain, exact, sizes in _windows(figure, whole):
             apart = abs(plain - exact) / max(abs(exact), 1e-12)
             place = figure.readings[0].site.place
             if apart >= SMALL and apart > worst.get(place, (0.0,))[0]:
@@ -62,7 +63,7 @@ def look(trace: Trace) -> Iterator[Finding]:
         )
 
 
-def _windows(figure: Figure) -> Iterator[tuple[float, float, list[int]]]:
+def _windows(figure: Figure, whole: set[int]) -> Iterator[tuple[float, float, list[int]]]:
     """The trailing readings whose plain mean is the figure, or whose total is, with the mean printed."""
     total = weighted = 0.0
     sizes: list[int] = []
@@ -78,5 +79,9 @@ def _windows(figure: Figure) -> Iterator[tuple[float, float, list[int]]]:
             continue
         plain, exact = total / len(sizes), weighted / sum(sizes)
         means = any(near(figure.value, scale * plain) for scale in (1, 100))
+        rest = figure.readings[len(sizes) :]
+        full = sum(each.rows for each in figure.readings[: len(sizes)]) in whole or not rest
+        if not full and (rest[0].run == reading.run if reading.run else reading.update != figure.readings[0].update):
+            continue  # a part of a pass, as for a display
         if means or (near(figure.value, total) and shown(plain, figure.printed) and not shown(exact, figure.printed)):
             yield plain, exact, sizes[:]

@@ -126,6 +126,16 @@ def _centred(trace: Trace, call: Forward) -> tuple[Seen, Op] | None:
         if op.name == "sub" and len(op.inputs) == 2 and not op.within:
             data, mean = op.inputs
             made = trace.maker(mean, op.n)
-            if made is not None and made.name == "mean" and made.inputs and made.inputs[0].number == data.number:
+            if made is not None and made.name == "mean" and made.inputs and _one(trace, made, op):
                 return data, made
     return None
+
+
+def _one(trace: Trace, mean: Op, sub: Op) -> bool:
+    """Whether a mean is that of the tensor which it is subtracted from, or of the same slice."""
+    first, second = mean.inputs[0], sub.inputs[0]
+    if first.number == second.number:
+        return True
+    one, other = trace.maker(first, mean.n), trace.maker(second, sub.n)
+    cut = one is not None and other is not None and one.name == other.name == "__getitem__"
+    return bool(cut and one.inputs[0].number == other.inputs[0].number and one.args[1:] == other.args[1:])

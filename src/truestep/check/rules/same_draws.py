@@ -92,7 +92,7 @@ def _repeats(trace: Trace) -> Iterator[Finding]:
     busy = {call.update for call in trained}
     lines: dict[tuple[tuple[str, int], int], list[Op]] = {}
     for op in trace.ops(*DRAWS):
-        if op.out and op.out[0].rows and op.update in busy and op.update and not op.within:
+        if op.out and op.out[0].rows and op.update in busy and op.update and op.grad and not op.within:
             lines.setdefault((op.site.place, movers.get(op.update, 0)), []).append(op)
     for ops in lines.values():
         values: dict[tuple[object, ...], set[int]] = {}

@@ -65,50 +65,43 @@ def _dropped(trace: Trace) -> Iterator[Finding]:
 
 
 def _sliced(trace: Trace) -> Iterator[Finding]:
-    """Tensors that are cut into equal slices from their start, up to a tail shorter than a slice."""
+    """Tensors that a line cuts into equal slices from their start, up to a tail shorter than a slice."""
     trained, _ = split(trace)
     late = {call.update for call in trained}
-    cuts: dict[int, list[tuple[int, int, Op]]] = {}
-    sizes: dict[int, int] = {}
+    cuts: dict[tuple[int, tuple[str, int]], list[tuple[int, int, Op]]] = {}
     for op in trace.ops("__getitem__"):
         span = _span(op)
         if span is not None:
-            cuts.setdefault(op.inputs[0].number, []).append((*span, op))
-            sizes[op.inputs[0].number] = op.inputs[0].shape[0]
+            cuts.setdefault((op.inputs[0].number, op.site.place), []).append((*span, op))
     said: set[tuple[str, int]] = set()
-    for number, spans in cuts.items():
-        whole, width = sizes[number], spans[0][1] - spans[0][0]
-        covered = {place for first, last, _ in spans for place in range(first, last)}
-        equal = all(last - first == width and first % width == 0 for first, last, _ in spans)
-        rest = whole - len(covered)
-        ordered = sorted({first for first, _, _ in spans})
-        if not equal or len(ordered) < 2 or not 0 < rest < width or len(covered) != len(ordered) * width:
-            continue
+    for (_, place), spans in cuts.items():
         op = spans[-1][2]
-        graph = any(each.grad and each.update + 1 in late for _, _, each in spans)
-        again = sum(first == 0 for first, _, _ in spans)
-        if _touched(trace, spans, rest) or (graph and again < 2) or op.site.place in said or not _numerous(spans):
+        whole, width = op.inputs[0].shape[0], spans[0][1] - spans[0][0]
+        ordered = sorted({first for first, _, _ in spans})
+        handed, again = len(ordered) * width, sum(first == 0 for first, _, _ in spans)
+        equal = all(last - first == width and first % width == 0 for first, last, _ in spans)
+        if not equal or len(ordered) < 2 or ordered[-1] + width != handed or not 0 < whole - handed < width:
             continue
-        said.add(op.site.place)
+        graph = any(each.grad and each.update + 1 in late for _, _, each in spans)
+        if place in said or (graph and again < 2) or width < 2 or _touched(trace, spans, handed):
+            continue
+        said.add(place)
         yield found(
-            RULE, op.site, f"the last {rest} of {whole} rows are in no batch",
-            f"{len(ordered)} slices of {width} cover rows 0 to {len(covered) - 1}, {again} times; nothing takes the "
-            "others",
+            RULE, op.site, f"the last {whole - handed} of {whole} rows are in no batch",
+            f"{len(ordered)} slices of {width} cover rows 0 to {handed - 1}, {again} times; nothing takes the others",
             WHY, f"go on to the end: range(0, {whole}, {width}), or split({width})",
         )  # fmt: skip
 
 
-def _touched(trace: Trace, spans: list[tuple[int, int, Op]], rest: int) -> bool:
-    """Whether anything else takes rows of the tensor, or a call, looked at closely or not, was given just the rest."""
-    since, tensor = spans[0][2].n, spans[0][2].inputs[0]
-    used = any(user.name != "__getitem__" or _span(user) is None for user in trace.users(tensor) if user.n >= since)
+def _touched(trace: Trace, spans: list[tuple[int, int, Op]], handed: int) -> bool:
+    """Whether anything else takes rows of the tail, or a call, looked at closely or not, was given just so many."""
+    since, tensor, place = spans[0][2].n, spans[0][2].inputs[0], spans[0][2].site.place
+    for user in trace.users(tensor):
+        span = _span(user) if user.name == "__getitem__" else None
+        if user.site.place != place and (span[1] > handed if span else user.n >= since):
+            return True
     calls = (event for event in trace.of(Forward) if event.depth == 0 and event.n > since)
-    return used or any(each.shape[:1] == (rest,) for call in calls for each in call.inputs)
-
-
-def _numerous(spans: list[tuple[int, int, Op]]) -> bool:
-    """Slices that are at least two rows wide and begin at the start."""
-    return spans[0][1] - spans[0][0] >= 2 and min(first for first, _, _ in spans) == 0
+    return any(each.shape[:1] == (tensor.shape[0] - handed,) for call in calls for each in call.inputs)
 
 
 def _span(op: Op) -> tuple[int, int] | None:

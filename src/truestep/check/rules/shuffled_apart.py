@@ -24,15 +24,17 @@ Right:
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 
-from truestep.check.events import Batch, Forward, LoaderStart, Op, Shuffled
+from truestep.check.events import Batch, Forward, LoaderMade, LoaderStart, Op, Shuffled
 from truestep.check.finding import Finding, Rule
 from truestep.check.looks import Seen
 from truestep.check.rules import found
 from truestep.check.trace import Trace
 
 RULE = Rule("TS472", "shuffled_apart", "inputs and labels are shuffled apart", "error", "data")
+MOST = 40
 WHY = "no input has its own label any more; only the labels' frequencies can be learned"
 MEND = "one permutation for both, or one set of pairs"
 
@@ -41,8 +43,10 @@ def look(trace: Trace) -> Iterator[Finding]:
     """Look behind the prediction and the target of each loss, and at lists."""
     calls = {out.number: event for event in trace.of(Forward) if event.depth == 0 for out in event.outputs}
     batches = {tensor.number: batch for batch in trace.of(Batch) for tensor in batch.tensors}
+    looked: Counter[tuple[str, int]] = Counter()
     for loss in trace.losses():
-        if not loss.prediction.needs_grad or not loss.op.grad:
+        looked[loss.op.site.place] += 1
+        if looked[loss.op.site.place] > MOST or not loss.prediction.needs_grad or not loss.op.grad:
             continue
         call = _call(trace, loss.prediction, loss.op.n, calls)
         if call is None or not call.inputs:
@@ -72,6 +76,7 @@ def _orders(trace: Trace, tensor: Seen, before: int) -> dict[int, Op]:
     while waiting and len(seen) < 80:
         one, limit = waiting.pop()
         op = trace.maker(one, limit)
+        op = op or _handed(trace, one)
         if op is None or op.n in seen:
             continue
         seen.add(op.n)
@@ -80,6 +85,23 @@ def _orders(trace: Trace, tensor: Seen, before: int) -> dict[int, Op]:
         else:
             waiting += [(each, op.n) for each in op.inputs if not each.needs_grad]
     return found
+
+
+def _handed(trace: Trace, tensor: Seen) -> Op | None:
+    """The op that put in order what a loader handed out: the rows of the batch are its rows, place by place."""
+    pairs = ((each, held) for each in trace.of(Batch) for held in each.tensors if held.number == tensor.number)
+    batch, held = next(pairs, (None, tensor))
+    if batch is None or not held.rows or not batch.index or len(batch.index) != len(held.rows):
+        return None
+    made = next((each for each in trace.of(LoaderMade) if each.loader == batch.loader), None)
+    index = [each for each in batch.index if isinstance(each, int)]
+    if made is not None and made.chosen is not None:
+        index = [made.chosen[each] for each in index if each < len(made.chosen)]
+    for op in trace.ops("__getitem__", "index_select"):
+        rows = op.out[0].rows if op.out and isinstance(op.arg(-1, ""), Seen) else ()
+        if len(rows) > max(index, default=len(rows)) and tuple(rows[each] for each in index) == held.rows:
+            return op
+    return None
 
 
 def _permuted(trace: Trace, call: Forward, op: Op, target: Seen) -> Finding | None:

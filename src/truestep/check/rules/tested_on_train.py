@@ -38,7 +38,7 @@ SHARE, FEW = 0.1, 5
 def look(trace: Trace) -> Iterator[Finding]:
     """Compare indices, then rows, then ask which loaders were never used."""
     passes = list(drawn(trace))
-    for proof in (_overlap(trace, passes), _rows(trace), _unused(trace, passes)):
+    for proof in (_overlap(trace, passes), _rows(trace), _unused(trace, passes), _left(trace)):
         told = next(proof, None)
         if told is not None:
             yield told
@@ -56,7 +56,10 @@ def _trained(trace: Trace, one: Drawn, passes: list[Drawn]) -> frozenset[int]:
 def _overlap(trace: Trace, passes: list[Drawn]) -> Iterator[Finding]:
     quiet = [one for one in passes if not one.trains and one.what.loader is not None and one.what.loader.base]
     apart = any(one.items and not one.items & _trained(trace, one, passes) for one in quiet)
+    own = {(each.what.loader.base, each.what.loader.chosen) for each in passes if each.trains and each.what.loader}
     for one in quiet:
+        if one.what.loader is not None and (one.what.loader.base, one.what.loader.chosen) in own:
+            continue  # the score on the training set
         trained = _trained(trace, one, passes)
         both = one.items & trained
         if not both or trained <= one.items or not (both < one.items or not apart):
@@ -81,10 +84,8 @@ def _rows(trace: Trace) -> Iterator[Finding]:
             seen.setdefault(call.module, []).append((call.n, call.inputs[0].rows))
     scored: dict[tuple[int, tuple[str, int]], list[Forward]] = {}
     for call in others:
-        if call.module in seen and _telling(call) and call.outputs:
-            read, joined = ends(trace, call.outputs[0], call.n)
-            if read and not joined:
-                scored.setdefault((call.module, call.site.place), []).append(call)
+        if call.module in seen and _telling(call) and call.outputs and _scored(trace, call):
+            scored.setdefault((call.module, call.site.place), []).append(call)
     for (module, _), calls in scored.items():
         last = calls[-1]
         since = began(trace, last.n)
@@ -136,3 +137,36 @@ def _unused(trace: Trace, passes: list[Drawn]) -> Iterator[Finding]:
                 WHY, "evaluate with the held-out loader",
             )  # fmt: skip
             return
+
+
+def _left(trace: Trace) -> Iterator[Finding]:
+    """A whole program whose scores are all of trained rows, with a part cut from the same data and never touched."""
+    last = next((names for names in reversed(trace.of(Names)) if names.when == "end"), None)
+    trained, others = split(trace)
+    given = {row for call in trained if call.inputs for row in call.inputs[0].rows}
+    scored = [call for call in others if call.inputs and call.outputs and _scored(trace, call)]
+    if last is None or not scored or not given:
+        return
+    if any(not call.inputs[0].rows or any(row not in given for row in call.inputs[0].rows) for call in scored):
+        return
+    held = {value[1] for value in last.held.values() if isinstance(value, tuple) and value and value[0] == "tensor"}
+    behind = {each.number for call in trained[:3] for op in trace.chain(call.inputs[0], call.n) for each in op.inputs}
+    cuts = [op for op in trace.ops("__getitem__") if op.update == 0 and op.out and isinstance(op.args[-1], slice)]
+    for cut in cuts:
+        whole, out = cut.inputs[0], cut.out[0]
+        if out.number not in held or trace.users(out) or out.dtype != scored[-1].inputs[0].dtype:
+            continue
+        mates = [op for op in cuts if op.inputs[0].number == whole.number and op.out[0].number in behind]
+        if mates and out.shape[1:] == scored[-1].inputs[0].shape[1:] and mates[0].args[-1] != cut.args[-1]:
+            yield found(
+                RULE, scored[-1].site, "only trained rows are scored, and the held-out part is never used",
+                f"all {len(scored)} scored calls were given rows that training was given; the {out.shape[0]} rows cut "
+                f"off in line {cut.site.line} go into nothing",
+                WHY, "evaluate with the held-out part", level="warning",
+            )  # fmt: skip
+            return
+
+
+def _scored(trace: Trace, call: Forward) -> bool:
+    read, joined = ends(trace, call.outputs[0], call.n)
+    return read and not joined
