@@ -190,4 +190,6 @@ def row_digests(tensor: Tensor) -> tuple[int, ...]:
 
 def _bytes(held: Tensor) -> Any:
     flat = held.resolve_conj().resolve_neg().cpu().contiguous().flatten()
+    if flat.numel() == 1 and flat.stride(0) != 1:  # an expanded element: contiguous, and yet no view as bytes
+        flat = flat.clone(memory_format=torch.contiguous_format)
     return flat.view(torch.uint8).numpy().data if flat.numel() else b""

@@ -68,7 +68,7 @@ def readings(trace: Trace) -> dict[Key, list[Reading]]:
             if event.depth == 0 and event.inputs and event.inputs[0].shape:
                 rows, forwards = event.inputs[0].shape[0], forwards + 1
         elif event.value is not None and math.isfinite(event.value):
-            kind, size, score = _kind(trace, event.of, event.n)
+            kind, size, score = kind_of(trace, event.of, event.n)
             key = (event.site.place, kind, score)
             held = found.setdefault(key, [])
             again = last.get(key) == forwards  # several numbers of one forward: classes, say
@@ -88,7 +88,7 @@ def cuts(trace: Trace) -> set[int]:
     return {each.shape[0] for op in ops for each in (*op.inputs, *op.out) if each.shape}
 
 
-def _kind(trace: Trace, tensor: Seen, before: int, depth: int = 6) -> tuple[str, int, bool]:
+def kind_of(trace: Trace, tensor: Seen, before: int, depth: int = 6) -> tuple[str, int, bool]:
     op = trace.maker(tensor, before)
     if op is None or depth == 0 or not op.inputs:
         return "", 0, False
@@ -102,9 +102,9 @@ def _kind(trace: Trace, tensor: Seen, before: int, depth: int = 6) -> tuple[str,
         counted = maker is not None and maker.name in ("eq", "ne", "gt", "lt", "ge", "le")
         return op.name, math.prod(first.shape), counted
     if op.name in _PLAIN:
-        return _kind(trace, first, op.n, depth - 1)
+        return kind_of(trace, first, op.n, depth - 1)
     if op.name in ("div", "__truediv__") and len(op.inputs) == 1 and isinstance(op.arg(1, "other"), int | float):
-        kind, size, counted = _kind(trace, first, op.n, depth - 1)
+        kind, size, counted = kind_of(trace, first, op.n, depth - 1)
         return ("mean", size, counted) if kind == "sum" and op.arg(1, "other") == size else ("", 0, False)
     return "", 0, False
 

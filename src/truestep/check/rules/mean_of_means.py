@@ -34,6 +34,7 @@ from collections.abc import Iterator
 from truestep.check.finding import Finding, Rule
 from truestep.check.rules import found
 from truestep.check.rules._readings import Figure, cuts, figures, near, shown
+from truestep.check.rules._totals import totals
 from truestep.check.trace import Trace
 
 RULE = Rule("TS670", "mean_of_means", "a mean of the batches' means", "warning", "reporting")
@@ -50,6 +51,7 @@ def look(trace: Trace) -> Iterator[Finding]:
             place = figure.readings[0].site.place
             if apart >= SMALL and apart > worst.get(place, (0.0,))[0]:
                 worst[place] = (apart, figure, plain, exact, sizes)
+    yield from _tensors(trace)
     for apart, figure, plain, exact, sizes in worst.values():
         yield found(
             RULE,
@@ -61,6 +63,27 @@ def look(trace: Trace) -> Iterator[Finding]:
             "add up value * count, and divide once by the sum of the counts",
             level="warning" if apart >= TOLD else "advice",
         )
+
+
+def _tensors(trace: Trace) -> Iterator[Finding]:
+    """The same for what is added up, or stacked, as tensors."""
+    for total in totals(trace):
+        if total.kind != "mean" or total.count != len(total.sizes) or len(set(total.sizes)) == 1:
+            continue
+        plain = sum(total.values) / len(total.values)
+        whole = sum(total.sizes)
+        exact = sum(value * size for value, size in zip(total.values, total.sizes, strict=True)) / whole
+        apart = abs(plain - exact) / max(abs(exact), 1e-12)
+        if apart >= SMALL:
+            yield found(
+                RULE,
+                total.at.site,
+                f"{len(total.sizes)} batches of {min(total.sizes)} to {max(total.sizes)} count the same in a mean",
+                f"their plain mean is {plain:.6g}; over all {whole} it is {exact:.6g} ({100 * apart:.2g} % apart)",
+                "what is reported depends on how the data were cut into batches",
+                "add up value * count, and divide once by the sum of the counts",
+                level="warning" if apart >= TOLD else "advice",
+            )
 
 
 def _windows(figure: Figure, whole: set[int]) -> Iterator[tuple[float, float, list[int]]]:

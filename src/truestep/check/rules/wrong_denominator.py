@@ -30,6 +30,7 @@ from truestep.check.events import LoaderEnd, LoaderMade
 from truestep.check.finding import Finding, Rule
 from truestep.check.rules import found
 from truestep.check.rules._readings import Figure, Reading, figures, near, shown
+from truestep.check.rules._totals import totals
 from truestep.check.trace import Trace
 
 RULE = Rule("TS671", "wrong_denominator", "a total divided by the wrong count", "error", "reporting")
@@ -40,6 +41,20 @@ def look(trace: Trace) -> Iterator[Finding]:
     others = {made.size: "the items of a loader" for made in trace.of(LoaderMade) if made.size}
     others |= {end.batches: "the batches of a loader" for end in trace.of(LoaderEnd) if end.batches}
     told: set[tuple[str, int]] = set()
+    for total in totals(trace):
+        samples, batches = sum(total.sizes), len(total.sizes)
+        wrong, right = (samples, batches) if total.kind == "mean" else (batches, samples)
+        if total.count == wrong != right:
+            yield found(
+                RULE,
+                total.at.site,
+                f"{total.kind}s over {batches} batches are divided by {wrong}, the number of "
+                f"{'samples' if wrong == samples else 'batches'}",
+                f"the total {sum(total.values):.6g} is divided by {wrong}; its terms are {total.kind}s over "
+                f"{min(total.sizes)} to {max(total.sizes)} samples, so the right count is {right}",
+                "the figure is off by a factor and cannot be compared with any other",
+                "divide a sum over samples by the samples seen, and weigh a mean by its samples before adding",
+            )
     for figure in figures(trace):
         place = figure.readings[0].site.place
         if place in told or any(near(figure.value, each) for each in _sound(figure)):
