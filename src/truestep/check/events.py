@@ -103,6 +103,7 @@ class LoaderMade(Event):
     """A DataLoader was built. `dataset` is its number, `base` that of the dataset below all Subsets.
 
     `chosen` are the indices of the Subsets into the base (None: all). `sampler` is the class of the sampler.
+    `generators` names the random generators that the base holds and draws its items with.
     """
 
     loader: int
@@ -115,6 +116,7 @@ class LoaderMade(Event):
     sampler: str
     workers: int
     seeded: bool
+    generators: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,10 +172,14 @@ class Seeded(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shuffled(Event):
-    """`random.shuffle` of a list; `numbers` the object if it can be told, `size` its length."""
+    """`random.shuffle` of a list of `size` items; `ordinal`: they were whole numbers, as indices are.
 
-    what: int
+    `beside` holds the other lists of that length that the user's names stand for: name, distinct items, the first 64.
+    """
+
     size: int
+    ordinal: bool
+    beside: tuple[tuple[str, int, tuple[Any, ...]], ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

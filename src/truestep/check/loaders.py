@@ -20,6 +20,7 @@ from truestep.check.events import Batch, LoaderEnd, LoaderMade, LoaderStart, See
 from truestep.check.looks import seen, tensors
 from truestep.check.patches import replaced
 from truestep.check.recorder import Recorder
+from truestep.check.sources import beside, generators
 
 
 def watches(recorder: Recorder) -> Iterator[AbstractContextManager[None]]:
@@ -66,7 +67,7 @@ class _Passes:
                 base=recorder.numbers.of(base), chosen=chosen, size=size, batch_size=loader.batch_size,
                 drop_last=loader.drop_last, sampler=type(sampler).__name__, workers=loader.num_workers,
                 seeded=loader.worker_init_fn is not None or (isinstance(sampler, RandomSampler)
-                and sampler.generator is not None),
+                and sampler.generator is not None), generators=generators(base),
             )  # fmt: skip
 
     def begin(self, run: Any, loader: Any) -> Any:
@@ -135,7 +136,8 @@ def _below(dataset: Any) -> tuple[Any, tuple[int, ...] | None]:
 def _shuffled(recorder: Recorder, run: Any, what: Any, args: Any, words: Any) -> None:
     if recorder.awake:
         with recorder.looking:
-            recorder.emit(Shuffled, what=recorder.numbers.of(what), size=len(what))
+            ordinal = all(isinstance(each, int) for each in what)
+            recorder.emit(Shuffled, size=len(what), ordinal=ordinal, beside=beside(what))
     run(what, *args, **words)
 
 

@@ -176,6 +176,13 @@ def _whole(held: Tensor) -> bool:
     return bool((few == few.round()).all()) and (few is held or bool((held == held.round()).all()))
 
 
+def kept(target: Any, ignored: int) -> int | None:
+    """How many targets a loss counts; None where they are no classes or cannot be read."""
+    if not plain(target) or target.is_floating_point() or target.numel() > LARGEST:
+        return None
+    return int((target.detach() != ignored).sum())
+
+
 def digest(tensor: Tensor | None) -> Digest | None:
     """Bits, norm and sum of a tensor; None for None and for what cannot be read."""
     if tensor is None or tensor.numel() > LARGEST:
@@ -192,9 +199,9 @@ def digest(tensor: Tensor | None) -> Digest | None:
 def row_digests(tensor: Tensor) -> tuple[int, ...]:
     """A digest of each row along dimension 0: equal rows have equal digests."""
     held = tensor.detach()
-    if held.dim() == 0 or not 0 < held.shape[0] <= ROWS or held.numel() > LARGEST or held.numel() == 0:
-        return ()
     if not plain(held):  # inside jvp or vmap whatever is detached is wrapped anew
+        return ()
+    if held.dim() == 0 or not 0 < held.shape[0] <= ROWS or not 0 < held.numel() <= LARGEST:
         return ()
     raw = memoryview(_bytes(held))
     size = len(raw) // held.shape[0]

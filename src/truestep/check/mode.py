@@ -8,10 +8,10 @@ import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
-from truestep.check import site
+from truestep.check import arrays, site
 from truestep.check.changes import Clear
 from truestep.check.events import Number, Op
-from truestep.check.looks import Seen, digest, plain, seen
+from truestep.check.looks import Seen, digest, kept, plain, seen
 from truestep.check.recorder import Recorder
 from truestep.check.trace import LOSSES
 
@@ -29,10 +29,17 @@ BORING = {
 VALUED = LOSSES | {
     "softmax", "log_softmax", "sigmoid", "tanh", "relu", "log", "sqrt", "exp", "div", "pow", "logsigmoid", "eq", "sub",
     "mean", "sum", "gumbel_softmax", "lt", "le", "gt", "ge", "ne", "norm", "std", "var", "rsqrt", "reciprocal",
-    "log1p", "log2", "log10", "acos", "asin",
+    "log1p", "log2", "log10", "acos", "asin", "__eq__", "scatter", "scatter_",
 }  # fmt: skip
 """Calls whose inputs and outputs carry `values`."""
-ROWED = {"__getitem__", "index_select", "cat", "stack"}
+DRAWS = {
+    "randperm", "randint", "rand", "randn", "rand_like", "randn_like", "randint_like", "normal", "bernoulli", "normal_",
+    "uniform_", "bernoulli_", "multinomial",
+}  # fmt: skip
+ROWED = {"__getitem__", "index_select", "cat", "stack"} | DRAWS
+NARROW = {torch.uint8, torch.int8, torch.int16}
+WRAPS = {"add", "sub", "mul", "rsub", "add_", "sub_", "mul_", "__rsub__", "__radd__", "__rmul__"}
+"""Calls that carry `values` where their tensors are narrow integers."""
 ALIAS = {"rsub": "sub", "__rsub__": "sub", "__rdiv__": "div", "true_divide": "div", "sub_": "sub_", "__eq__": "eq"}
 
 
@@ -95,18 +102,22 @@ class Seeing(TorchFunctionMode):
 
     def _seen(self, func: Any, name: str, args: Any, words: dict[str, Any]) -> Any:
         recorder = self._recorder
-        look, told, place = name in VALUED, None, site.NOWHERE
+        look, told, place = name in VALUED or (name in WRAPS and _narrow(args)), None, site.NOWHERE
         with recorder.looking:
             place = site.site(3)
             self.cleared(name, args, place)
             told = self._told(args, look), {key: self._one(value, look) for key, value in words.items()}
+            if name in LOSSES and "ignore_index" in words and len(args) > 1:
+                told[1]["kept"] = kept(args[1], words["ignore_index"])
         out = func(*args, **words)
         with recorder.looking:
+            if name in ("tensor", "as_tensor") and recorder.close:
+                arrays.tell(recorder, args[0] if args else None)
             if told is not None:
-                self._write(name, told, out, place, args)
+                self._write(name, told, out, place, args, look)
         return out
 
-    def _write(self, name: str, told: Any, out: Any, place: site.Site, args: Any) -> None:
+    def _write(self, name: str, told: Any, out: Any, place: site.Site, args: Any, look: bool) -> None:
         recorder, numbers = self._recorder, self._recorder.numbers
         if name in NUMBERS and told[0] and isinstance(told[0][0], Seen):
             self.number(name, args[0], told[0][0], place)
@@ -116,7 +127,7 @@ class Seeing(TorchFunctionMode):
             return
         outs = out if isinstance(out, tuple | list) else [out]
         rowed = name in ROWED
-        made = tuple(seen(each, numbers, name in VALUED, rowed) for each in outs[:32] if isinstance(each, Tensor))
+        made = tuple(seen(each, numbers, look, rowed) for each in outs[:32] if isinstance(each, Tensor))
         within = tuple(recorder.modules)
         recorder.emit(
             Op, place, name=ALIAS.get(name, name), args=told[0], words=told[1], out=made,
@@ -160,3 +171,7 @@ class Seeing(TorchFunctionMode):
         if isinstance(value, slice):  # its ends may be tensors
             return slice(self._one(value.start, False), self._one(value.stop, False), self._one(value.step, False))
         return str(value) if isinstance(value, torch.dtype | torch.device) else type(value).__name__
+
+
+def _narrow(args: Any) -> bool:
+    return any(isinstance(each, Tensor) and each.dtype in NARROW for each in args)

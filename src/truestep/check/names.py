@@ -41,7 +41,7 @@ def of_names(names: Mapping[str, Any], numbers: Numbers) -> dict[str, Any]:
         if told is not _NOTHING:
             found[name] = told
         own = type(value).__module__.partition(".")[0] not in _OURS
-        if (own and not callable(value)) or isinstance(value, nn.Module):
+        if own or isinstance(value, nn.Module):
             attributes = getattr(value, "__dict__", {})
             for inner, held in list(attributes.items())[:NAMES]:
                 told = told_as(held, numbers)

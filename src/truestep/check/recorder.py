@@ -63,6 +63,7 @@ class Recorder:
         self.looking = Looking(self)
         self._pid, self._n, self._quiet, self._steps, self._backwards = os.getpid(), 0, 0, 0, 0
         self._snapshots = 0
+        self.wrapped: set[tuple[str, int]] = set()
         self._described: dict[int, int] = {}
 
     @property

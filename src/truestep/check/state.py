@@ -14,6 +14,7 @@ from torch.nn.modules.module import register_module_forward_hook, register_modul
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
+from truestep.check import arrays
 from truestep.check.calls import Calls
 from truestep.check.changes import Saved, StateLoaded, StateTaken
 from truestep.check.events import Op, Printed
@@ -158,11 +159,22 @@ def _from_numpy(recorder: Recorder, run: Any, array: Any) -> Any:
     if recorder.awake and recorder.close:
         with recorder.looking:
             within = tuple(recorder.modules)
+            arrays.tell(recorder, array)
             recorder.emit(
-                Op, name="from_numpy", args=("ndarray",), words={}, out=(seen(found, recorder.numbers),),
-                grad=torch.is_grad_enabled(), module=within[-1] if within else 0, within=within,
+                Op, name="from_numpy", args=("ndarray",), words={"memory": _memory(recorder, array)},
+                out=(seen(found, recorder.numbers, False, True),), grad=torch.is_grad_enabled(),
+                module=within[-1] if within else 0, within=within,
             )  # fmt: skip
     return found
+
+
+def _memory(recorder: Recorder, array: Any) -> tuple[int, int, int]:
+    """The array below all views, and where this one lies in it, in bytes."""
+    base = array
+    while type(base.base) is type(array):
+        base = base.base
+    start = array.__array_interface__["data"][0] - base.__array_interface__["data"][0]
+    return recorder.numbers.of(base), start, base.nbytes
 
 
 def _print(recorder: Recorder, run: Any, args: Any, words: Any) -> None:

@@ -1,0 +1,113 @@
+"""What a model was given in training and outside of it, asked by the rules on data."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from truestep.check.changes import Backward, OptimizerMade, Step
+from truestep.check.events import Forward, LoaderStart, Number
+from truestep.check.looks import Seen
+from truestep.check.trace import Pass, Trace
+
+
+def split(trace: Trace) -> tuple[list[Forward], list[Forward]]:
+    """The calls of the user's models that training came from, and the others; close looks only.
+
+    A call belongs to training when the next backward pass before another update reaches the module's parameters.
+    """
+    trained: list[Forward] = []
+    others: list[Forward] = []
+    waiting: list[Forward] = []
+    for event in trace.of(Forward, Backward, Step):
+        if isinstance(event, Forward):
+            facts = trace.modules.get(event.module)
+            if event.depth == 0 and event.close and facts is not None and facts.parameters:  # no loss
+                (waiting if event.grad else others).append(event)
+        elif isinstance(event, Backward):
+            leaves = {leaf.number for leaf in event.leaves}
+            for call in waiting:
+                facts = trace.modules.get(call.module)
+                own = facts is not None and leaves & set(facts.parameters.values())
+                (trained if own else others).append(call)
+            waiting = []
+        else:
+            others += waiting
+            waiting = []
+    return trained, sorted([*others, *waiting], key=lambda call: call.n)
+
+
+def began(trace: Trace, before: int) -> int:
+    """When the training under way at an event began: where an optimizer was last built."""
+    return max((made.n for made in trace.of(OptimizerMade) if made.n < before and not made.added), default=0)
+
+
+def size(seen: Seen) -> int:
+    """Elements in one row."""
+    return math.prod(seen.shape[1:]) if seen.shape else 1
+
+
+def ends(trace: Trace, seen: Seen, after: int, most: int = 60) -> tuple[bool, bool]:
+    """Whether an output meets another tensor, as a target, and the outcome is read as a number: it was scored.
+
+    And whether it joins something with a gradient: then it took part in training.
+    """
+    waiting, known = [(seen, after)], {seen.number}
+    numbers = _numbers(trace)
+    read = joined = met = False
+    for _ in range(most):
+        if not waiting:
+            break
+        one, since = waiting.pop(0)
+        read = read or any(n > since for n in numbers.get(one.number, ()))
+        for op in trace.users(one, since):
+            strange = [each for each in op.inputs if each.number not in known]
+            joined, met = joined or any(each.needs_grad for each in strange), met or bool(strange)
+            for out in op.out:
+                if out.number not in known:
+                    known.add(out.number)
+                    waiting.append((out, op.n))
+    return read and met, joined
+
+
+_KEPT: list[tuple[Trace, dict[int, list[int]]]] = []
+
+
+def _numbers(trace: Trace) -> dict[int, list[int]]:
+    if not _KEPT or _KEPT[0][0] is not trace:
+        found: dict[int, list[int]] = {}
+        for number in trace.of(Number):
+            found.setdefault(number.of.number, []).append(number.n)
+        _KEPT[:] = [(trace, found)]
+    return _KEPT[0][1]
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """A pass over a loader: `trains` when updates lie in it; `items` the items of the base that were handed out."""
+
+    what: Pass
+    trains: bool
+    items: frozenset[int]
+    last: int
+
+
+def drawn(trace: Trace) -> Iterator[Drawn]:
+    """Every pass over a loader with its items, as far as their indices are known."""
+    passes = trace.passes()
+    steps = [step.n for step in trace.of(Step)] + [event.n for event in trace.backwards()]
+    starts = sorted(start.n for start in trace.of(LoaderStart))
+    for one in passes:
+        if not one.batches:
+            continue
+        last = one.batches[-1].n
+        after = min((start for start in starts if start > last), default=last + 400)
+        trains = any(one.start.n < n < (last if len(one.batches) > 1 else after) for n in steps)
+        chosen = one.loader.chosen if one.loader is not None else None
+        items: set[int] = set()
+        for batch in one.batches:
+            for index in batch.index or ():
+                if isinstance(index, int):
+                    items.add(index if chosen is None or index >= len(chosen) else chosen[index])
+        yield Drawn(one, trains, frozenset(items), last)

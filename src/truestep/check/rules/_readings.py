@@ -1,0 +1,166 @@
+"""Numbers that a program reads from its batches, and the plain floats that it makes of them.
+
+A `Reading` is one `.item()` of a batch's loss or score with what it is: the mean over `size` things, or their sum. A
+`Figure` is a float that a name of the user's stands for, with the readings before it; whoever adds up the readings
+again can tell what the figure was divided by.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from truestep.check.events import Forward, LoaderStart, Names, Number, Op, Printed
+from truestep.check.looks import Seen
+from truestep.check.site import Site
+from truestep.check.trace import LOSSES, Trace
+
+SAME = 1e-9
+LONGEST = 600
+_PLAIN = {"detach", "data", "float", "double", "cpu", "clone", "to", "squeeze", "reshape", "view", "requires_grad_"}
+_DECIMAL = re.compile(r"(?<![\w.])\d+\.\d{3,}(?![\w.])")
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A number of one batch: `kind` is "mean" or "sum" over `size` things; `rows` are the batch's samples."""
+
+    n: int
+    update: int
+    site: Site
+    value: float
+    kind: str
+    size: int
+    rows: int
+    run: int
+    score: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A float of the user's at its first appearance, with the trailing readings of one line, the last one first.
+
+    `value` is None where only its total is a name's; then `printed` has the decimals of the printed line.
+    """
+
+    n: int
+    name: str
+    value: float
+    site: Site
+    readings: tuple[Reading, ...]
+    printed: tuple[str, ...] = ()
+
+
+Key = tuple[tuple[str, int], str, bool]
+
+
+def readings(trace: Trace) -> dict[Key, list[Reading]]:
+    """The numbers that are known to be a batch's mean or sum, by their line and kind."""
+    found: dict[Key, list[Reading]] = {}
+    rows, run, forwards = 0, 0, 0
+    last: dict[Key, int] = {}
+    for event in trace.of(Forward, LoaderStart, Number):
+        if isinstance(event, LoaderStart):
+            run = event.run
+        elif isinstance(event, Forward):
+            if event.depth == 0 and event.inputs and event.inputs[0].shape:
+                rows, forwards = event.inputs[0].shape[0], forwards + 1
+        elif event.value is not None and math.isfinite(event.value):
+            kind, size, score = kind_of(trace, event.of, event.n)
+            key = (event.site.place, kind, score)
+            held = found.setdefault(key, [])
+            again = last.get(key) == forwards  # several numbers of one forward: classes, say
+            last[key] = forwards
+            if again or not size or (size < rows and kind == "mean"):  # or a part of the batch
+                kind = ""
+            held.append(Reading(event.n, event.update, event.site, event.value, kind, size, rows, run, score))
+    # a line whose numbers are now known and now not (looked at too seldom) has gaps
+    blank = {key[0]: {each.update for each in held} for key, held in found.items() if not key[1]}
+    whole = {key: [each for each in held if each.update not in blank.get(key[0], ())] for key, held in found.items()}
+    return {key: held for key, held in whole.items() if any(each.kind for each in held)}
+
+
+def cuts(trace: Trace) -> set[int]:
+    """The lengths of tensors that were cut into batches or permuted: what a whole pass amounts to."""
+    ops = trace.ops("__getitem__", "split", "chunk", "randperm", "index_select")
+    return {each.shape[0] for op in ops for each in (*op.inputs, *op.out) if each.shape}
+
+
+def kind_of(trace: Trace, tensor: Seen, before: int, depth: int = 6) -> tuple[str, int, bool]:
+    op = trace.maker(tensor, before)
+    if op is None or depth == 0 or not op.inputs:
+        return "", 0, False
+    first = op.inputs[0]
+    if op.name in LOSSES:
+        return _of_loss(op)
+    if op.name in ("mean", "sum") and not op.out[0].shape and first.shape:
+        maker = trace.maker(first, op.n)
+        while maker is not None and maker.name in _PLAIN and maker.inputs:
+            maker = trace.maker(maker.inputs[0], maker.n)
+        counted = maker is not None and maker.name in ("eq", "ne", "gt", "lt", "ge", "le")
+        return op.name, math.prod(first.shape), counted
+    if op.name in _PLAIN:
+        return kind_of(trace, first, op.n, depth - 1)
+    if op.name in ("div", "__truediv__") and len(op.inputs) == 1 and isinstance(op.arg(1, "other"), int | float):
+        kind, size, counted = kind_of(trace, first, op.n, depth - 1)
+        return ("mean", size, counted) if kind == "sum" and op.arg(1, "other") == size else ("", 0, False)
+    return "", 0, False
+
+
+def _of_loss(op: Op) -> tuple[str, int, bool]:
+    reduction = str(op.words.get("reduction", "mean"))
+    weights = op.words.get("weight") is not None or op.arg(2, "weight") is not None
+    if len(op.inputs) < 2 or reduction not in ("mean", "sum") or (weights and reduction == "mean"):
+        return "", 0, False
+    kept = op.words.get("kept")
+    return reduction, math.prod(op.inputs[1].shape) if kept is None else kept, False
+
+
+def figures(trace: Trace) -> Iterator[Figure]:
+    """The floats that names stand for, each where it first appears, with every line's readings before it."""
+    lines = readings(trace)
+    if not lines:
+        return
+    known: dict[str, float] = {}
+    printed: Printed | None = None
+    raw = {reading.value for held in lines.values() for reading in held}
+    for event in trace.of(Names, Printed):
+        if isinstance(event, Printed):
+            printed = event
+            continue
+        told = tuple(_DECIMAL.findall(printed.text)) if printed and printed.n == event.n - 1 else ()
+        for name, value in _floats(event):
+            if known.get(name) == value or not math.isfinite(value) or value == 0 or value in raw:
+                continue
+            known[name] = value
+            for held in lines.values():
+                before = [each for each in held if each.n < event.n][-LONGEST:]
+                if before and event.update - before[-1].update <= 1:
+                    yield Figure(event.n, name, value, event.site, tuple(reversed(before)), told)
+
+
+def _floats(event: Names) -> Iterator[tuple[str, float]]:
+    for name, value in event.held.items():
+        if isinstance(value, float) or (isinstance(value, int) and not isinstance(value, bool) and value > 1):
+            yield name, float(value)
+        elif isinstance(value, tuple) and value and value[0] == "list" and value[2]:
+            last = value[2][-1]
+            if isinstance(last, float) and value[1] <= 64:
+                yield f"{name}[-1]", last
+
+
+def near(a: float, b: float, within: float = SAME) -> bool:
+    """Whether two numbers are the same but for rounding."""
+    return abs(a - b) <= within * max(abs(a), abs(b))
+
+
+def shown(value: float, texts: tuple[str, ...]) -> bool:
+    """Whether one of the printed decimals is this number, rounded, with at least four digits that say something."""
+    for text in texts:
+        places = len(text.partition(".")[2])
+        digits = len(text.replace(".", "").lstrip("0"))
+        if digits >= 4 and abs(float(text) - value) <= 0.5001 * 10.0**-places:
+            return True
+    return False

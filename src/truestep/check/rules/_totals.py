@@ -1,0 +1,91 @@
+"""Totals that a program adds up as tensors, and what it divides them by."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+
+from truestep.check.events import Forward, Op
+from truestep.check.looks import Seen
+from truestep.check.rules._readings import kind_of
+from truestep.check.trace import Trace
+
+SUMS = ("add", "add_", "__radd__", "__iadd__")
+
+
+@dataclass(frozen=True, slots=True)
+class Total:
+    """A division `at` of the sum of batches' numbers by `count`; each term as value and size, all of one `kind`."""
+
+    at: Op
+    first: Op
+    count: float
+    kind: str
+    values: tuple[float, ...]
+    sizes: tuple[int, ...]
+
+
+def totals(trace: Trace) -> Iterator[Total]:
+    """The sums over calls of a model that were divided by a number, and means of stacked numbers; none trained on."""
+    roots = {root.number for event in trace.backwards() for root in event.roots}
+    for op in trace.ops("div", "true_divide", "__truediv__", "div_", "__itruediv__", "mean"):
+        if op.within or not op.inputs or not op.out or op.out[0].number in roots:
+            continue
+        terms, count = _divided(trace, op)
+        told = [_told(trace, term, before) for term, before in terms]
+        known = [each for each in told if each is not None]
+        if len(known) < 2 or len(known) < len(told) or len({(made.site.place, kind) for made, kind, _, _ in known}) > 1:
+            continue
+        if _apart(trace, [made for made, _, _, _ in known]):
+            values = tuple(value for _, _, value, _ in known)
+            yield Total(op, known[0][0], count, known[0][1], values, tuple(size for _, _, _, size in known))
+
+
+def _divided(trace: Trace, op: Op) -> tuple[list[tuple[Seen, int]], float]:
+    """What is divided, term by term, and by how much."""
+    if op.name == "mean":
+        stack = trace.maker(op.inputs[0], op.n)
+        if stack is None or stack.name != "stack" or op.out[0].shape:
+            return [], 0.0
+        return [(each, stack.n) for each in stack.inputs], float(len(stack.inputs))
+    count = op.arg(1, "other")
+    if isinstance(count, bool) or not isinstance(count, int | float) or len(op.inputs) > 1 or op.inputs[0].shape:
+        return [], 0.0
+    return _terms(trace, op.inputs[0], op.n), float(count)
+
+
+def _terms(trace: Trace, tensor: Seen, before: int, most: int = 2000) -> list[tuple[Seen, int]]:
+    found: list[tuple[Seen, int]] = []
+    while len(found) < most:
+        op = trace.maker(tensor, before)
+        if op is None or op.name not in SUMS or not op.inputs:
+            return found
+        first, last = op.inputs[0], op.inputs[-1]
+        if len(op.inputs) == 1 or last.number == first.number:
+            return [*found, (first, op.n)]
+        deeper = trace.maker(last, op.n)
+        if deeper is not None and deeper.name in SUMS:  # the total stands on the right
+            first, last = last, first
+        found.append((last, op.n))
+        tensor, before = first, op.n
+        inner = trace.maker(tensor, before)
+        if inner is None or inner.name not in SUMS:
+            return [*found, (tensor, before)] if inner is not None else found
+    return found
+
+
+def _told(trace: Trace, term: Seen, before: int) -> tuple[Op, str, float, int] | None:
+    kind, size, _ = kind_of(trace, term, before)
+    made = trace.maker(term, before)
+    while made is not None and made.out and made.out[0].values is None and made.inputs:
+        made = trace.maker(made.inputs[0], made.n)
+    values = made.out[0].values if made is not None and made.out else None
+    return None if not kind or made is None or values is None or made.out[0].shape else (made, kind, values.mean, size)
+
+
+def _apart(trace: Trace, ops: list[Op]) -> bool:
+    """Whether a call of a model lies between any two neighbours: the terms are batches, not heads of one call."""
+    places = sorted(op.n for op in ops)
+    calls = sorted(call.n for call in trace.of(Forward) if call.depth == 0)
+    return all(any(first < call < last for call in calls) for first, last in pairwise(places))

@@ -1,0 +1,130 @@
+"""The stored data are changed by the way in which they are prepared.
+
+What: an item, a slice or an array from numpy is a view of the stored data, and what prepares it (normalisation, noise,
+a flip) writes into it. The next epoch prepares what is prepared already.
+
+Why: the data drift further with each visit, and labels stay behind.
+
+Evidence: memory that is older than the loop was written in place in several epochs, and the changed numbers went into
+the model or the batch; or the same place in an array of numpy's held other numbers each time that it was visited.
+
+False alarms: states, buffers and weights that are updated in place, and memory that is new for each item, are no
+finding.
+
+Mend: `sample = (sample - mean) / std` makes a new tensor; `.clone()` or `.copy()` what is to be changed.
+
+Wrong:
+    sample = self.values[index]
+    sample -= self.mean
+
+Right:
+    sample = self.values[index] - self.mean
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from truestep.check.events import Batch, LoaderStart, Op
+from truestep.check.finding import Finding, Rule
+from truestep.check.looks import Seen
+from truestep.check.rules import found
+from truestep.check.rules._batches import split
+from truestep.check.trace import Trace
+
+RULE = Rule("TS477", "changed_in_place", "the stored data are changed in place", "error", "data")
+WRITES = ("add_", "sub_", "mul_", "div_", "clamp_", "pow_", "neg_", "__iadd__", "__isub__", "__imul__", "__itruediv__")
+VIEWS = ("__getitem__", "select", "narrow", "view", "reshape", "squeeze", "unsqueeze", "data", "detach", "unbind", "T")
+WHY = "each epoch prepares what the epochs before have prepared already, and the data drift"
+MEND = "make a new tensor, sample = (sample - mean) / std, or change a clone"
+
+
+def look(trace: Trace) -> Iterator[Finding]:
+    """Look for writes into views of older data, then for arrays that change under their visitors."""
+    yield from _tensors(trace)
+    yield from _arrays(trace)
+
+
+def _tensors(trace: Trace) -> Iterator[Finding]:
+    trained, _ = split(trace)
+    fed = {each.storage for call in trained for each in call.inputs}
+    passes = [(start.n, next((batch.n for batch in reversed(trace.of(Batch)) if batch.run == start.run), start.n))
+              for start in trace.of(LoaderStart)]  # fmt: skip
+    weights = {one for facts in trace.modules.values() for one in (*facts.storages.values(), *facts.buffers.values())}
+    writes: dict[tuple[int, tuple[str, int]], list[Op]] = {}
+    for op in trace.ops(*WRITES):
+        first = op.inputs[0] if op.inputs else None
+        if first is None or first.needs_grad or op.within or not first.storage or first.storage in weights:
+            continue
+        view = _view(trace, op)
+        if view is None or view.name not in VIEWS or not view.inputs or view.inputs[0].storage != first.storage:
+            continue
+        if not view.inputs[0].leaf or view.inputs[0].shape == first.shape:
+            continue
+        fetched = any(start < op.n < end for start, end in passes)
+        if first.storage in fed or fetched:
+            writes.setdefault((first.storage, op.site.place), []).append(op)
+    for ops in writes.values():
+        views = [(op.inputs[0].shape, op.update) for op in ops]
+        rows = max(op.inputs[0].version for op in ops) - ops[0].inputs[0].version
+        updates = {update for _, update in views}
+        if len(updates) >= 3 and rows >= 3 and _again(trace, ops):
+            yield found(
+                RULE, ops[0].site, "what is prepared for the model is written into the stored data",
+                f"{ops[0].name} changed views of one tensor {len(ops)} times over {max(updates)} updates; its version "
+                f"went from {ops[0].inputs[0].version} to {ops[-1].inputs[0].version}",
+                WHY, MEND,
+            )  # fmt: skip
+            return
+
+
+def _again(trace: Trace, ops: list[Op]) -> bool:
+    """Whether rows that were written are prepared again, or taken as the data of the next epoch."""
+    visits: dict[object, set[int]] = {}
+    for op in ops:
+        view = _view(trace, op)
+        index = view.args[1:] if view is not None else ()
+        visits.setdefault(str(index), set()).add(op.update)
+    if sum(len(updates) > 1 for updates in visits.values()) >= 3:
+        return True
+    view = _view(trace, ops[0])
+    later = [] if view is None else trace.users(view.inputs[0], ops[-1].n)
+    return any(
+        op.name == "index_select" or (op.name == "__getitem__" and isinstance(op.arg(1, ""), Seen)) for op in later
+    )
+
+
+def _view(trace: Trace, op: Op) -> Op | None:
+    """The op that made the view which another one writes into."""
+    first = op.inputs[0]
+    view = trace.maker(first, op.n)
+    while view is not None and view.name in WRITES and view.inputs:
+        view = trace.maker(first, view.n)
+    return view
+
+
+def _arrays(trace: Trace) -> Iterator[Finding]:
+    """Places in an array of numpy's that hold other numbers at each visit of a loader."""
+    places: dict[int, dict[int, list[tuple[int, ...]]]] = {}
+    sites: dict[int, Op] = {}
+    passes = [(start.n, next((batch.n for batch in reversed(trace.of(Batch)) if batch.run == start.run), start.n))
+              for start in trace.of(LoaderStart)]  # fmt: skip
+    for op in trace.ops("from_numpy"):
+        base, offset, whole = op.words["memory"]
+        if base and op.out[0].rows and any(start < op.n < end for start, end in passes):
+            width = sum(1 for _ in op.out[0].rows)
+            if whole > 8 * width:
+                places.setdefault(base, {}).setdefault(offset, []).append(op.out[0].rows)
+                sites.setdefault(base, op)
+    for base, held in places.items():
+        again = [visits for visits in held.values() if len(visits) > 1]
+        changed = [visits for visits in again if len(set(visits)) > 1]
+        if len(held) >= 8 and len(changed) >= 5:
+            op = sites[base]
+            yield found(
+                RULE, op.site, "the stored array is changed by what prepares its items",
+                f"{len(changed)} of {len(again)} places of one array that were visited again held other numbers than "
+                "at the visit before, and each place belongs to one item",
+                WHY, "change a copy: sample = self.data[i].copy()",
+            )  # fmt: skip
+            return

@@ -1,0 +1,84 @@
+"""Arithmetic on bytes wraps round: 200 + 80 is 24, and 3 - 5 is 254.
+
+What: tensors of a narrow integer type (uint8, int8, int16) are added, subtracted or multiplied, and results that do not
+fit wrap round before anything is converted to float.
+
+Why: dark pixels become bright and bright ones dark; the data are damaged, and nothing says so.
+
+Evidence: the mean of the result against the mean that the operands call for, and the range of the type; for numpy's
+arrays, the operation done again in wide integers where its operands are still at hand.
+
+False alarms: sums that fit their type are no finding, nor are bitwise operations and comparisons.
+
+Mend: `images.float()` first, arithmetic afterwards.
+
+Wrong:
+    x = (images - mean).float()      # both uint8
+
+Right:
+    x = images.float() - mean
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from truestep.check.events import Op
+from truestep.check.finding import Finding, Rule
+from truestep.check.looks import Seen
+from truestep.check.rules import found
+from truestep.check.trace import Trace
+
+RULE = Rule("TS475", "integer_wrap", "integers wrap round", "error", "data")
+WHY = "what was dark is bright and the reverse: the data are damaged in silence"
+MEND = "convert to float, or to wider integers, before the arithmetic"
+RANGES = {"uint8": (0, 255), "int8": (-128, 127), "int16": (-32768, 32767)}
+
+
+def look(trace: Trace) -> Iterator[Finding]:
+    """Compare the mean of each narrow result with the one that its operands call for."""
+    for op in trace.ops("narrow"):
+        words, kind, share = op.args
+        evidence = f"done again in wide integers, {100 * share:.2g} % of the results do not fit {kind}"
+        yield found(RULE, op.site, f"{words} wraps round in {kind}", evidence, WHY, MEND)
+    for op in trace.ops("sub", "add", "add_", "sub_", "__radd__", "__rsub__"):
+        if not op.out or op.out[0].dtype not in RANGES or op.out[0].values is None or len(op.args) < 2:
+            continue
+        first, second = _mean(op.args[0]), _mean(op.args[1])
+        if first is None or second is None or op.words.get("alpha", 1) != 1:
+            continue
+        if not (_spread(op, op.args[0]) and _spread(op, op.args[1])):
+            continue
+        sign = -1 if "sub" in op.name else 1
+        wanted = (second - first) if op.name == "__rsub__" else first + sign * second
+        got, (low, high) = op.out[0].values.mean, RANGES[op.out[0].dtype]
+        if abs(got - wanted) > 1e-6 * (high - low):
+            share = abs(got - wanted) / (high - low + 1)
+            yield found(
+                RULE,
+                op.site,
+                f"results of {op.name} on {op.out[0].dtype} wrap round",
+                f"the mean of the result is {got:.4g} where the operands call for {wanted:.4g}: at least "
+                f"{100 * share:.2g} % of the elements left the range {low} to {high} and wrapped",
+                WHY,
+                MEND,
+            )
+
+
+def _mean(value: object) -> float | None:
+    if isinstance(value, Seen):
+        return None if value.values is None else value.values.mean
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
+def _spread(op: Op, value: object) -> bool:
+    """Whether an operand's mean counts the same in the result: a number, one element, or each element equally often."""
+    if not isinstance(value, Seen):
+        return True
+    whole = 1
+    for length in op.out[0].shape:
+        whole *= length
+    own = 1
+    for length in value.shape:
+        own *= length
+    return own > 0 and whole % own == 0

@@ -1,0 +1,100 @@
+"""The labels are not the numbers that the loss or the score expects.
+
+What: labels from 1 to K are compared with classes from 0 to K - 1, or the targets are one off from the labels that the
+score uses; or a binary loss is given -1 and 1, or any target outside 0 to 1.
+
+Why: a class is never predicted right, or the loss falls without end because its target lies outside its domain.
+
+Evidence: the least and greatest label against the number of classes, in training and in the score; the least and
+greatest target of a binary cross entropy.
+
+False alarms: a label that is to be ignored (-100, 255) lies far outside and not one off, and is no finding.
+
+Mend: one numbering of the classes, from 0, where the data are read; `(y + 1) / 2` for -1 and 1.
+
+Wrong:
+    loss = loss_fn(model(x), rating - 1)
+    accuracy = (model(x).argmax(1) == rating).float().mean()
+
+Right:
+    label = rating - 1
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from truestep.check.events import Op
+from truestep.check.finding import Finding, Rule
+from truestep.check.looks import Seen, Values
+from truestep.check.rules import found
+from truestep.check.trace import Trace
+
+RULE = Rule("TS474", "labels_off", "labels outside what is expected of them", "error", "data")
+BINARY = ("binary_cross_entropy", "binary_cross_entropy_with_logits")
+
+
+def look(trace: Trace) -> Iterator[Finding]:
+    """Look at the targets of binary losses, then at what predicted classes are compared with."""
+    for loss in trace.losses():
+        values = loss.target.values
+        if loss.name in BINARY and values and values.finite and (values.low < -1e-3 or values.high > 1.001):
+            yield found(
+                RULE, loss.op.site, f"a binary loss has targets from {values.low:g} to {values.high:g}",
+                f"{loss.name} takes targets from 0 to 1; outside it has no least value",
+                "the loss falls without end while the outputs grow", "map the labels to 0 and 1 where they are read",
+            )  # fmt: skip
+    trained = _trained(trace)
+    for op in trace.ops("eq"):
+        for guess, label in (op.inputs, op.inputs[::-1]) if len(op.inputs) == 2 else ():
+            told = _off(trace, op, guess, label, trained)
+            if told:
+                yield told
+
+
+def _trained(trace: Trace) -> dict[int, tuple[float, float, int]]:
+    """By the number of classes, the least and greatest class that training had as its target, and how often seen."""
+    found: dict[int, tuple[float, float, int]] = {}
+    for loss in trace.losses():
+        shape = loss.prediction.shape
+        if loss.name in ("cross_entropy", "nll_loss") and len(shape) >= 2 and loss.prediction.needs_grad:
+            _add(found, shape[1], loss.target.values, loss.target)
+    for op in trace.ops("scatter_", "scatter"):
+        index = op.arg(2, "index")
+        if isinstance(index, Seen) and op.out and len(op.out[0].shape) == 2 and op.arg(3, "value") in (1, 1.0):
+            _add(found, op.out[0].shape[1], index.values, index)
+    return found
+
+
+def _add(found: dict[int, tuple[float, float, int]], classes: int, values: Values | None, target: Seen) -> None:
+    if values is not None and not target.dtype.startswith("float"):
+        low, high, number = found.get(classes, (values.low, values.high, 0))
+        found[classes] = (min(low, values.low), max(high, values.high), number + 1)
+
+
+def _off(
+    trace: Trace, op: Op, guess: Seen, label: Seen, trained: dict[int, tuple[float, float, int]]
+) -> Finding | None:
+    """Whether a predicted class, just as argmax gave it, is compared with labels that are one off."""
+    made = trace.maker(guess, op.n)
+    while made is not None and made.name in ("squeeze", "view", "reshape", "cpu", "to", "long", "flatten"):
+        made = trace.maker(made.inputs[0], made.n)
+    values = label.values
+    if made is None or made.name not in ("argmax", "max") or values is None or not values.whole or not made.inputs:
+        return None
+    shape = made.inputs[0].shape
+    if len(shape) != 2 or values.high - values.low < 1 or label.shape[:1] != shape[:1]:
+        return None
+    classes = shape[1]
+    low, high, number = trained.get(classes, (0.0, 0.0, 0))
+    above = values.high == classes and values.low >= 1
+    shifted = number and high - low == values.high - values.low and abs(low - values.low) == 1
+    if not (above or shifted):
+        return None
+    said = f", while training had targets from {low:g} to {high:g}" if number else ""
+    return found(
+        RULE, op.site, f"labels from {values.low:g} to {values.high:g} are compared with classes 0 to {classes - 1}",
+        f"argmax over {classes} outputs is compared with labels from {values.low:g} to {values.high:g}{said}",
+        "the labels of the score and those of training are one apart, so right answers count as wrong",
+        "number the classes from 0 in one place, where the data are read",
+    )  # fmt: skip

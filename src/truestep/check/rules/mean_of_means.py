@@ -1,0 +1,110 @@
+"""A mean over samples is reported as the mean of the batches' means, and the batches differ in size.
+
+What: the numbers of the batches, each a mean over its samples or tokens, are averaged with equal weight.
+
+Why: a last batch of two samples weighs as much as one of 64, and a batch of short sentences as much as one of long
+ones. The figure depends on how the data were cut, and two runs with other batch sizes cannot be compared.
+
+Evidence: the reported float equals the plain mean of the batches' numbers to the last digits, while the mean weighted
+by what each of them counted is another number.
+
+False alarms: batches of equal size are no finding, nor are means over classes or folds. A difference below 1 % is
+advice, one below 0.1 % nothing.
+
+Mend: add up sums, and divide once: `total += loss.item() * len(y)`, `count += len(y)`, `total / count`.
+
+Wrong:
+    total = 0.0
+    for x, y in loader:
+        total += loss_fn(model(x), y).item()
+    print(total / len(loader))
+
+Right:
+    total = count = 0
+    for x, y in loader:
+        total += loss_fn(model(x), y).item() * len(y)
+        count += len(y)
+    print(total / count)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from truestep.check.finding import Finding, Rule
+from truestep.check.rules import found
+from truestep.check.rules._readings import Figure, cuts, figures, near, shown
+from truestep.check.rules._totals import totals
+from truestep.check.trace import Trace
+
+RULE = Rule("TS670", "mean_of_means", "a mean of the batches' means", "warning", "reporting")
+TOLD, SMALL = 0.01, 0.001
+
+
+def look(trace: Trace) -> Iterator[Finding]:
+    """Average the readings of each line both ways, and compare with what the names hold."""
+    whole = cuts(trace)
+    worst: dict[tuple[str, int], tuple[float, Figure, float, float, list[int]]] = {}
+    for figure in figures(trace):
+        for plain, exact, sizes in _windows(figure, whole):
+            apart = abs(plain - exact) / max(abs(exact), 1e-12)
+            place = figure.readings[0].site.place
+            if apart >= SMALL and apart > worst.get(place, (0.0,))[0]:
+                worst[place] = (apart, figure, plain, exact, sizes)
+    yield from _tensors(trace)
+    for apart, figure, plain, exact, sizes in worst.values():
+        yield found(
+            RULE,
+            figure.readings[0].site,
+            f"{len(sizes)} batches of {min(sizes)} to {max(sizes)} count the same in a reported mean",
+            f"{figure.name} is made of {plain:.6g}, the mean of the means; over all {sum(sizes)} it is {exact:.6g} "
+            f"({100 * apart:.2g} % apart)",
+            "what is reported depends on how the data were cut into batches",
+            "add up value * count, and divide once by the sum of the counts",
+            level="warning" if apart >= TOLD else "advice",
+        )
+
+
+def _tensors(trace: Trace) -> Iterator[Finding]:
+    """The same for what is added up, or stacked, as tensors."""
+    for total in totals(trace):
+        if total.kind != "mean" or total.count != len(total.sizes) or len(set(total.sizes)) == 1:
+            continue
+        plain = sum(total.values) / len(total.values)
+        whole = sum(total.sizes)
+        exact = sum(value * size for value, size in zip(total.values, total.sizes, strict=True)) / whole
+        apart = abs(plain - exact) / max(abs(exact), 1e-12)
+        if apart >= SMALL:
+            yield found(
+                RULE,
+                total.at.site,
+                f"{len(total.sizes)} batches of {min(total.sizes)} to {max(total.sizes)} count the same in a mean",
+                f"their plain mean is {plain:.6g}; over all {whole} it is {exact:.6g} ({100 * apart:.2g} % apart)",
+                "what is reported depends on how the data were cut into batches",
+                "add up value * count, and divide once by the sum of the counts",
+                level="warning" if apart >= TOLD else "advice",
+            )
+
+
+def _windows(figure: Figure, whole: set[int]) -> Iterator[tuple[float, float, list[int]]]:
+    """The trailing readings whose plain mean is the figure, or whose total is, with the mean printed."""
+    total = weighted = 0.0
+    sizes: list[int] = []
+    before = None
+    for reading in figure.readings:
+        if reading.kind != "mean" or (before is not None and before.update - reading.update > 1):
+            return
+        before = reading
+        total += reading.value
+        weighted += reading.value * reading.size
+        sizes.append(reading.size)
+        if len(sizes) < 2 or len(set(sizes)) == 1:
+            continue
+        plain, exact = total / len(sizes), weighted / sum(sizes)
+        means = any(near(figure.value, scale * plain) for scale in (1, 100))
+        rest = figure.readings[len(sizes) :]
+        full = sum(each.rows for each in figure.readings[: len(sizes)]) in whole or not rest
+        if not full and (rest[0].run == reading.run if reading.run else reading.update != figure.readings[0].update):
+            continue  # a part of a pass, as for a display
+        if means or (near(figure.value, total) and shown(plain, figure.printed) and not shown(exact, figure.printed)):
+            yield plain, exact, sizes[:]

@@ -1,0 +1,141 @@
+"""The evaluation is fed with data that were prepared in another way than the training data.
+
+What: the training inputs are scaled or normalised and the held-out ones are not, or the held-out part is standardised
+with its own mean and deviation instead of those of the training part.
+
+Why: the model sees inputs that it was never trained on, and the score says nothing about it; with statistics of its
+own the held-out part even hides the shift that it was held out to show.
+
+Evidence: the range and mean of what the model was given in training and in evaluation, with the arithmetic that lies
+behind each; or the tensors whose means were subtracted.
+
+False alarms: other data, as points outside of the training range, are prepared alike and are no finding unless their
+range is twenty times as large or as small. Token numbers are no measurements and are not looked at.
+
+Mend: one function, with the statistics of the training part, for both.
+
+Wrong:
+    x_test = (x_test - x_test.mean()) / x_test.std()
+
+Right:
+    x_test = (x_test - x_train.mean()) / x_train.std()
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from truestep.check.events import Batch, Forward, LoaderStart, Op
+from truestep.check.finding import Finding, Rule
+from truestep.check.looks import Seen, Values
+from truestep.check.rules import found
+from truestep.check.rules._batches import ends, split
+from truestep.check.trace import Trace
+
+RULE = Rule("TS478", "preprocessing_differs", "training and evaluation prepare data differently", "error", "data")
+ARITHMETIC = {"sub", "add", "div", "mul", "sub_", "add_", "div_", "mul_", "log", "log1p", "sqrt", "clamp", "__rdiv__"}
+WHY = "the model is scored on inputs of a kind that it was not trained on"
+MEND = "prepare both with one function and the statistics of the training part"
+TIMES, ROWS, OFTEN = 20.0, 8, 3
+
+
+def look(trace: Trace) -> Iterator[Finding]:
+    """Compare the calls that training came from with those that a score was read from."""
+    trained, others = split(trace)
+    calls: dict[int, list[Forward]] = {}
+    for call in trained:
+        if call.inputs and call.inputs[0].values and call.inputs[0].dtype.startswith(("float", "bfloat")):
+            calls.setdefault(call.module, []).append(call)
+    said: set[tuple[str, int]] = set()
+    for call in others:
+        mates = calls.get(call.module, [])
+        if len(mates) < OFTEN or not call.inputs or not call.inputs[0].values or not call.outputs:
+            continue
+        if call.site.place in said or call.inputs[0].shape[1:] != mates[0].inputs[0].shape[1:]:
+            continue
+        told = _range(trace, mates, call) or _own(trace, mates, call)
+        read, joined = ends(trace, call.outputs[0], call.n) if told else (False, False)
+        if told and read and not joined:
+            said.add(call.site.place)
+            site, message, evidence = told
+            yield found(RULE, site or call.site, message, evidence, WHY, MEND)
+
+
+def _range(trace: Trace, mates: list[Forward], call: Forward) -> tuple[None, str, str] | None:
+    values = call.inputs[0].values
+    seen = [mate.inputs[0].values for mate in mates]
+    known: list[Values] = [each for each in seen if each is not None]
+    if values is None or not call.inputs[0].shape or call.inputs[0].shape[0] < ROWS:
+        return None
+    low, high = min(each.low for each in known), max(each.high for each in known)
+    span, own = high - low, values.high - values.low
+    if not (span > 0 and own > 0 and values.finite) or mates[0].inputs[0].shape[0] < ROWS:
+        return None
+    wide = own > TIMES * span or span > TIMES * own
+    apart = max(low - values.mean, values.mean - high)
+    first, second = _arithmetic(trace, mates[0]), _arithmetic(trace, call)
+    if not (wide or apart > 3 * span or (apart > 0 and first != second)):
+        return None
+    done = f"; behind training lie {_list(first)}, behind this {_list(second)}" if first != second else ""
+    return (
+        None,
+        "the evaluated inputs lie where no training input lay",
+        f"training inputs ran from {low:.4g} to {high:.4g}, these from {values.low:.4g} to {values.high:.4g}, "
+        f"{values.mean:.4g} in the mean{done}",
+    )
+
+
+def _list(names: set[str]) -> str:
+    return ", ".join(sorted(names)) or "no arithmetic"
+
+
+def _arithmetic(trace: Trace, call: Forward) -> set[str]:
+    """The arithmetic behind an input: in the ops it was made by, and in the fetching of its loader's first batch."""
+    found = {op.name for op in trace.chain(call.inputs[0], call.n) if op.name in ARITHMETIC and not op.within}
+    batches = [batch for batch in trace.of(Batch) if batch.n < call.n]
+    numbers = {each.number for op in trace.chain(call.inputs[0], call.n) for each in op.inputs}
+    numbers.add(call.inputs[0].number)
+    if batches and any(each.number in numbers for each in batches[-1].tensors):
+        run = batches[-1].run
+        start = next((event.n for event in trace.of(LoaderStart) if event.run == run), 0)
+        first = next((batch.n for batch in batches if batch.run == run), 0)
+        found |= {op.name for op in trace.between(start, first, Op) if op.name in ARITHMETIC}
+    return found
+
+
+def _own(trace: Trace, mates: list[Forward], call: Forward) -> tuple[object, str, str] | None:
+    """Whether both parts were standardised whole, each with the mean of its own."""
+    mine, theirs = _centred(trace, call), [_centred(trace, mate) for mate in mates[:OFTEN]]
+    if mine is None or any(each is None or each[0].number != theirs[0][0].number for each in theirs if theirs[0]):
+        return None
+    if theirs[0] is None or theirs[0][0].number == mine[0].number or mine[0].shape[:1] < (ROWS,):
+        return None
+    first, second = theirs[0][1].out[0].values, mine[1].out[0].values
+    told = f" ({first.mean:.4g} and {second.mean:.4g})" if first and second else ""
+    return (
+        mine[1].site,
+        "the held-out part is standardised with its own mean",
+        f"{theirs[0][0].shape[0]} training rows had their own mean subtracted, and {mine[0].shape[0]} held-out rows "
+        f"theirs{told}",
+    )
+
+
+def _centred(trace: Trace, call: Forward) -> tuple[Seen, Op] | None:
+    """The tensor behind an input that had its own mean subtracted, and the op that took the mean."""
+    for op in trace.chain(call.inputs[0], call.n):
+        if op.name == "sub" and len(op.inputs) == 2 and not op.within:
+            data, mean = op.inputs
+            made = trace.maker(mean, op.n)
+            if made is not None and made.name == "mean" and made.inputs and _one(trace, made, op):
+                return data, made
+    return None
+
+
+def _one(trace: Trace, mean: Op, sub: Op) -> bool:
+    """Whether a mean is that of the tensor which it is subtracted from, or of the same slice."""
+    first, second = mean.inputs[0], sub.inputs[0]
+    if first.number == second.number:
+        return True
+    one, other = trace.maker(first, mean.n), trace.maker(second, sub.n)
+    cut = one is not None and other is not None and one.name == other.name == "__getitem__"
+    return bool(cut and one.inputs[0].number == other.inputs[0].number and one.args[1:] == other.args[1:])

@@ -1,0 +1,159 @@
+"""Inputs and labels are shuffled independently, so no input has its own label any more.
+
+What: two permutations index the inputs and the labels; or two loaders that both shuffle are zipped; or a list of
+samples is shuffled while the list of their labels stays as it was.
+
+Why: what is learned is the labels' frequency; everything else is noise.
+
+Evidence: the permutations behind a loss's prediction and behind its target, each of all rows, are two tensors; the
+indices of the batches that met in one loss differ; or the labels became a tensor in their old order.
+
+False alarms: mixed batches (mixup) shuffle a second view on purpose, on top of a shared order, and unpaired data meet
+in no loss. Neither is a finding.
+
+Mend: one permutation for both, one data set of pairs, or a shuffled list of pairs.
+
+Wrong:
+    x = x[torch.randperm(n)]
+    y = y[torch.randperm(n)]
+
+Right:
+    order = torch.randperm(n)
+    x, y = x[order], y[order]
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+from truestep.check.events import Batch, Forward, LoaderMade, LoaderStart, Op, Shuffled
+from truestep.check.finding import Finding, Rule
+from truestep.check.looks import Seen
+from truestep.check.rules import found
+from truestep.check.trace import Trace
+
+RULE = Rule("TS472", "shuffled_apart", "inputs and labels are shuffled apart", "error", "data")
+MOST = 40
+WHY = "no input has its own label any more; only the labels' frequencies can be learned"
+MEND = "one permutation for both, or one set of pairs"
+
+
+def look(trace: Trace) -> Iterator[Finding]:
+    """Look behind the prediction and the target of each loss, and at lists."""
+    calls = {out.number: event for event in trace.of(Forward) if event.depth == 0 for out in event.outputs}
+    batches = {tensor.number: batch for batch in trace.of(Batch) for tensor in batch.tensors}
+    looked: Counter[tuple[str, int]] = Counter()
+    for loss in trace.losses():
+        looked[loss.op.site.place] += 1
+        if looked[loss.op.site.place] > MOST or not loss.prediction.needs_grad or not loss.op.grad:
+            continue
+        call = _call(trace, loss.prediction, loss.op.n, calls)
+        if call is None or not call.inputs:
+            continue
+        told = _permuted(trace, call, loss.op, loss.target) or _zipped(trace, call, loss.op, loss.target, batches)
+        if told:
+            yield told
+            return
+    yield from _lists(trace)
+
+
+def _call(trace: Trace, tensor: Seen, before: int, calls: dict[int, Forward]) -> Forward | None:
+    """The call of a model that a prediction comes from."""
+    if tensor.number in calls:
+        return calls[tensor.number]
+    for op in trace.chain(tensor, before):
+        for each in op.inputs:
+            if each.number in calls and calls[each.number].n < before:
+                return calls[each.number]
+    return None
+
+
+def _orders(trace: Trace, tensor: Seen, before: int) -> dict[int, Op]:
+    """The permutations of all rows that lie behind a tensor: the op that made each."""
+    found: dict[int, Op] = {}
+    waiting, seen = [(tensor, before)], set[int]()
+    while waiting and len(seen) < 80:
+        one, limit = waiting.pop()
+        op = trace.maker(one, limit)
+        op = op or _handed(trace, one)
+        if op is None or op.n in seen:
+            continue
+        seen.add(op.n)
+        if op.name == "randperm":
+            found[op.out[0].number] = op
+        else:
+            waiting += [(each, op.n) for each in op.inputs if not each.needs_grad]
+    return found
+
+
+def _handed(trace: Trace, tensor: Seen) -> Op | None:
+    """The op that put in order what a loader handed out: the rows of the batch are its rows, place by place."""
+    pairs = ((each, held) for each in trace.of(Batch) for held in each.tensors if held.number == tensor.number)
+    batch, held = next(pairs, (None, tensor))
+    if batch is None or not held.rows or not batch.index or len(batch.index) != len(held.rows):
+        return None
+    made = next((each for each in trace.of(LoaderMade) if each.loader == batch.loader), None)
+    index = [each for each in batch.index if isinstance(each, int)]
+    if made is not None and made.chosen is not None:
+        index = [made.chosen[each] for each in index if each < len(made.chosen)]
+    for op in trace.ops("__getitem__", "index_select"):
+        rows = op.out[0].rows if op.out and isinstance(op.arg(-1, ""), Seen) else ()
+        if len(rows) > max(index, default=len(rows)) and tuple(rows[each] for each in index) == held.rows:
+            return op
+    return None
+
+
+def _permuted(trace: Trace, call: Forward, op: Op, target: Seen) -> Finding | None:
+    first, second = _orders(trace, call.inputs[0], call.n), _orders(trace, target, op.n)
+    alone = [made for number, made in first.items() if number not in second]
+    other = [made for number, made in second.items() if number not in first]
+    if not alone or not other or alone[0].out[0].shape != other[0].out[0].shape:
+        return None
+    rows = alone[0].out[0].shape[0]
+    return found(
+        RULE, other[0].site, "inputs and targets are put in two different orders",
+        f"the inputs of this loss were indexed by a permutation of {rows} drawn in line {alone[0].site.line}, its "
+        f"targets by another one drawn in line {other[0].site.line}",
+        WHY, MEND,
+    )  # fmt: skip
+
+
+def _zipped(trace: Trace, call: Forward, op: Op, target: Seen, batches: dict[int, Batch]) -> Finding | None:
+    one, other = batches.get(call.inputs[0].number), batches.get(target.number)
+    if one is None or other is None or one.loader == other.loader or one.index is None or other.index is None:
+        return None
+    if one.index == other.index or len(one.index) != len(other.index) or not call.n - 400 < one.n:
+        return None
+    start = next((start for start in trace.of(LoaderStart) if start.run == other.run), None)
+    return found(
+        RULE, start.site if start else op.site, "two loaders that are read together shuffle each on its own",
+        f"the inputs of one loss were the items {_few(one.index)}, its targets the items {_few(other.index)}",
+        WHY, MEND,
+    )  # fmt: skip
+
+
+def _few(index: tuple[object, ...]) -> str:
+    return ", ".join(str(each) for each in index[:4]) + ", ..." * (len(index) > 4)
+
+
+def _lists(trace: Trace) -> Iterator[Finding]:
+    """A list shuffled beside a list of labels that then becomes the targets in its old order."""
+    shuffled = trace.of(Shuffled)
+    for event in shuffled:
+        if event.ordinal or event.size < 10:
+            continue
+        twice = [other for other in shuffled if other is not event and other.size == event.size]
+        for name, kinds, head in event.beside:
+            labels = 1 < kinds <= max(2, event.size // 5) and all(isinstance(each, int) for each in head)
+            if not labels or twice:
+                continue
+            for op in trace.ops("tensor", "as_tensor", "LongTensor", "FloatTensor"):
+                if op.n > event.n and op.args and op.args[0] == head and op.out[0].shape[:1] == (event.size,):
+                    yield found(
+                        RULE, event.site, f"a list of {event.size} is shuffled, and {name} beside it is not",
+                        f"{name} has {kinds} values and became a tensor of {event.size} in its old order in line "
+                        f"{op.site.line}",
+                        WHY, MEND, level="warning",
+                    )  # fmt: skip
+                    return

@@ -1,0 +1,134 @@
+"""A total is divided by something that does not count what was added up.
+
+What: means of batches are added up and divided by the number of samples, sums over samples by the number of batches,
+or either by the size of another set, or by batches times batch size although a batch is smaller.
+
+Why: the figure is wrong by a factor that is constant, so its curve looks right; it cannot be compared with any other,
+and a perfect model seems to score below one.
+
+Evidence: the reported float times a count is the total of the batches' numbers to the last digits, and that count is
+the number of batches, of samples, of another set, where the total calls for another one.
+
+False alarms: only totals of one pass are looked at, and a division by the right count is looked for first.
+
+Mend: divide a sum over samples by the samples that were seen; weigh a batch's mean by its samples before adding.
+
+Wrong:
+    total += loss_fn(model(x), y).item()      # a mean already
+    print(total / len(loader.dataset))
+
+Right:
+    total += loss_fn(model(x), y).item() * len(y)
+    print(total / len(loader.dataset))
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from truestep.check.events import LoaderEnd, LoaderMade
+from truestep.check.finding import Finding, Rule
+from truestep.check.rules import found
+from truestep.check.rules._readings import Figure, Reading, figures, near, shown
+from truestep.check.rules._totals import totals
+from truestep.check.trace import Trace
+
+RULE = Rule("TS671", "wrong_denominator", "a total divided by the wrong count", "error", "reporting")
+
+
+def look(trace: Trace) -> Iterator[Finding]:
+    """For each figure, ask what the readings of a pass were divided by."""
+    others = {made.size: "the items of a loader" for made in trace.of(LoaderMade) if made.size}
+    others |= {end.batches: "the batches of a loader" for end in trace.of(LoaderEnd) if end.batches}
+    told: set[tuple[str, int]] = set()
+    for total in totals(trace):
+        samples, batches = sum(total.sizes), len(total.sizes)
+        wrong, right = (samples, batches) if total.kind == "mean" else (batches, samples)
+        if total.count == wrong != right:
+            yield found(
+                RULE,
+                total.at.site,
+                f"{total.kind}s over {batches} batches are divided by {wrong}, the number of "
+                f"{'samples' if wrong == samples else 'batches'}",
+                f"the total {sum(total.values):.6g} is divided by {wrong}; its terms are {total.kind}s over "
+                f"{min(total.sizes)} to {max(total.sizes)} samples, so the right count is {right}",
+                "the figure is off by a factor and cannot be compared with any other",
+                "divide a sum over samples by the samples seen, and weigh a mean by its samples before adding",
+            )
+    for figure in figures(trace):
+        place = figure.readings[0].site.place
+        if place in told or any(near(figure.value, each) for each in _sound(figure)):
+            continue
+        for window in _passes(figure.readings):
+            said = _divided(figure, window, others)
+            if said:
+                told.add(place)
+                added, given, right, words, kind = said
+                yield found(
+                    RULE,
+                    window[0].site,
+                    f"{kind} over {len(window)} batches are divided by {given}, {words}",
+                    f"{figure.name} is made of {added:.6g} / {given} = {added / given:.6g}; with the right count, "
+                    f"{right}, it is {added / right:.6g}",
+                    "the figure is off by a factor and cannot be compared with any other",
+                    "divide a sum over samples by the samples seen, and weigh a mean by its samples before adding",
+                )
+                break
+
+
+def _sound(figure: Figure) -> Iterator[float]:
+    """What a sound division of some trailing readings gives; a total, a count."""
+    total = weighted = by_rows = 0.0
+    sizes = rows = 0
+    for number, reading in enumerate(figure.readings, 1):
+        total += reading.value
+        weighted += reading.value * reading.size
+        by_rows += reading.value * reading.rows
+        sizes, rows = sizes + reading.size, rows + reading.rows
+        for part in (1, 100):
+            if reading.kind == "mean":
+                yield part * total / number
+                yield part * by_rows / rows if rows else total
+                yield part * weighted / sizes if sizes else total
+            elif reading.kind == "sum":
+                yield part * total / sizes if sizes else total
+                yield part * total / rows if rows else total
+
+
+def _passes(held: tuple[Reading, ...]) -> Iterator[list[Reading]]:
+    """The readings of the last pass: of a loader's run, or of a stretch without updates, or any whose total is held."""
+    window: list[Reading] = []
+    for reading in held:
+        if window and (reading.run != window[-1].run or window[-1].update - reading.update > 1):
+            break
+        if not reading.kind or reading.kind != held[0].kind:
+            return
+        window.append(reading)
+    if len(window) >= 2 and (window[0].run or window[0].update == window[-1].update):
+        yield window
+
+
+def _divided(figure: Figure, window: list[Reading], others: dict[int, str]) -> tuple[float, int, int, str, str] | None:
+    batches, rows = len(window), sum(each.rows for each in window)
+    sizes, most = sum(each.size for each in window), max(each.rows for each in window)
+    if rows == batches:
+        return None
+    full = batches * most
+    counts = {rows: "the number of samples", batches: "the number of batches"} | (
+        {full: "batches times batch size, though not all are full"} if full != rows else {}
+    )
+    counts = {**others, **counts, sizes: "the number of samples"}
+    total = sum(each.value for each in window)
+    if window[0].kind == "mean":
+        totals = [(total, batches, "means"), (sum(each.value * each.rows for each in window), rows, "weighted means")]
+    else:
+        totals = [(total, rows, "sums")]
+    for added, right, kind in totals:
+        for count, words in counts.items():
+            if count == right or (kind != "means" and count in (rows, sizes)):
+                continue
+            value = added / count
+            held = any(near(figure.value, part * value) for part in (1, 100))
+            if held or (near(figure.value, added) and shown(value, figure.printed)):
+                return added, count, right, words, kind
+    return None
