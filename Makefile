@@ -4,6 +4,8 @@ PY := .venv/bin/python
 # The stamp is written last and named after this folder and this Python, so a set-up that was interrupted, and a .venv
 # that was made elsewhere, are not taken for a finished one.
 STAMP := .venv/.ready-$(shell { pwd -P; $(PYTHON) -VV; } 2>&1 | cksum | cut -d ' ' -f 1)
+# By whole files, since tests of a file share what was measured once; every worker computes on one thread.
+PYTEST := $(PY) -m pytest -q -n auto --maxprocesses 8 --dist loadfile
 PIP := $(PY) -m pip install -qq -c constraints.txt
 
 # Nothing from outside leaks in: neither somebody else's packages nor a pip that installs elsewhere.
@@ -24,10 +26,10 @@ demo: $(STAMP)   ## train LeNet-5 on real handwritten digits and show it
 	.venv/bin/truestep train lenet5 --form modern
 
 test: lint       ## lint, types and every quick test
-	$(PY) -m pytest -q
+	$(PYTEST)
 
 test-long: lint  ## the same with many more examples, and the tests that take minutes
-	TRUESTEP_LONG=1 $(PY) -m pytest -q
+	TRUESTEP_LONG=1 $(PYTEST)
 
 lint: $(STAMP)   ## ruff and pyright
 	$(PY) -m ruff check -q

@@ -14,6 +14,7 @@ from truestep.fit.events import Observer
 from truestep.fit.loop import Loop, Plan
 from truestep.fit.metrics import as_metrics
 from truestep.fit.run import Run
+from truestep.fit.saving import Saver
 from truestep.fit.sentences import refuse_later
 
 
@@ -63,8 +64,10 @@ def fit(
         schedule: schedulers of torch, stepped once an update; `ts.per_epoch(scheduler)` steps them once an epoch.
         seed: order and random draws of epoch e are functions of (seed, e); the caller's random state is untouched.
         run_dir: a folder for the record of the run and its best weights.
-        checkpoint: reserved.
-        resume: reserved.
+        checkpoint: a folder for the whole state of the run, or `ts.Checkpoints(folder, every=...)`; SIGINT and SIGTERM
+            then finish the step, save, and end the run.
+        resume: go on from the newest sound checkpoint there, to the bits of a run that was never interrupted; where
+            there is none, begin.
         compile: "auto" or False; this version runs eagerly.
         progress: whether to show progress on stderr; sentences that must not be missed are written there anyway.
         observers: callables that see each event of the run (`ts.events`); they cannot change it.
@@ -77,10 +80,11 @@ def fit(
         shuffle: whether batches are drawn in a new order each epoch; a loader keeps its own.
 
     Raises:
-        ConfigError, DataError, CountError, NonFiniteError: each with what, where and how to mend it.
+        ConfigError, DataError, CountError, CheckpointError, NonFiniteError: each with what, where and how to mend it.
     """
-    refuse_later(checkpoint, resume, compile)
+    refuse_later(compile)
+    saver = Saver(checkpoint, resume)
     plan = Plan(epochs, seed, batch_size, shuffle, accumulate, tail, patience)
     extras = {"nonfinite": nonfinite, "params": params, "metrics": as_metrics(metrics)}
     step = TrainStep(model, objective, optimizer, micro_batch, clip_norm, schedule, amp, **extras)
-    return Loop(step, train, validate, plan).run(observers, progress, run_dir)
+    return Loop(step, train, validate, plan, saver).run(observers, progress, run_dir)

@@ -58,14 +58,12 @@ def about_schedule(schedule: Schedule, steps_per_epoch: int) -> list[str]:
     return [f"the schedule {names} is stepped once an update{often}; ts.per_epoch(...) steps it once an epoch."]
 
 
-def refuse_later(checkpoint: Any, resume: bool, compile: Any) -> None:
+def refuse_later(compile: Any) -> None:
     """Refuse what is reserved for a later version rather than take it and do nothing.
 
     Raises:
-        ConfigError: for checkpoint, resume or compile=True.
+        ConfigError: for compile=True.
     """
-    if checkpoint is not None or resume:
-        raise ConfigError("checkpoint and resume are not part of this version: run_dir keeps the best weights.")
     if compile not in ("auto", False):
         raise ConfigError(
             f"compiled steps are not part of this version: give compile='auto' or False, not {compile!r}."

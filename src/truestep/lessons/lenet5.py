@@ -11,7 +11,7 @@ from torch import nn
 import truestep as ts
 from truestep.lessons.lesson import Measured
 
-EPOCHS, BATCH, HELD_OUT, SEED = 14, 16, 287, 3
+EPOCHS, BATCH, HELD_OUT, SEED = 14, 16, 287, 10
 WAYS = {  # copies the model, updates the minimum, validates
     "all three bugs, as published": (False, False, False),
     "copy mended": (True, False, False),
@@ -24,10 +24,11 @@ WAYS = {  # copies the model, updates the minimum, validates
 
 def measure() -> Measured:
     """Train once while six ways of keeping the best weights watch the same run, then test what each has kept."""
-    (images, labels), test = ts.data.digits()
+    # In float64, since rounding in float32 differs from processor to processor and, amplified, changes the best epoch.
+    (images, labels), test = ((images.double(), labels) for images, labels in ts.data.digits())
     train, valid = (images[HELD_OUT:], labels[HELD_OUT:]), (images[:HELD_OUT], labels[:HELD_OUT])
     torch.manual_seed(SEED)
-    net = lenet5()
+    net = lenet5().double()
     kept = {name: Keeper(net, *flags) for name, flags in WAYS.items()}
     update, loss = torch.optim.SGD(net.parameters(), lr=0.01, momentum=0.9), nn.CrossEntropyLoss()
     told = {"validate": valid, "metrics": ts.metrics.accuracy, "seed": SEED, "observers": list(kept.values())}
