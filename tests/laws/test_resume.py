@@ -8,7 +8,9 @@ import pytest
 
 from laws.resume_cases import LONG, STEPS, Case, covering, differences, halted, train
 
+CASES = covering()
 WORKERS = Case("adamw", 0.3, True, (1, "step"), "step", 0.5, 2)
+COUNTS = {"runs": 0, "stops": 0}
 
 
 def assert_resumes(case: Case, folder, stops) -> None:
@@ -18,12 +20,17 @@ def assert_resumes(case: Case, folder, stops) -> None:
         halted(case, place, stop)
         again = train(case, checkpoint=place, resume=True)
         assert not differences(whole.state(), again.state()), f"stopped after step {stop}"
-
-
-@pytest.mark.parametrize("case", covering(), ids=str)
-def test_a_run_goes_on_to_the_same_bits(case: Case, tmp_path):
-    assert_resumes(case, tmp_path, range(1, STEPS + 1, 7 if case.workers == 2 else 1) if LONG else (2, 9))
+        COUNTS["stops"] += 1
+    COUNTS["runs"] += 1
 
 
 def test_the_workers_of_a_loader_draw_what_they_would_have(tmp_path):
     assert_resumes(WORKERS, tmp_path, range(1, STEPS + 1) if LONG else (14,))
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_a_run_goes_on_to_the_same_bits(case: Case, tmp_path, figure):
+    assert_resumes(case, tmp_path, range(1, STEPS + 1, 7 if case.workers == 2 else 1) if LONG else (2, 9))
+    if case == CASES[-1]:
+        how = "stopped by SIGINT after step k, gone on with, and every byte compared with the same run left alone"
+        figure("resume is bit-exact", how, f"{COUNTS['stops']:,} stops in {COUNTS['runs']} runs", "0 differ")
