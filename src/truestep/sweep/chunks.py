@@ -9,7 +9,6 @@ from typing import Any
 
 import torch
 
-from truestep.core.batch import rows, take
 from truestep.core.errors import ConfigError
 from truestep.sweep.grid import Variant
 from truestep.sweep.settings import Maker
@@ -93,8 +92,3 @@ def free_bytes(device: torch.device) -> int:
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_AVPHYS_PAGES")
     except (ValueError, OSError, AttributeError):  # no such figure on this system
         return 2**31
-
-
-def first_batch(data: Any, size: int) -> Any:
-    """The first samples of the data: what a batch looks like."""
-    return take(data, slice(0, min(size, rows(data[0]))))
