@@ -21,7 +21,8 @@ from truestep.core.program import Program
 from truestep.core.recording import Rewrites
 from truestep.core.spelling import made, named, spell_around, spell_flat
 
-SETTINGS = {"cpp.threads": 1, "compile_threads": 1, "fallback_random": True}
+SETTINGS = {"cpp.threads": 1, "compile_threads": 1, "fallback_random": True, "size_asserts": False}
+"""Sizes and strides are looked at by `Program.fits`, once, and not by the kernels in each call."""
 
 
 def compiled(program: Program, rewrites: Rewrites = FUSING) -> Program:
@@ -45,7 +46,8 @@ def compiled(program: Program, rewrites: Rewrites = FUSING) -> Program:
             raise TraceError("there is no C++ compiler here: install g++, or stay with compile=False.") from error
         raise TraceError(f"torch's compiler refused it ({type(error).__name__}: {first}).") from error
     text, around = spell_around(program.graph, program.takes, program.returns)
-    return replace(program, run=made(text, {**around, **named(program.held), "kernel": kernel}))
+    given = tuple(replace(like, strict=True) for like in program.given)
+    return replace(program, given=given, run=made(text, {**around, **named(program.held), "kernel": kernel}))
 
 
 def _through_inductor(

@@ -181,7 +181,8 @@ class Conductor:
         seen = refuse_misfits(model, objective, request.metrics, sides, group.batch_size)
         rule, options = options_of(request.maker, group.variants, model)
         size = variant_bytes(model, seen, bool(request.plan.evaluate_every))
-        most = most_at_once(size, request.chunk, request.device)
+        weights = sum(each.nbytes for each in model.parameters())
+        most = most_at_once(size, weights, request.chunk, request.device)
         if request.executor is not None:
             from truestep.sweep.cluster import EACH, workers
 

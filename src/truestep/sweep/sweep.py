@@ -71,7 +71,7 @@ def sweep(
         share: "weights" and "order" are then those of the first seed in every variant.
         trials: how many points are drawn.
         evaluate_every: epochs from one evaluation to the next, for curves and the best epoch; 0 is the last alone.
-        chunk: variants that stand side by side; None takes as many as fit into a quarter of the free memory.
+        chunk: variants that stand side by side; None takes as many as fit into the memory, small ones into the cache.
         stack: "auto" trains variants one after another, by `fit`, where stacking them does not pay, as with large
             products and images, and `study.planned` says so; True, False.
         run_dir: a folder for the results; a study that was interrupted goes on from there.
