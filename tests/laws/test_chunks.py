@@ -98,7 +98,7 @@ def line():
 @pytest.mark.parametrize("make, samples, rates", [(line, 20, [0.1, 0.03]), (plain, 23, [0.1, 0.03, 1e300])])
 def test_a_compiled_study_takes_the_steps_of_its_own_runs(make, samples, rates):
     data = (X[:samples], NOISE[:samples])
-    asked = {"seeds": 2, "epochs": 3, "batch_size": 5, "chunk": len(rates), "progress": False, "compile": True}
+    asked = {"seeds": 2, "epochs": 15, "batch_size": 5, "chunk": len(rates), "progress": False, "compile": True}
     study = ts.sweep(make, data, nn.MSELoss(), torch.optim.SGD, {"lr": rates}, {"momentum": 0.5}, **asked)
     if shutil.which("g++"):
         assert not study.notes
@@ -108,7 +108,7 @@ def test_a_compiled_study_takes_the_steps_of_its_own_runs(make, samples, rates):
             continue
         own, loss = own_loop(
             make, data, nn.functional.mse_loss, lambda m, lr=row.lr: torch.optim.SGD(m.parameters(), lr, 0.5),
-            row.seed, 3, 5,
+            row.seed, 15, 5,
         )  # fmt: skip
         assert farthest(study.model(i), own) < EXACT
         assert row.train_loss == pytest.approx(loss, rel=EXACT)
@@ -118,6 +118,7 @@ def test_a_study_that_is_long_enough_is_compiled_on_the_way(monkeypatch):
     made = []
     monkeypatch.setattr(programs, "compiled", lambda program: made.append(program) or program)
     monkeypatch.setattr(programs, "COMPILE_SECONDS", 0.0)
+    monkeypatch.setattr(programs, "SHORT", 1e9)
     asked = {"epochs": 64, "batch_size": 5, "progress": False, "seeds": 2}
     study, other = (
         ts.sweep(plain, (X[:20], NOISE[:20]), nn.MSELoss(), torch.optim.SGD, {"lr": [0.1, 0.01]}, compile=how, **asked)

@@ -20,8 +20,8 @@ Figures = tuple[dict[str, Tensor], dict[str, Tensor]]
 """Totals and counts by name."""
 TRACED_FROM = 8
 """Steps from which writing a program down is repaid."""
-MANY = 8
-"""Steps that a compiled program takes a call: what a call costs beside them is then shared by all."""
+MANY, SHORT = 8, 5e-4
+"""Steps that a compiled program takes a call, where one takes fewer seconds: they share what a call costs beside."""
 COMPILE_SECONDS = 15.0
 """What compiling a step takes, at the most."""
 SAVED = 0.5
@@ -58,8 +58,7 @@ class Programs:
     def run(self, name: str, state: State, fixed: Fixed, given: Tensor) -> tuple[State, Figures]:
         """The steps on the samples `given` (steps, orders, batch), and their figures, each (steps, orders, grid)."""
         parts: list[Figures] = []
-        several = self._compile is True or name in self._many
-        whole = len(given) // MANY * MANY if several and self._traced else 0
+        whole = len(given) // MANY * MANY if name in self._many and self._traced else 0
         for at in range(0, whole, MANY):
             state, figures = self._call(name, MANY, state, fixed, given[at : at + MANY])
             parts.append(figures)
@@ -84,7 +83,7 @@ class Programs:
         if program is None:
             program = self._found(key, args)
             return self._function(key)(*args) if program is None else program.run(*args)
-        if self._compile == "auto" and key not in self._wanted and name != "evaluated":
+        if self._compile and name != "evaluated" and steps == 1:
             self._consider(key)
         return program.run(*args)
 
@@ -114,23 +113,24 @@ class Programs:
         return program
 
     def _consider(self, key: Any) -> None:
-        """Measure some calls, and compile where what is left of the study repays it."""
+        """Measure some calls; compile where what is left repays it, several steps a call where one is short."""
         clock = self._clocks.setdefault(key, _Clock(self._left))
         each = clock.tick()
-        if each is None:
+        if each is None or key in self._wanted:
             return
+        name, _, shape = key
         # Where most steps are taken several a call, few of those that are left are taken by this program.
         own = self._left * MEASURED.stop / max(MEASURED.stop, clock.left - self._left)
-        if each * SAVED * own > COMPILE_SECONDS:
-            name, _, shape = key
+        if self._compile == "auto" and each * SAVED * own <= COMPILE_SECONDS:
+            return
+        if each < SHORT and name not in self._many:
+            self._many.add(name)
+            self._wanted.add((name, MANY, (MANY, *shape)))
+            self._clocks.pop(key)
+        elif self._compile == "auto":
             self._steady.pop(key)
-            if name in self._many:
-                self._wanted.add(key)
-                self._held[key] = []
-            else:
-                self._many.add(name)
-                self._wanted.add((name, MANY, (MANY, *shape)))
-                self._clocks.pop(key)
+            self._wanted.add(key)
+            self._held[key] = []
 
     def _through_compiler(self, program: Program) -> Program:
         try:
