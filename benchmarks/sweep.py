@@ -7,6 +7,8 @@ import os
 import statistics
 import time
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
+from functools import partial
 from typing import Any
 
 # One thread for everybody; JAX reads this when it is imported.
@@ -19,15 +21,11 @@ os.environ |= {
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from studies import loops, stacks
+from studies import equality, loops, stacks
 from studies.study import Study, studies
 
 PRODUCTS, CACHED, MEMORY, CACHE = 103e9, 83e9, 28e9, 2**20
 """The floors: multiplications and additions of matrix products a second, bytes a second within `CACHE` and beyond."""
-SAME = {"eager": 1e-6, "traced": 1e-6, "compiled": 1e-6, "JAX": 1e-6}
-"""How far a step may lead away from the careful loop's from the same weights, by the largest entry of a parameter."""
-CHECKED = (0, 1, 2, 7)
-"""Which steps are compared."""
 
 
 def main() -> None:
@@ -64,23 +62,21 @@ def measured(study: Study, rounds: int, processes: bool) -> Iterator[dict[str, A
     common = {"study": study.name, "variants": len(study.points), "steps": study.steps, "loops_on": len(sample)}
     yield {**common, "way": "tutorial loop", **spread(
         [(careful(), scale * seconds(lambda: loops.tutorial(study, sample))) for _ in range(2)])}  # fmt: skip
-    makers: dict[str, Callable[[], Any]] = {
-        tier: lambda tier=tier: stacks.Stacked(study, tier) for tier in stacks.TIERS
-    }
+    makers: dict[str, Callable[[Study], Any]] = {tier: partial(stacks.Stacked, tier=tier) for tier in stacks.TIERS}
+    wide: dict[str, Callable[[], Any]] = {}
     if importlib.util.find_spec("jax"):
         from studies.in_jax import Jax
 
-        makers["JAX"] = lambda: Jax(study)
+        makers["JAX"], wide["JAX"] = Jax, Jax.wide
     ways, found = {}, {}
     for name, make in makers.items():
-        began, hand = time.process_time(), careful()
-        began = time.process_time()
-        way = make()
+        hand, began = careful(), time.process_time()
+        way = make(study)
         way.run()
         first = time.process_time() - began
-        away = distance(study, way)
-        found[name] = {"first_s": round(first, 3), "first_ratio": round(hand / first, 2), "away": away, "hand": hand}
-        if away <= SAME[name]:
+        equal = equality.judged(study, way, make, wide.get(name, nullcontext))
+        found[name] = {"first_s": round(first, 3), "first_ratio": round(hand / first, 2), **equal.row()}
+        if equal.holds:
             ways[name] = way
     pairs: dict[str, list[tuple[float, float]]] = {name: [] for name in ways}
     for _ in range(rounds):
@@ -99,24 +95,6 @@ def measured(study: Study, rounds: int, processes: bool) -> Iterator[dict[str, A
     if processes and importlib.util.find_spec("joblib"):
         yield {**common, "way": "joblib, 2 processes, wall", **spread([in_processes(study, sample) for _ in range(3)])}
     yield {**common, "way": "floor", **floor(study)}
-
-
-def distance(study: Study, way: Any) -> float:
-    """How far a step leads away from the careful loop's step from the same weights: the worst of all variants."""
-    before, worst = {name: each.clone() for name, each in way.begin().items()}, 0.0
-    order = torch.stack([study.order(seed, 1) for seed in study.seeds])
-    rows = order.split(study.batch_size, 1)
-    for number in range(max(CHECKED) + 1):
-        row = rows[number % len(rows)].contiguous()
-        after = {name: each.clone() for name, each in way.step(row).items()}
-        for place in range(0, len(study.points) if number in CHECKED else 0, max(1, len(study.points) // 128)):
-            own = {name: each.flatten(0, 1)[place] for name, each in before.items()}
-            expected = loops.one_step(study, study.points[place], own, row[place // study.shape[1]])
-            for name, each in expected.items():
-                off = (after[name].flatten(0, 1)[place] - each).abs().max() / each.abs().max()
-                worst = max(worst, float(off))
-        before = after
-    return worst
 
 
 def break_even(row: dict[str, Any], study: Study) -> dict[str, Any]:

@@ -42,9 +42,10 @@ class Jax:
     def __init__(self, study: Study) -> None:
         self.study = study
         self.data = tuple(jnp.asarray(side.numpy()) for side in study.data)
+        kind = study.data[0].numpy().dtype
         settings = [{**study.fixed, **point} for point in study.points]
         self.hyper = {
-            name: jnp.asarray(np.array([each.get(name, 0.0) for each in settings], np.float32).reshape(study.shape))
+            name: jnp.asarray(np.array([each.get(name, 0.0) for each in settings], kind).reshape(study.shape))
             for name in ("lr", "weight_decay")
         }
         forward, entropy = FORWARD[study.kind], isinstance(study.loss, torch.nn.CrossEntropyLoss)
@@ -66,6 +67,8 @@ class Jax:
 
         self._step = jax.jit(step)
         self._all = jax.jit(lambda p, rows: jax.lax.scan(step, p, rows))
+
+    wide = staticmethod(jax.enable_x64)
 
     def begin(self) -> Weights:
         made = [self.study.made(point["seed"]) for point in self.study.points]

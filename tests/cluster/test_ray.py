@@ -14,14 +14,13 @@ import truestep as ts
 @pytest.fixture(scope="module")
 def cluster():
     ray = pytest.importorskip("ray", reason="Ray is not installed: pip install 'truestep[cluster]'")
-    paths = os.pathsep.join(path for path in sys.path if path)  # workers find what this process finds
-    environment = {"PYTHONPATH": paths, "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"}
-    ray.init(
-        num_cpus=2, log_to_driver=False, logging_level="ERROR", include_dashboard=False,
-        object_store_memory=2**27, runtime_env={"env_vars": environment},
-    )  # fmt: skip
-    yield ray
-    ray.shutdown()
+    with pytest.MonkeyPatch.context() as patch:  # workers inherit it, and find what this process finds
+        patch.setenv("PYTHONPATH", os.pathsep.join(path for path in sys.path if path))
+        patch.setenv("PYTHONWARNINGS", "ignore")
+        ray.init(num_cpus=2, log_to_driver=False, logging_level="ERROR", include_dashboard=False,
+                 object_store_memory=2**27)  # fmt: skip
+        yield ray
+        ray.shutdown()
 
 
 def the_study(make_model, **options):

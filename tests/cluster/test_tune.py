@@ -88,6 +88,24 @@ def test_the_proposals_get_better_than_random_ones():
     assert last < first / 2
 
 
+def test_an_accuracy_is_sought_where_it_is_greatest():
+    inputs = torch.randn(24, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    labelled = (inputs, (inputs.sum(1) > 0).long())
+    study, _ = ts.tune(
+        lambda: nn.Linear(3, 2, dtype=torch.float64), labelled, nn.CrossEntropyLoss(), torch.optim.SGD,
+        {"lr": ts.choice([1e-9, 0.5])}, trials=6, batch=6, figure="valid_accuracy", validate=labelled,
+        metrics={"accuracy": ts.metrics.accuracy}, epochs=20, progress=False,
+    )  # fmt: skip
+    assert study.best_value == max(trial.value for trial in study.trials) > min(trial.value for trial in study.trials)
+
+
+def test_a_batch_that_cannot_be_trained_leaves_no_trial_running():
+    study = optuna.create_study()
+    with pytest.raises(ts.ConfigError, match="nobody takes the setting rate"):
+        tuned({"rate": ts.uniform(0.1, 0.2)}, study=study, trials=4, batch=2)
+    assert [trial.state.name for trial in study.trials] == ["FAIL", "FAIL"]
+
+
 @pytest.mark.parametrize(
     "given,sentence",
     [

@@ -47,6 +47,7 @@ OPTIMIZERS = [
     (torch.optim.SGD, {"lr": [0.1, 0.01], "weight_decay": [0.0, 0.3]}, {}),
     (torch.optim.SGD, {"momentum": [0.0, 0.9], "lr": [0.05, 0.01]}, {}),
     (torch.optim.SGD, {"momentum": [0.5, 0.9], "dampening": [0.0, 0.3]}, {"lr": 0.05}),
+    (torch.optim.SGD, {"momentum": [0.0, 0.9]}, {"lr": 0.05, "dampening": 0.3}),
     (torch.optim.SGD, {"lr": [0.05, 0.01]}, {"momentum": 0.9, "nesterov": True, "maximize": False}),
     (torch.optim.Adam, {"lr": [0.1, 0.001], "weight_decay": [0.0, 0.1]}, {"amsgrad": True}),
     (torch.optim.Adam, {"betas": [(0.9, 0.99), (0.5, 0.999)], "eps": [1e-8, 1e-3]}, {"lr": 0.01}),

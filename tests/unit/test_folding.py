@@ -5,6 +5,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from truestep.core.agreement import agree
 from truestep.core.folding import folded
 from truestep.core.program import trace
 from truestep.core.recording import aten
@@ -124,5 +125,40 @@ def test_a_program_that_writes_keeps_its_constants_to_itself():
 def test_a_rewrite_that_would_change_the_result_is_not_taken(monkeypatch):
     step, args = stacked_step(2, 3, 6, 4, 3)
     program = trace(step, args)
-    monkeypatch.setattr("truestep.core.folding._agree", lambda *args: False)
+    monkeypatch.setattr("truestep.core.folding.agree", lambda *args: False)
     assert folded(program, args) is program
+
+
+SUMS = torch.randn(4, 300)
+
+
+EACH = (torch.float32, torch.float64, torch.bfloat16)
+
+
+@pytest.mark.parametrize("dtype", EACH)
+@pytest.mark.parametrize("twin, same", [
+    (lambda x: (x.flip(1).sum(1), x.argmax(1)), EACH),  # another order
+    (lambda x: (x.sum(1) * (1 + 1e-6), x.argmax(1)), ()),  # far below what one look in float32 shows
+    (lambda x: (x.sum(1), x.argmin(1)), ()),
+    (lambda x: (x.sum(1, keepdim=True), x.argmax(1)), ()),
+    (lambda x: (x.sum(1).double(), x.argmax(1)), (torch.float64,)),
+    (lambda x: (x.bfloat16().sum(1).to(x.dtype), x.argmax(1)), (torch.bfloat16,)),  # worse in its own precision alone
+])  # fmt: skip
+def test_programs_agree_where_only_the_order_of_a_sum_differs(dtype, twin, same):
+    args = (SUMS.to(dtype),)
+    program, other = (trace(function, args) for function in (lambda x: (x.sum(1), x.argmax(1)), twin))
+    assert agree(program, other, args) == (dtype in same)
+
+
+def test_what_is_not_finite_must_be_so_in_both():
+    args = (torch.tensor([1e300, 1.0]).double(),)
+    one, same, other = (trace(lambda x, k=k: x * k, args) for k in (1e300, 1e301, 1.0))
+    assert not agree(one, other, args)
+    assert agree(one, trace(lambda x: 1e300 * x, args), args)
+    assert not agree(one, same, args)
+
+
+def test_programs_that_cannot_be_run_in_float64_do_not_agree():
+    args = (torch.ones(4),)
+    program = trace(lambda x: x.view(torch.int32).view(2, 2) + 1, args)
+    assert not agree(program, program, args)

@@ -79,8 +79,20 @@ def test_a_tiny_layer_keeps_its_bias(dtype):
 
 
 def test_a_product_above_the_limit_is_not_taken_for_tiny():
-    given = sizes((TINY, 2), (2, 20), dtype=torch.float32)
+    given = sizes((TINY, 9), (9, 20), dtype=torch.float32)
     assert operations(torch.mm, given, FUSING) == ["aten.mm.default"]
+
+
+@BOTH
+@pytest.mark.parametrize("stack", [(), (4,)])
+@pytest.mark.parametrize("inner", [1, 5, 8])
+def test_a_product_of_few_layers_becomes_a_sum_of_outer_products(dtype, stack, inner):
+    multiply = torch.bmm if stack else torch.mm
+    given = sizes((*stack, 101, inner), (*stack, inner, 200), dtype=dtype)
+    found = operations(multiply, given, FUSING)
+    assert (found.count("aten.mul.Tensor"), found.count("aten.add.Tensor")) == (inner, inner - 1)
+    assert not {"aten.mm.default", "aten.bmm.default"} & set(found)
+    assert agrees(multiply, given, FUSING)
 
 
 @BOTH

@@ -1,5 +1,7 @@
 """Programs: the same bits as the function, or a sentence that says why there is none."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import nn
@@ -191,3 +193,13 @@ def test_a_nesting_is_put_together_as_it_was():
     leaves, nesting = flat(tree)
     assert leaves == [1, 2, 3]
     assert rebuilt(nesting, leaves) == tree
+
+
+def test_a_strict_program_fits_only_what_lies_as_it_did():
+    args = (torch.randn(3, 4), torch.randn(1, 4))
+    program = trace(lambda a, b: a + b, args)
+    strict = replace(program, given=tuple(replace(like, strict=True) for like in program.given))
+    turned = (torch.randn(4, 3).t(), args[1])
+    assert program.fits(*turned)
+    assert not strict.fits(*turned)
+    assert strict.fits(args[0], torch.randn(4, 1).t())  # a side of 1 has no stride that matters

@@ -49,7 +49,7 @@ def test_every_step_every_epoch_and_the_settings_are_written(tmp_path: Path):
         "model": "Sequential", "objective": "Objective(CrossEntropyLoss=1 * CrossEntropyLoss)",
         "optimizer": record.config["optimizer"], "micro_batch": 2, "clip_norm": 0.5, "amp": "torch.bfloat16",
         "ranks": 1, "steps_per_epoch": 2, "epochs": 3, "seed": 4, "batch_size": 4, "shuffle": True, "accumulate": 2,
-        "tail": "step", "patience": None,
+        "tail": "step", "patience": None, "evaluate_every": 1,
     }  # fmt: skip
     assert record.config["optimizer"].startswith("SGD(lr=0.1")
     assert record.epochs == [dict(epoch) for epoch in run.history]

@@ -25,6 +25,7 @@ from truestep.core.recording import Rewrites
 from truestep.core.spelling import made, named, spell_around, spell_flat
 
 SETTINGS = {"cpp.threads": 1, "compile_threads": 1, "fallback_random": True, "size_asserts": False}
+"""Sizes and strides are looked at by `Program.fits`, once, and not by the kernels in each call."""
 AHEAD = {"aot_inductor.allow_stack_allocation": True}
 """Small results lie on the stack: ten steps of a linear regression take 3 microseconds, not 50 as tensors."""
 
@@ -87,7 +88,8 @@ def key(program: Program) -> str:
 
 def _around(program: Program, kernel: Callable[[list[Tensor]], Any]) -> Program:
     text, around = spell_around(program.graph, program.takes, program.returns)
-    return replace(program, run=made(text, {**around, **named(program.held), "kernel": kernel}))
+    given = tuple(replace(like, strict=True) for like in program.given)
+    return replace(program, given=given, run=made(text, {**around, **named(program.held), "kernel": kernel}))
 
 
 @contextmanager

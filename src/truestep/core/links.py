@@ -137,7 +137,8 @@ def momentum(nesterov: bool = False) -> Link:
 def _share(hyper: Hyper) -> Number:
     """What today's gradient enters with; torch leaves momentum out where it is 0, and the dampening with it."""
     mu, share = hyper["momentum"], 1 - hyper.get("dampening", 0.0)
-    return torch.where(mu == 0, 1.0, share) if isinstance(mu, Tensor) else share
+    # Of two plain numbers torch.where makes float32.
+    return torch.where(mu == 0, torch.ones_like(mu), share) if isinstance(mu, Tensor) else share
 
 
 def echo(back: int, momentum: Number, dampening: Number = 0.0, nesterov: bool = False, first: bool = False) -> Number:

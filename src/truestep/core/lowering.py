@@ -18,6 +18,9 @@ NARROW = 16
 TINY = 1024
 """Multiplications below which a product costs less as products and sums that fuse with what surrounds them."""
 
+SHALLOW = 8
+"""Layers up to which a product is a sum of outer products that fuses with the update that reads it."""
+
 
 def narrow_mm(a: Tensor, b: Tensor) -> Any:
     """`(b' a')'` for `a b` with few columns."""
@@ -37,10 +40,10 @@ def narrow_bmm(a: Tensor, b: Tensor) -> Any:
 
 
 def tiny_mm(a: Tensor, b: Tensor) -> Any:
-    """`sum_k a_ik b_kj` as products and a sum."""
-    if a.shape[-2] * a.shape[-1] * b.shape[-1] > TINY:
-        return narrow_mm(a, b)
-    return _summed(a, b)
+    """`sum_k a_ik b_kj` as products and a sum, entry by entry where there are few k: it then fuses with its reader."""
+    if a.shape[-2] * a.shape[-1] * b.shape[-1] <= TINY:
+        return _summed(a, b)
+    return _layers(a, b) if a.shape[-1] <= SHALLOW else narrow_mm(a, b)
 
 
 def tiny_addmm(bias: Tensor, a: Tensor, b: Tensor, *, beta: Any = 1, alpha: Any = 1) -> Any:
@@ -52,9 +55,9 @@ def tiny_addmm(bias: Tensor, a: Tensor, b: Tensor, *, beta: Any = 1, alpha: Any 
 
 def tiny_bmm(a: Tensor, b: Tensor) -> Any:
     """The same for a stack of products."""
-    if a.shape[-2] * a.shape[-1] * b.shape[-1] > TINY:
-        return narrow_bmm(a, b)
-    return _summed(a, b)
+    if a.shape[-2] * a.shape[-1] * b.shape[-1] <= TINY:
+        return _summed(a, b)
+    return _layers(a, b) if a.shape[-1] <= SHALLOW else narrow_bmm(a, b)
 
 
 def pooled(
@@ -109,6 +112,14 @@ FUSING: Rewrites = {
 def _narrow(a: Tensor, b: Tensor) -> bool:
     rows, columns = a.shape[-2], b.shape[-1]
     return columns < NARROW <= rows
+
+
+def _layers(a: Tensor, b: Tensor) -> Tensor:
+    """The product as a sum of outer products, entry by entry."""
+    total = a[..., :, :1] * b[..., :1, :]
+    for k in range(1, a.shape[-1]):
+        total = total + a[..., :, k : k + 1] * b[..., k : k + 1, :]
+    return total
 
 
 def _summed(a: Tensor, b: Tensor) -> Tensor:

@@ -43,11 +43,19 @@ class Like:
     stride: tuple[int, ...]
     dtype: torch.dtype
     device: torch.device
+    strict: bool = False
 
     def fits(self, tensor: Any) -> bool:
-        """Whether a tensor is: strides may differ, which costs time and changes nothing."""
+        """Whether a tensor is.
+
+        Strides may differ, which costs time and changes nothing, but where the program is `strict`: a kernel reads the
+        memory as it lay when it was compiled.
+        """
         held = isinstance(tensor, Tensor)
-        return held and (tensor.shape, tensor.dtype, tensor.device) == (self.shape, self.dtype, self.device)
+        if not held or (tensor.shape, tensor.dtype, tensor.device) != (self.shape, self.dtype, self.device):
+            return False
+        pairs = zip(self.shape, self.stride, tensor.stride(), strict=True)
+        return not self.strict or all(own == other for side, own, other in pairs if side > 1)
 
     def empty(self) -> Tensor:
         """A tensor that is like it, without values."""

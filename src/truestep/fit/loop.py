@@ -45,10 +45,11 @@ class Plan:
     epochs: int
     seed: int
     batch_size: int | None
-    shuffle: bool
-    accumulate: int
-    tail: str
-    patience: int | None
+    shuffle: bool = True
+    accumulate: int = 1
+    tail: str = "step"
+    patience: int | None = None
+    evaluate_every: int = 1
 
     def __post_init__(self) -> None:
         for name, least in (("epochs", 0), ("accumulate", 1), ("patience", 1)):
@@ -85,8 +86,11 @@ class Loop:
         self.said: set[str] = set()
         self.sums_said = False
 
-    def run(self, observers: Sequence[Observer], progress: bool, run_dir: str | Path | None) -> Run:
-        """Train until the last epoch, or until something ends the run before; the record is closed in every case."""
+    def run(self, observers: Sequence[Observer], progress: bool | None, run_dir: str | Path | None) -> Run:
+        """Train until the last epoch, or until something ends the run before; the record is closed in every case.
+
+        Where `progress` is None, nothing is written to stderr, not even why the run ended.
+        """
         run, began = self.run_state, time.perf_counter()
         self.saver.find(self)
         self.audience = Audience(self._own_observers(progress, run_dir), observers, self.say)
@@ -117,10 +121,10 @@ class Loop:
             self.run_state.notes.append(sentence)
             self.audience.tell(Said(sentence))
 
-    def _own_observers(self, progress: bool, run_dir: str | Path | None) -> list[Observer]:
+    def _own_observers(self, progress: bool | None, run_dir: str | Path | None) -> list[Observer]:
         if self.step.ranks.rank:
             return []
-        own: list[Observer] = [Progress(progress)]
+        own: list[Observer] = [] if progress is None else [Progress(progress)]
         if run_dir is not None:
             # Loads SQLite, which a run without a folder does not need.
             from truestep.fit.recorder import Recorder, vacant
@@ -278,7 +282,8 @@ class Loop:
         figures: dict[str, Any] = {"epoch": epoch, "train_loss": weigh(objective, terms, found.terms.counts)}
         figures |= self._named("train", terms, metrics)
         averaged = dict(found.terms.averaged)
-        if self.valid is not None:
+        every = self.plan.evaluate_every
+        if self.valid is not None and (epoch % every == 0 or epoch == self.plan.epochs):
             seen = self._validate()
             figures |= {"valid_loss": seen.loss, **self._named("valid", seen.terms, seen.metrics)}
             averaged |= seen.averaged

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -10,8 +9,8 @@ import torch
 from torch import nn
 
 from truestep.core.objective import Objective, Term
-from truestep.fit.evaluate import evaluate
-from truestep.fit.fit import fit
+from truestep.core.step import TrainStep
+from truestep.fit.loop import Loop, Plan
 from truestep.fit.run import Run
 from truestep.sweep.found import Chunk, Schedule
 from truestep.sweep.grid import Variant
@@ -28,30 +27,26 @@ def train_alone(
     device: torch.device,
     told: Callable[[int], None],
 ) -> Chunk:
-    """What `Trainer.run` finds, one variant after another."""
+    """What `Trainer.run` finds, one variant after another, by the loop of `fit`."""
     size = len(variants)
     found = Chunk(torch.zeros(size, dtype=torch.int64), torch.zeros(size, dtype=torch.int64))
+    for name in ("loss", *maker.objective.terms, *(f"metric {name}" for name in metrics)):
+        for table in (found.train, *([] if valid is None else [found.valid])):
+            _table(table, name, size, plan)
     weights, best = [], []
     for place, variant in enumerate(variants):
-        model, run = _run(maker, variant, data, valid if plan.evaluate_every else None, metrics, plan, device)
+        model, run = _run(maker, variant, data, valid, metrics, plan, device)
         for side, table in (("train", found.train), ("valid", found.valid)):
-            for row, name, value in _figures(run, side, metrics, plan):
+            for row, name, value in _figures(run, side, metrics):
                 _table(table, name, size, plan)[row, place] = value
         if run.stopped:
             found.diverged[place] = len(run.history) + 1
-        elif valid is not None and not plan.evaluate_every:
-            seen = evaluate(model, valid, own_objective(maker.objective, maker.weights(variant.settings)), metrics)
-            figures = {"loss": seen.loss, **seen.terms, **{f"metric {k}": v for k, v in seen.metrics.items()}}
-            for name, value in figures.items():
-                _table(found.valid, name, size, plan)[-1, place] = value
-            found.best[place] = plan.epochs if math.isfinite(seen.loss) else 0
-        if run.best is not None:
-            found.best[place] = run.best.epoch
-            best.append(run.kept.weights)
+        found.best[place] = 0 if run.best is None else run.best.epoch
         weights.append(model.state_dict())
+        best.append(weights[-1] if run.best is None else run.kept.weights)
         told(plan.epochs)
     found.weights = _stacked(weights)
-    found.best_weights = _stacked(best) if len(best) == size else {}
+    found.best_weights = _stacked(best) if valid is not None and plan.evaluate_every else {}
     return found
 
 
@@ -72,17 +67,15 @@ def _run(
     model = maker.make(variant).to(device)
     objective = own_objective(maker.objective, maker.weights(variant.settings))
     optimizer = maker.make_optimizer(model, variant.settings)
-    clip = variant.settings.get("clip_norm")
-    schedule = {"epochs": plan.epochs, "batch_size": plan.batch_size, "seed": variant.order, "clip_norm": clip}
-    run = fit(model, data, objective, optimizer, validate=valid, metrics=metrics, progress=False, **schedule)
-    return model, run
+    step = TrainStep(model, objective, optimizer, clip_norm=variant.settings.get("clip_norm"), metrics=metrics)
+    schedule = Plan(plan.epochs, variant.order, plan.batch_size, evaluate_every=plan.evaluate_every or plan.epochs)
+    # As `fit` does it, but that a variant diverged is told by the table.
+    return model, Loop(step, data, valid, schedule).run((), None, None)
 
 
-def _figures(run: Run, side: str, metrics: Any, plan: Schedule) -> Iterator[tuple[int, str, float]]:
+def _figures(run: Run, side: str, metrics: Any) -> Iterator[tuple[int, str, float]]:
     """`(row, name, value)` of every figure of one side, metrics named as a stack names them."""
     for row, record in enumerate(run.history):
-        if side == "valid" and not plan.evaluates(row + 1):
-            continue
         for key, value in record.items():
             if key.startswith(f"{side}_"):
                 name = key.removeprefix(f"{side}_")

@@ -9,13 +9,20 @@ from typing import Any
 
 import torch
 
-from truestep.core.batch import rows, take
 from truestep.core.errors import ConfigError
 from truestep.sweep.grid import Variant
 from truestep.sweep.settings import Maker
 
 SHARE = 0.25
 """Of the free memory."""
+CACHED = 2**19
+"""Bytes of weights of the variants that stand side by side, for each thread.
+
+A step goes over them several times. Measured on 2,020 linear models of 804 bytes with 2 MB of cache a core: compiled,
+0.124 us a variant and step in chunks of 0.4 MB, 0.130 of 0.8 MB, 0.145 in one of 1.6 MB; as programs all the same.
+"""
+FEWEST = 256
+"""Variants that stand side by side all the same: operations on fewer cost more than the cache saves."""
 
 
 @dataclass(frozen=True)
@@ -62,9 +69,15 @@ def layouts(variants: Sequence[Variant], most: int) -> list[Layout]:
         return [_layout([(one.order, [one]) for one in flat[at : at + most]]) for at in range(0, len(flat), most)]
     rows_of, length = list(by_order.items()), lengths.pop()
     if length > most:
+        most = _even(length, most)
         return [_layout([(seed, own[at : at + most])]) for seed, own in rows_of for at in range(0, length, most)]
-    several = most // length
+    several = _even(len(rows_of), most // length)
     return [_layout(rows_of[at : at + several]) for at in range(0, len(rows_of), several)]
+
+
+def _even(count: int, most: int) -> int:
+    """How many at a time, in as few parts as may be, that are as alike as may be: each shape has a program."""
+    return -(-count // -(-count // most))
 
 
 def _layout(rows_of: Sequence[tuple[int, Sequence[Variant]]]) -> Layout:
@@ -72,8 +85,10 @@ def _layout(rows_of: Sequence[tuple[int, Sequence[Variant]]]) -> Layout:
     return Layout(variants, tuple(seed for seed, _ in rows_of))
 
 
-def most_at_once(size: int, chunk: int | None, device: torch.device) -> int:
-    """How many variants of `size` bytes fit, or what the user said.
+def most_at_once(size: int, weights: int, chunk: int | None, device: torch.device) -> int:
+    """How many variants of `size` bytes, `weights` of them parameters, stand side by side, or what the user said.
+
+    As many as fit into the memory, and of small ones on a processor no more than fit into its cache.
 
     Raises:
         ConfigError: for a chunk that is no number of variants.
@@ -82,7 +97,9 @@ def most_at_once(size: int, chunk: int | None, device: torch.device) -> int:
         if not isinstance(chunk, int) or chunk < 1:
             raise ConfigError(f"chunk is a number of variants, at least 1, and not {chunk!r}.")
         return chunk
-    return max(1, int(SHARE * free_bytes(device)) // max(size, 1))
+    fit = max(1, int(SHARE * free_bytes(device)) // max(size, 1))
+    cached = CACHED * torch.get_num_threads() // max(weights, 1)
+    return min(fit, max(FEWEST, cached)) if device.type == "cpu" else fit
 
 
 def free_bytes(device: torch.device) -> int:
@@ -93,8 +110,3 @@ def free_bytes(device: torch.device) -> int:
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_AVPHYS_PAGES")
     except (ValueError, OSError, AttributeError):  # no such figure on this system
         return 2**31
-
-
-def first_batch(data: Any, size: int) -> Any:
-    """The first samples of the data: what a batch looks like."""
-    return take(data, slice(0, min(size, rows(data[0]))))

@@ -21,6 +21,9 @@ from truestep.sweep.grid import Variant
 if TYPE_CHECKING:
     from truestep.sweep.conduct import Request
 
+DECISIONS = "stacked.json"
+"""Group, by the number of its first variant -> whether it is stacked."""
+
 
 class Kept:
     """The chunks of a study as files: `chunk-<first variant>.safetensors`, each written whole or not at all."""
@@ -36,6 +39,12 @@ class Kept:
             raise ConfigError(
                 f"{folder} holds another study (other variants, data or settings): give run_dir another folder."
             )
+        self.decided = _decided(folder / DECISIONS)
+
+    def decide(self, group: str, stacks: bool) -> None:
+        """Write down whether a group is stacked, so that it goes on as it began."""
+        self.decided[group] = stacks
+        write_text(self.folder / DECISIONS, json.dumps(self.decided))
 
     def add(self, variants: Sequence[Variant], chunk: Chunk) -> None:
         """Write a chunk that has ended."""
@@ -85,3 +94,11 @@ def _asked(place: Path) -> str:
         return str(json.loads(place.read_text())["study"])
     except (OSError, ValueError, KeyError, TypeError):
         return ""
+
+
+def _decided(place: Path) -> dict[str, bool]:
+    try:
+        found = json.loads(place.read_text())
+        return {str(group): stacks is True for group, stacks in found.items()}
+    except (OSError, ValueError, AttributeError):  # not there, or damaged: it is decided anew
+        return {}

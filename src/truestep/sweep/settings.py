@@ -59,7 +59,8 @@ class Maker:
         if "seed" in _parameters(self.model):
             settings["seed"] = variant.weights
         with torch.random.fork_rng():
-            torch.manual_seed(variant.weights)
+            # torch.manual_seed notes where it was called from, once for each kind of device that is not there.
+            (torch if torch.accelerator.is_available() else torch.default_generator).manual_seed(variant.weights)
             try:
                 made = self.model(**settings)
             except TruestepError:

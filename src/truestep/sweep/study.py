@@ -30,7 +30,8 @@ NORM = "weight_norm"
 class Study:
     """What `sweep` returns.
 
-    `variants` in the order of the table; `notes` what was said; `seconds` what it took.
+    `variants` in the order of the table; `notes` what was said; `planned` how each group of variants was trained;
+    `seconds` what it took.
     """
 
     maker: Maker
@@ -38,6 +39,7 @@ class Study:
     plan: Schedule
     validated: bool
     notes: list[str] = field(default_factory=list)
+    planned: list[str] = field(default_factory=list)
     seconds: float = 0.0
     _found: dict[int, tuple[Chunk, int]] = field(default_factory=dict)
 

@@ -41,6 +41,7 @@ def sweep(
     trials: int | None = None,
     evaluate_every: int = 0,
     chunk: int | None = None,
+    stack: Any = "auto",
     run_dir: str | Path | None = None,
     device: Any = "cpu",
     progress: bool = True,
@@ -70,7 +71,9 @@ def sweep(
         share: "weights" and "order" are then those of the first seed in every variant.
         trials: how many points are drawn.
         evaluate_every: epochs from one evaluation to the next, for curves and the best epoch; 0 is the last alone.
-        chunk: variants that stand side by side; None takes as many as fit into a quarter of the free memory.
+        chunk: variants that stand side by side; None takes as many as fit into the memory, small ones into the cache.
+        stack: "auto" trains variants one after another, by `fit`, where stacking them does not pay, as with large
+            products and images, and `study.planned` says so; True, False.
         run_dir: a folder for the results; a study that was interrupted goes on from there.
         device: where the variants are trained.
         progress: whether to show progress on stderr.
@@ -94,9 +97,8 @@ def sweep(
     >>> len(study.table), study.table.columns
     (6, ['lr', 'seed', 'train_loss'])
     """
-    _check(
-        make_model, optimizer, compile, {"epochs": epochs, "batch_size": batch_size, "evaluate_every": evaluate_every}
-    )
+    numbers = {"epochs": epochs, "batch_size": batch_size, "evaluate_every": evaluate_every}
+    _check(make_model, optimizer, {"compile": compile, "stack": stack}, numbers)
     maker = Maker(make_model, optimizer, as_objective(objective))
     refuse_same_names(maker.objective, measured := as_metrics(metrics))
     variants = grids.variants(grid, fixed, seeds, share, trials)
@@ -109,17 +111,18 @@ def sweep(
     # Stacking loads torch's function transforms, which take longer to load than all of the library.
     from truestep.sweep.conduct import Conductor, Request
 
-    request = Request(maker, variants, data, valid, measured, plan, compile, chunk, place, executor)
+    request = Request(maker, variants, data, valid, measured, plan, compile, chunk, place, executor, stack)
     return Conductor(request, run_dir, progress).run()
 
 
-def _check(make_model: Any, optimizer: Any, compile: Any, numbers: Mapping[str, Any]) -> None:
+def _check(make_model: Any, optimizer: Any, choices: Mapping[str, Any], numbers: Mapping[str, Any]) -> None:
     for name, number in numbers.items():
         least = 0 if name == "evaluate_every" else 1
         if type(number) is not int or number < least:
             raise ConfigError(f"{name} is a whole number of at least {least}, and not {number!r}.")
-    if compile not in ("auto", True, False):
-        raise ConfigError(f"compile knows 'auto', True and False, and {compile!r} is none of them.")
+    for name, choice in choices.items():
+        if choice not in ("auto", True, False):
+            raise ConfigError(f"{name} knows 'auto', True and False, and {choice!r} is none of them.")
     if not callable(optimizer) or isinstance(optimizer, torch.optim.Optimizer):
         raise ConfigError(
             f"optimizer is a class, and every variant makes one of its own: torch.optim.SGD with grid={{'lr': [...]}}, "

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import torch
@@ -9,14 +11,13 @@ from torch import Tensor
 
 from truestep.core.batch import Batch, rows
 from truestep.core.loss import Loss
-from truestep.data.batches import mix, order
+from truestep.data.batches import mix
+from truestep.data.orders import orders
 from truestep.fit.evaluate import evaluation_mode
 from truestep.sweep.found import Chunk, Schedule
-from truestep.sweep.programs import Programs
+from truestep.sweep.programs import Figures, Programs, joined
 from truestep.sweep.stack import Fixed, State
 
-Figures = tuple[dict[str, Tensor], dict[str, Tensor]]
-"""Totals and counts by name."""
 BLOCK = 256
 """Steps between two looks at what a study has found, at the most."""
 
@@ -63,6 +64,17 @@ class Trainer:
         self.found.weights = self._tensors()
         return self.found
 
+    @torch.no_grad()
+    def seconds(self) -> float:
+        """What a step takes once its program is there: the quickest of three."""
+        row, spent = orders(self.samples, self.orders, [1])[0, :, : self.plan.batch_size].to(self.device), []
+        with torch.random.fork_rng():
+            for _ in range(5):
+                began = time.perf_counter()
+                self.state, _ = self.programs("step", self.state, self.fixed, row)
+                spent.append(time.perf_counter() - began)
+        return min(spent[2:])
+
     def _blocks(self) -> Iterator[range]:
         """Epochs whose figures are looked at together, each block twice as long as the one before, up to `BLOCK` steps.
 
@@ -80,43 +92,55 @@ class Trainer:
 
         The first time every variant moves whatever comes, which costs nothing; the second time those that diverge stay.
         """
-        before, batches = self.state, [self._batches(epoch) for epoch in epochs]
-        (totals, counts), alive = self._pass(epochs, batches)
+        before, positions = self.state, orders(self.samples, self.orders, epochs).to(self.device)
+        (totals, counts), alive = self._pass(epochs, positions)
         if not self.guard and not self._sound(totals, counts):
             self.guard, self.state = True, before
-            (totals, counts), alive = self._pass(epochs, batches)
-        for epoch, gone in zip(epochs, ~alive.flatten(1).cpu(), strict=True):
-            self.found.diverged[gone & (self.found.diverged == 0)] = epoch
+            (totals, counts), alive = self._pass(epochs, positions)
+        if alive is not None:
+            for epoch, gone in zip(epochs, ~alive.flatten(1).cpu(), strict=True):
+                self.found.diverged[gone & (self.found.diverged == 0)] = epoch
         return self._means(totals, counts, len(epochs))
 
-    def _batches(self, epoch: int) -> list[Tensor]:
-        """The samples of each batch, (orders, batch)."""
-        positions = torch.stack([order(self.samples, seed, epoch) for seed in self.orders]).to(self.device)
-        return [part.contiguous() for part in positions.split(self.plan.batch_size, 1)]
+    def _pass(self, epochs: range, positions: Tensor) -> tuple[Figures, Tensor | None]:
+        """`(the figures of all steps, who was alive after each epoch, where some may not be)`.
 
-    def _pass(self, epochs: range, batches: Sequence[Sequence[Tensor]]) -> tuple[Figures, Tensor]:
-        """`(the figures of all steps, who was alive after each epoch)`."""
-        name, seen, alive = "guarded" if self.guard else "step", [], []
+        `positions` is (epochs, orders, samples).
+        """
         # torch.manual_seed seeds every kind of device that there is, which takes milliseconds.
         (torch.default_generator if self.device.type == "cpu" else torch).manual_seed(mix(self._seed, epochs[0], 1))
-        for rows_of in batches:
-            for row in rows_of:
-                self.state, figures = self.programs(name, self.state, self.fixed, row)
-                seen.append(figures)
+        size = self.plan.batch_size
+        whole = self.samples // size * size
+        batches = positions[:, :, :whole].unflatten(2, (-1, size)).transpose(1, 2)  # (epochs, steps, orders, batch)
+        if not self.guard and whole == self.samples:
+            return self._steps(batches.flatten(0, 1)), None
+        seen, alive = [], []
+        for own, left in zip(batches, positions[:, :, whole:], strict=True):
+            seen += [self._steps(own)] if len(own) else []
+            seen += [self._steps(left.unsqueeze(0))] if whole < self.samples else []
             alive.append(self.state["alive"])
-        return _stacked(seen), torch.stack(alive)
+        return joined(seen, torch.cat), torch.stack(alive) if self.guard else None
+
+    def _steps(self, batches: Tensor) -> Figures:
+        """The figures of some steps on the samples `batches` (steps, orders, batch)."""
+        name = "guarded" if self.guard else "step"
+        self.state, figures = self.programs.run(name, self.state, self.fixed, batches.contiguous())
+        return figures
 
     def _sound(self, totals: dict[str, Tensor], counts: dict[str, Tensor]) -> bool:
         """Whether every loss and weight is finite, and every batch counted something."""
+        # A sum is finite where all that it adds is, and where it is not by chance, a second look costs a pass.
         held = [*totals.values(), *self.state["params"].values()]
-        own = torch.stack([counts[name] for name in self.programs.stack.objective.terms])
-        return all(bool(tensor.isfinite().all()) for tensor in held) and bool((own != 0).any(0).all())
+        if not all(math.isfinite(tensor.sum()) for tensor in held):
+            return False
+        own = [counts[name] for name in self.programs.stack.objective.terms]
+        return any(bool(each.amin() > 0) for each in own) or bool((torch.stack(own) != 0).any(0).all())
 
     def _evaluate(self) -> dict[str, Tensor]:
         model = self.programs.stack.model
         with evaluation_mode(model):
             seen = [self.programs("evaluated", self.state, self.fixed, batch) for batch in self.valid]
-        return self._means(*_stacked(seen), 1)
+        return self._means(*joined(seen, torch.stack), 1)
 
     def _means(self, totals: dict[str, Tensor], counts: dict[str, Tensor], passes: int) -> dict[str, Tensor]:
         """The objective, each term and metric over each pass, (passes, variants): added in float64, divided once."""
@@ -157,12 +181,6 @@ class Trainer:
         """Parameters and buffers of every variant, (variants, ...), on the CPU."""
         held = {**self.state["params"], **self.fixed["frozen"], **self.state["buffers"]}
         return {name: each.flatten(0, 1).cpu() for name, each in held.items()}
-
-
-def _stacked(seen: Sequence[Figures]) -> Figures:
-    """The figures of several batches, name -> (batches, orders, grid)."""
-    totals, counts = ({name: torch.stack([one[k][name] for one in seen]) for name in seen[0][k]} for k in (0, 1))
-    return totals, counts
 
 
 def _passes(figures: Tensor, passes: int) -> Tensor:

@@ -15,6 +15,7 @@ from truestep.core.errors import DataError, TruestepError
 from truestep.core.gradients import Metric
 from truestep.core.model import forward
 from truestep.core.objective import Objective
+from truestep.sweep.worth import Counter, Pass
 
 COPIES = 8
 """Tensors of the size of the weights that are alive at once: weights, gradients, state, and what they become."""
@@ -38,24 +39,24 @@ def refuse_unstackable(objective: Objective, model: nn.Module) -> None:
 
 def refuse_misfits(
     model: nn.Module, objective: Objective, metrics: Mapping[str, Metric], sides: Mapping[str, Batch | None], size: int
-) -> None:
+) -> Pass:
     """One ordinary pass over the first batch of each side, and over as many samples as the last one of training has.
+
+    Returns the pass over the first batch of training.
 
     Raises:
         DataError: where the model cannot take them, in one sentence; what the losses refuse they say themselves.
     """
+    passes = []
     for side, data in sides.items():
         if data is None:
             continue
-        tail = rows(data[0]) % size
-        for samples in {min(size, rows(data[0])), tail} - {0} if side == "train" else {min(size, rows(data[0]))}:
+        whole, tail = min(size, rows(data[0])), rows(data[0]) % size
+        for samples in (whole, tail) if side == "train" and tail not in (0, whole) else (whole,):
             twin = copy.deepcopy(model).train(side == "train")
             batch = take(data, slice(0, samples))
             try:
-                with torch.random.fork_rng(), torch.no_grad():
-                    output = forward(twin, batch[0])
-                    objective.parts(output, batch[1])
-                    _measure(metrics, output, batch[1])
+                passes.append(passed(twin, batch, objective, metrics))
             except TruestepError:
                 raise
             except Exception as error:
@@ -63,31 +64,33 @@ def refuse_misfits(
                 raise DataError(
                     f"{type(model).__name__} cannot take a batch of {side} inputs ({shapes}): {first_sentence(error)}"
                 ) from error
+    return passes[0]
 
 
-def _measure(metrics: Mapping[str, Metric], output: Any, targets: Any) -> None:
-    for metric in metrics.values():
-        metric(output, targets)
-
-
-def variant_bytes(model: nn.Module, batch: Batch, keeps_best: bool) -> int:
-    """What one variant takes while it trains: copies of its weights, and what forward keeps for backward.
-
-    Measured on one forward pass: the outputs of all modules, each once forward and once as a gradient.
-    """
-    held = [*model.parameters(), *model.buffers()]
-    weights = sum(tensor.nbytes for tensor in held) * (COPIES + 2 * keeps_best)
-    seen = [leaf.nbytes for _, leaf in leaves(batch)]
+def passed(model: nn.Module, batch: Batch, objective: Objective, metrics: Mapping[str, Metric]) -> Pass:
+    """One forward pass, losses and metrics; a model that trains may move its buffers."""
+    kept = [leaf.nbytes for _, leaf in leaves(batch)]
 
     def note(module: nn.Module, inputs: Any, output: Any) -> None:
-        seen.extend(leaf.nbytes for _, leaf in leaves(output) if isinstance(leaf, Tensor))
+        kept.extend(leaf.nbytes for _, leaf in leaves(output) if isinstance(leaf, Tensor))
 
-    twin = copy.deepcopy(model).eval()
-    for module in twin.modules():
+    for module in model.modules():
         module.register_forward_hook(note)
-    with torch.no_grad():
-        forward(twin, batch[0])
-    return weights + 3 * sum(seen)
+    with torch.random.fork_rng(), torch.no_grad(), Counter() as counter:
+        output = forward(model, batch[0])
+        objective.parts(output, batch[1])
+        for metric in metrics.values():
+            metric(output, batch[1])
+    return Pass(batch, sum(kept), counter)
+
+
+def variant_bytes(model: nn.Module, seen: Pass, keeps_best: bool) -> int:
+    """What one variant takes while it trains: copies of its weights, and what forward keeps for backward.
+
+    That is the outputs of all modules, each once forward and twice as gradients.
+    """
+    held = [*model.parameters(), *model.buffers()]
+    return sum(tensor.nbytes for tensor in held) * (COPIES + 2 * keeps_best) + 3 * seen.kept
 
 
 def first_sentence(error: BaseException) -> str:

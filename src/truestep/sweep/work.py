@@ -56,14 +56,23 @@ class Stacker:
         """Train the variants of a layout."""
         return self.trainer(layout).run(layout.variants[0].index, told)
 
-    def try_out(self, layout: Layout) -> None:
+    def seconds(self, layout: Layout) -> float:
+        """What a step of a layout takes; its program is kept, its variants are thrown away.
+
+        Raises:
+            CannotStack, TruestepError: as in `try_out`.
+        """
+        self.try_out(layout.variants[0])
+        return self.trainer(layout).seconds()
+
+    def try_out(self, variant: Variant) -> None:
         """Step one variant once, forward, backward and update, and throw it away.
 
         Raises:
             CannotStack: where that fails, with the reason.
             TruestepError: for what is wrong with the data or the losses themselves.
         """
-        trainer = Stacker(self.work, self.say, 0, False).trainer(layout)
+        trainer = Stacker(self.work, self.say, 0, False).trainer(Layout((variant,), (variant.order,)))
         row = torch.arange(min(2, trainer.samples), device=self.work.device).unsqueeze(0)
         try:
             with torch.random.fork_rng(), torch.no_grad():
