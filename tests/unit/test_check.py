@@ -107,6 +107,16 @@ def test_nothing_is_kept_alive():
         assert [ref() for ref in refs] == [None, None, None]
 
 
+def test_tensors_that_cannot_be_read_are_no_stumbling_block():
+    lazy, linear = nn.LazyLinear(2), nn.Linear(3, 2)
+    with Watching(strict=True):
+        lazy(torch.randn(4, 3)).sum().backward()
+        torch.randn(1).expand(3)[:1].add(1)
+        torch.zeros(1, 1).expand(1, 4)[..., :1].add(1)
+        torch.func.grad(lambda x: linear(x).sum())(torch.randn(4, 3))
+        torch.func.vmap(linear)(torch.randn(4, 3))
+
+
 def test_a_block_is_judged():
     with ts.watch() as report:
         train(clear=False)

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 from torch._C._functorch import is_functorch_wrapped_tensor as is_wrapped
+from torch._C._functorch import peek_interpreter_stack
 from torch.multiprocessing.reductions import StorageWeakRef
 from torch.nn.parameter import is_lazy
 
@@ -114,6 +115,8 @@ class Numbers:
 def plain(tensor: Any) -> bool:
     """Whether this is a tensor whose numbers can be read: no wrapper of vmap or grad, not fake, not meta."""
     if not isinstance(tensor, Tensor) or tensor.device.type == "meta" or is_lazy(tensor):
+        return False
+    if peek_interpreter_stack() is not None:  # inside vmap, grad or jvp every result is wrapped anew
         return False
     return not is_wrapped(tensor) and tensor.layout is torch.strided
 
