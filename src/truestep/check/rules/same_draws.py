@@ -90,6 +90,7 @@ def _repeats(trace: Trace) -> Iterator[Finding]:
     movers = _moved(trace)
     trained, _ = split(trace)
     busy = {call.update for call in trained}
+    fed = {each.number for call in trained for each in call.inputs}
     lines: dict[tuple[tuple[str, int], int], list[Op]] = {}
     for op in trace.ops(*DRAWS):
         if op.out and op.out[0].rows and op.update in busy and op.update and op.grad and not op.within:
@@ -102,7 +103,8 @@ def _repeats(trace: Trace) -> Iterator[Finding]:
         all_same = sum(len(updates) for updates in values.values() if len(updates) >= OFTEN)
         bits = _bits(ops[0])
         by_chance = bits * (len(again) - 1) < 40 or (bits < 20 and len(again) < 0.6 * len(ops))
-        if len(again) >= OFTEN and all_same >= 0.6 * len({op.update for op in ops}) and not by_chance:
+        often = len({op.update for op in ops}) >= 0.8 * len(busy) or _feeds(trace, ops[-1], fed)
+        if len(again) >= OFTEN and all_same >= 0.6 * len({op.update for op in ops}) and often and not by_chance:
             before = [event for event in trace.of(Seeded) if event.n < ops[-1].n]
             seeded = before[-1] if before and before[-1].update > 1 else None
             yield found(
@@ -112,6 +114,20 @@ def _repeats(trace: Trace) -> Iterator[Finding]:
                 WHY, "set a seed, or build a generator, once and before the loop",
             )  # fmt: skip
             return
+
+
+def _feeds(trace: Trace, draw: Op, fed: set[int], most: int = 100) -> bool:
+    """Whether a draw reaches the input of a call that training came from."""
+    waiting, known = [(draw.out[0], draw.n)], {draw.out[0].number}
+    while waiting and len(known) < most:
+        one, since = waiting.pop(0)
+        if one.number in fed:
+            return True
+        for op in trace.users(one, since)[:20]:
+            new = [(out, op.n) for out in op.out if out.number not in known]
+            known |= {out.number for out, _ in new}
+            waiting += new
+    return False
 
 
 def _bits(op: Op) -> float:
