@@ -71,11 +71,11 @@ class _Reads:
             was.__set__(tensor, value)
 
         owned = "grad" in vars(Tensor)
-        Tensor.grad = property(get, put, lambda tensor: was.__delete__(tensor))
+        setattr(Tensor, "grad", property(get, put, lambda tensor: was.__delete__(tensor)))  # noqa: B010 - types say no
         try:
             yield
         finally:
             if owned:
-                Tensor.grad = was
+                setattr(Tensor, "grad", was)  # noqa: B010
             else:
-                del Tensor.grad
+                delattr(Tensor, "grad")

@@ -12,6 +12,7 @@ from truestep.core.objective import Objective, Term
 from truestep.core.step import TrainStep
 from truestep.fit.loop import Loop, Plan
 from truestep.fit.run import Run
+from truestep.fit.saving import Saver
 from truestep.sweep.found import Chunk, Schedule
 from truestep.sweep.grid import Variant
 from truestep.sweep.settings import Maker
@@ -70,7 +71,7 @@ def _run(
     step = TrainStep(model, objective, optimizer, clip_norm=variant.settings.get("clip_norm"), metrics=metrics)
     schedule = Plan(plan.epochs, variant.order, plan.batch_size, evaluate_every=plan.evaluate_every or plan.epochs)
     # As `fit` does it, but that a variant diverged is told by the table.
-    return model, Loop(step, data, valid, schedule).run((), None, None)
+    return model, Loop(step, data, valid, schedule, Saver(None, False)).run((), None, None)
 
 
 def _figures(run: Run, side: str, metrics: Any) -> Iterator[tuple[int, str, float]]:
