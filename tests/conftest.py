@@ -1,6 +1,7 @@
 """What holds for every test: one thread, one seed, no screen, and two strengths of property testing."""
 
 import os
+from collections.abc import Callable
 
 # Set before torch is imported, and inherited by every process that a test starts. One thread: sums come out in one
 # order, so that laws about equal bits do not hang on the machine, and the small tensors of tests are faster for it.
@@ -44,3 +45,20 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def _seeded() -> None:
     """Start every test from one seed, so that it passes or fails alone as it does in the suite."""
     torch.manual_seed(0)
+
+
+@pytest.fixture
+def figure(record_property: Callable[[str, object], None]) -> Callable[[str, str, str, str], None]:
+    """Takes a line of the table of faults (claim, method, counts, result), which the end of the suite prints."""
+    return lambda *cells: record_property("figure", f"| {' | '.join(cells)} |")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print what the fault tests measured, as `docs/how-it-is-tested.md` keeps it."""
+    reports = [*terminalreporter.getreports("passed"), *terminalreporter.getreports("failed")]
+    lines = [value for report in reports for name, value in report.user_properties if name == "figure"]
+    if lines:
+        terminalreporter.section("figures of the fault tests")
+        terminalreporter.write_line("| claim | method | counts | result |\n|---|---|---|---|")
+    for line in sorted(map(str, lines)):
+        terminalreporter.write_line(line)

@@ -8,7 +8,15 @@ from importlib import import_module as _import_module
 from typing import TYPE_CHECKING
 
 from truestep import data
-from truestep.core.errors import ConfigError, CountError, DataError, NonFiniteError, ShapeError, TruestepError
+from truestep.core.errors import (
+    CheckpointError,
+    ConfigError,
+    CountError,
+    DataError,
+    NonFiniteError,
+    ShapeError,
+    TruestepError,
+)
 from truestep.core.groups import decay_groups
 from truestep.core.loss import Loss
 from truestep.core.objective import Objective, Term
@@ -21,6 +29,7 @@ from truestep.fit.evaluate import Evaluation, evaluate
 from truestep.fit.fit import fit
 from truestep.fit.history import History, Record
 from truestep.fit.run import Run
+from truestep.fit.saving import Checkpoints
 from truestep.sweep.sweep import sweep
 from truestep.sweep.tune import tune
 
@@ -39,6 +48,8 @@ __version__ = "0.1.0"
 __all__ = [
     "Account",
     "Chain",
+    "CheckpointError",
+    "Checkpoints",
     "Comparison",
     "ConfigError",
     "CountError",

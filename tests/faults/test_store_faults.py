@@ -10,35 +10,15 @@ import time
 import pytest
 import torch
 
+from faults.disk import BadDisk
+from truestep.core.errors import DataError
 from truestep.store.atomic import StoreError, make_folder, write_bytes
 from truestep.store.weights import load_weights, save_weights
-
-CALLS = ("open", "write", "fsync", "replace", "close", "unlink", "mkdir")
-
-
-class BadDisk:
-    """Lets the first `sound` calls to the operating system pass and fails the next one, or all that follow."""
-
-    def __init__(self, monkeypatch, sound, number, for_good=False):
-        self.made, self.sound, self.number, self.for_good = 0, sound, number, for_good
-        for name in CALLS:
-            monkeypatch.setattr(os, name, self.wrap(name, getattr(os, name)))
-
-    def wrap(self, name, real):
-        def call(*args, **kwargs):
-            self.made += 1
-            if self.made == self.sound + 1 or (self.for_good and self.made > self.sound):
-                if name == "close":
-                    real(*args, **kwargs)  # as Linux does: the handle is gone, and the error tells of lost bytes
-                raise OSError(self.number, os.strerror(self.number))
-            return real(*args, **kwargs)
-
-        return call
 
 
 def calls_of_a_write(path):
     with pytest.MonkeyPatch.context() as patch:
-        disk = BadDisk(patch, sound=10**9, number=errno.EIO)
+        disk = BadDisk(patch)
         write_bytes(path, b"old bytes")
         return disk.made
 
@@ -122,3 +102,16 @@ def test_a_killed_writer_leaves_one_whole_file(tmp_path):
         process.communicate()
         data = path.read_bytes()
         assert data == data[:1] * 200_000
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="pipes and devices among files are things of Unix")
+def test_weights_are_not_read_from_what_waits_never_ends_or_is_made_of_holes(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "device").symlink_to("/dev/zero")
+    (tmp_path / "holes").write_bytes(b"")
+    os.truncate(tmp_path / "holes", 2**42)
+    for name in ("pipe", "device", "holes"):
+        with pytest.raises(
+            DataError, match=rf"{name} is no file of weights that this machine can hold: give the path of"
+        ):
+            load_weights(tmp_path / name)

@@ -4,7 +4,9 @@ The same program runs alone and on two gloo ranks. Each scenario returns figures
 """
 
 import json
+import signal
 import sys
+import tempfile
 from pathlib import Path
 
 import torch
@@ -14,6 +16,7 @@ from torch.utils.data import DataLoader, TensorDataset
 from torch.utils.data.distributed import DistributedSampler
 
 import truestep as ts
+from laws.resume_cases import differences
 
 
 def _data(samples=37, ignored=(3, 8, 9, 10, 11, 12, 13)):
@@ -161,6 +164,51 @@ def starts_agree():
     return {"weights": _flat(model)}
 
 
+def _noisy(stop=None, **options):
+    """Dropout, running statistics, sums of a metric and a window that waits: all that differs from rank to rank."""
+    torch.manual_seed(2)
+    model = nn.Sequential(nn.Linear(5, 8), nn.BatchNorm1d(8), nn.Dropout(0.3), nn.Linear(8, 4)).double()
+    optimizer = torch.optim.AdamW(model.parameters(), lr=0.01)
+
+    def interrupt(event):
+        if isinstance(event, ts.events.Stepped) and event.step == stop and _last_rank():
+            signal.raise_signal(signal.SIGTERM)
+
+    options |= {"accumulate": 3, "tail": "carry", "metrics": {"accuracy": ts.metrics.accuracy}, "progress": False}
+    data, observers = _data(40, ignored=()), [interrupt] if stop else []
+    run = ts.fit(model, data, nn.CrossEntropyLoss(), optimizer, 4, 4, _data(8, ()), observers=observers, **options)
+    history = [{name: value for name, value in record.items() if name != "seconds"} for record in run.history]
+    return {"weights": model.state_dict(), "optimizer": optimizer.state_dict(), "history": history}
+
+
+def _last_rank():
+    return not dist.is_initialized() or dist.get_rank() == dist.get_world_size() - 1
+
+
+def goes_on():
+    """A signal reaches one rank amid an epoch; both save, end, and go on to the same bits. Differences of all ranks."""
+    box = [tempfile.mkdtemp()]
+    if dist.is_initialized():
+        dist.broadcast_object_list(box, 0)
+    whole, ends, found = _noisy(), [], []
+    for stop in (3, 5):
+        folder = f"{box[0]}/{stop}"
+        try:
+            _noisy(stop, checkpoint=folder)
+        except KeyboardInterrupt as end:
+            ends.append(str(end).partition(";")[0])
+        found += differences(whole, _noisy(checkpoint=folder, resume=True))
+    try:
+        _noisy(checkpoint=folder, resume=True, clip_norm=1.0)
+    except ts.ConfigError as error:
+        ends.append(str(error).partition("another run: ")[2].partition(";")[0])
+    if dist.is_initialized():
+        everyone = [None] * dist.get_world_size()
+        dist.all_gather_object(everyone, (ends, found))
+        ends, found = ([one[k] for one in everyone] for k in range(2))
+    return {"ends": ends, "differences": found}
+
+
 SCENARIOS = (
     unequal_tokens,
     mixed_counts,
@@ -173,6 +221,7 @@ SCENARIOS = (
     couples,
     batch_normalisation,
     starts_agree,
+    goes_on,
 )
 
 

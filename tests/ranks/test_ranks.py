@@ -22,7 +22,8 @@ def two(tmp_path_factory):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = str(free.getsockname()[1])
-    common = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "WORLD_SIZE": "2", "PYTHONPATH": str(TESTS)}
+    path = os.pathsep.join(filter(None, [str(TESTS), os.environ.get("PYTHONPATH")]))
+    common = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "WORLD_SIZE": "2", "PYTHONPATH": path}
     ranks = [
         subprocess.Popen(
             [sys.executable, "-m", "ranks.scenarios", str(out)],
@@ -92,3 +93,12 @@ def test_a_term_that_couples_samples_is_not_split_over_ranks(one, two):
 def test_batch_normalisation_over_ranks_is_said_to_be_inexact(one, two):
     assert one["batch_normalisation"]["notes"] == []
     assert any("takes its mean and variance from each rank" in note for note in two["batch_normalisation"]["notes"])
+
+
+def test_a_signal_to_one_rank_ends_all_and_all_go_on_to_the_same_bits(one, two):
+    refused = "clip_norm was None and is 1.0"
+    assert one["goes_on"] == {"ends": [f"interrupted by SIGTERM after {n} steps" for n in (3, 5)] + [refused],
+                              "differences": []}  # fmt: skip
+    ends = [[f"interrupted by {who} after {n} steps" for n in (3, 5)] + [refused]
+            for who in ("a signal to another rank", "SIGTERM")]  # fmt: skip
+    assert two["goes_on"] == {"ends": ends, "differences": [[], []]}

@@ -8,9 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import truestep as ts
+from truestep.core.ranks import Ranks
+from truestep.fit.resume import folder_of, look
 from truestep.store.atomic import make_folder
+from truestep.store.keep import Kept
 from truestep.store.rundb import RunDB, read_run
-from truestep.store.runs import DATABASE, new_run_folder
+from truestep.store.runs import DATABASE, new_run_folder, runs_root
 
 PREPARING = "preparing"  # how a run stands that `fit` has not begun
 
@@ -36,6 +39,20 @@ def claim(run_dir: str | None, root: str | None, name: str, config: Mapping[str,
     if problems:
         raise ts.ConfigError(f"{folder} cannot hold a run: {problems[0]}.")
     return folder
+
+
+def begun(checkpoint: str, run_dir: str | None, root: str | None) -> Path | None:
+    """The folder of the run whose checkpoints these are: `run_dir`, or where it was made under `root`; None without.
+
+    Raises:
+        CheckpointError: where there are checkpoints, and none of them can be read.
+    """
+    found = look(Kept(Path(checkpoint).expanduser()), True, Ranks())
+    if found is None:
+        return None
+    name = folder_of(found)
+    folder = Path(run_dir).expanduser() if run_dir else runs_root(root and Path(root).expanduser()) / (name or ".")
+    return folder if (folder / DATABASE).exists() else None
 
 
 def done(folder: Path) -> None:

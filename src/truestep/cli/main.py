@@ -21,6 +21,7 @@ EXAMPLES = """examples:
   truestep train lenet5 --form classic       the same with sigmoids and average pooling
   truestep train softmax --micro-batch 64    batches in parts, and the same weights
   truestep train mlp --data mnist --fetch    MNIST, fetched once
+  truestep train mlp --checkpoint saved      its whole state is saved; with --resume it goes on
   truestep train --list                      all recipes
   truestep lesson momentum                   a question about training, answered by measuring
   truestep explain train.py --step 10        what moved the weights in the 10th update of any script

@@ -15,7 +15,7 @@ import torch
 import truestep as ts
 from truestep.cli import CLEAN, FAILED, Interrupted
 from truestep.cli.figures import predicted, save_figures
-from truestep.cli.folders import claim, give_back
+from truestep.cli.folders import begun, claim, give_back
 from truestep.cli.options import Parser, add_options, device, one_of, whole
 from truestep.cli.processes import first_alone, own, together
 from truestep.cli.report import facts, report
@@ -65,6 +65,8 @@ def _add_recipe(parser: Parser, recipe: ModuleType) -> None:
     where = run.add_mutually_exclusive_group()
     where.add_argument("--run-dir", metavar="DIR", help="the folder of this run (default: a new one)")
     where.add_argument("--runs", metavar="DIR", help="where run folders are made (default: $TRUESTEP_RUNS, or runs)")
+    run.add_argument("--checkpoint", metavar="DIR", help="keep the whole state of the run in DIR; signals save it too")
+    run.add_argument("--resume", action="store_true", help="go on from the newest sound checkpoint in DIR")
     run.add_argument("--threads", metavar="N", type=whole(1), default=1, help="threads of the CPU (default: 1)")
     run.add_argument("--no-figure", action="store_true", help="save no figures")
     run.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help="print one JSON object")
@@ -105,16 +107,19 @@ def _train(found: argparse.Namespace, rank: int, place: torch.device) -> int:
     split = options.get("data")
     if isinstance(split, ts.data.Split):
         asked |= {"data": split.name, "source": found.data}
+    saved = _saved(found)
     if rank:
-        return _status(found.module.train(**options, **settings, progress=False))
+        return _status(found.module.train(**options, **settings, **saved, progress=False))
     notes = [split.note] if split is not None and split.note else []
     for note in notes:
         say(f"note: {note}.")
-    folder = claim(found.run_dir, found.runs, found.recipe, asked)
+    folder = begun(found.checkpoint, found.run_dir, found.runs) if found.resume else None
+    folder = folder or claim(found.run_dir, found.runs, found.recipe, asked)
     try:
-        run = found.module.train(**options, **settings, run_dir=folder)
+        run = found.module.train(**options, **settings, **saved, run_dir=folder)
     except KeyboardInterrupt:
-        raise Interrupted(f"interrupted; what was recorded until then is in {folder}.") from None
+        again = "" if found.checkpoint is None else "; the same command with --resume goes on"
+        raise Interrupted(f"interrupted; what was recorded until then is in {folder}{again}.") from None
     except ts.TruestepError:
         give_back(folder)
         raise
@@ -125,6 +130,14 @@ def _train(found: argparse.Namespace, rank: int, place: torch.device) -> int:
     else:
         report(run, learned, figures)
     return _status(run)
+
+
+def _saved(found: argparse.Namespace) -> dict[str, Any]:
+    if found.checkpoint is None:
+        if found.resume:
+            raise ts.ConfigError("--resume goes on from a folder of checkpoints: add --checkpoint DIR.")
+        return {}
+    return {"checkpoint": found.checkpoint, "resume": found.resume}
 
 
 def load_split(found: argparse.Namespace, rank: int, place: torch.device, size: int = 28) -> ts.data.Split:

@@ -93,6 +93,9 @@ def take(batch: Batch, index: Any) -> Batch:
     Raises:
         DataError: for a leaf that is no tensor, since nobody can say which part of it belongs to a sample.
     """
+    inputs, targets = batch
+    if isinstance(index, slice) and isinstance(inputs, Tensor) and isinstance(targets, Tensor):
+        return inputs[index], targets[index]  # the common case, without walking the trees
 
     def part(leaf: Any) -> Any:
         if not isinstance(leaf, Tensor):
@@ -101,7 +104,7 @@ def take(batch: Batch, index: Any) -> Batch:
             )
         return leaf[index] if isinstance(index, slice) else leaf.index_select(0, index)
 
-    return change(batch[0], part), change(batch[1], part)
+    return change(inputs, part), change(targets, part)
 
 
 def to_device(tree: Any, device: torch.device) -> Any:

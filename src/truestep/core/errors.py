@@ -13,6 +13,10 @@ class DataError(TruestepError, ValueError):
     """Data that cannot be read or trained on: wrong bytes, wrong labels, no samples."""
 
 
+class CheckpointError(TruestepError, ValueError):
+    """A checkpoint that cannot be trusted, or a state that no checkpoint can hold."""
+
+
 class ShapeError(DataError):
     """Tensors whose shapes do not belong together."""
 

@@ -12,7 +12,8 @@ from torch.nn.utils import clip_grads_with_norm_
 
 def gradient_norms(parameters: Sequence[Tensor]) -> list[Tensor]:
     """The 2-norm of each parameter's gradient as a 0-dim tensor; parameters without a gradient are left out."""
-    gradients = [_values(p.grad) for p in parameters if p.grad is not None]
+    gradients = [p.grad for p in parameters if p.grad is not None]
+    gradients = [_values(each) if each.is_sparse else each for each in gradients]
     return list(torch._foreach_norm(gradients)) if gradients else []  # pyright: ignore[reportPrivateImportUsage]
 
 

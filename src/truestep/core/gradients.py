@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any
+from typing import Any, NoReturn
 
 import torch
 from torch import Tensor
 
+from truestep.core.bare import backward
 from truestep.core.batch import Batch, rows
 from truestep.core.errors import ConfigError, CountError
 from truestep.core.loss import Count, Loss, Shares, divide, shares
@@ -42,11 +43,12 @@ class Tally:
     def add(self, parts: Mapping[str, Loss], samples: int) -> None:
         """Add the totals and counts of one micro-batch."""
         for name, part in parts.items():
-            summed = part.reduction == "sum"
-            _grow(self.totals, name, part.total.detach())
-            if not summed or name not in self.counts:
-                _grow(self.counts, name, part.count)
-            _grow(self.sizes, name, part.size if summed and part.size is not None else 0)
+            summed, more = part.reduction == "sum", name in self.totals
+            total, size = part.total.detach(), part.size if summed and part.size is not None else 0
+            self.totals[name] = self.totals[name] + total if more else total
+            self.sizes[name] = self.sizes[name] + size if more else size
+            if not more or not summed:
+                self.counts[name] = self.counts[name] + part.count if more else part.count
             if part.alone:
                 self.alone[name] = part.alone
         self.samples += samples
@@ -70,6 +72,12 @@ class Pass:
     precision: Precision
     ranks: Ranks
     metrics: Mapping[str, Metric]
+    short: bool = field(init=False)
+
+    def __post_init__(self) -> None:
+        first = next(iter(self.objective.terms.values()))
+        usual = len(self.objective.terms) == 1 and first.plain and not self.updates.summed
+        object.__setattr__(self, "short", usual and self.ranks.size == 1 and self.precision.dtype is None)
 
     def run(self, micros: Sequence[Batch], whole: Whole | None, device: torch.device) -> Tally:
         """Leave the gradient of the step in `.grad`, and return what was added up.
@@ -77,15 +85,16 @@ class Pass:
         Without `whole` the one micro-batch is the whole batch, and its own forward pass tells the counts. Totals of
         terms whose counts are still unknown are differentiated apart and divided late, once.
         """
+        if self.short and whole is None and len(micros) == 1:
+            return self._at_once(*micros[0])
         tally, late = Tally(), dict[str, Gradients]()
-        worth = None if whole is None else self._worth(whole)
+        worth = None if whole is None else self._worth(whole.counts, whole.samples)
         for inputs, targets in micros:
-            with self.precision.autocast():
-                output = forward(self.model, inputs)
+            output = self._forward(inputs)
             parts = self.objective.parts(output, targets)
             samples = rows(inputs) or rows(targets)
             if whole is None:
-                worth = self._worth(Whole({name: part.count for name, part in parts.items()}, samples))
+                worth = self._worth({name: part.count for name, part in parts.items()}, samples)
             else:
                 _refuse_alone(parts)
             assert worth is not None
@@ -99,42 +108,71 @@ class Pass:
             self._divide_late(tally, worth, late)
         if worth is not None:
             tally.divisor = float(next(iter(tally.counts.values()))) if worth.number is None else worth.number
-        self.ranks.add_gradients(self.updates.parameters)
+        if self.ranks.size > 1:
+            self.ranks.add_gradients(self.updates.parameters)
         return tally
 
-    def _worth(self, whole: Whole) -> Shares:
+    def _at_once(self, inputs: Any, targets: Any) -> Tally:
+        """The same for what most steps are: one batch on one rank, one loss of torch, optimizers of torch.
+
+        Beside the arithmetic of a small network each object and each call costs as much as an operation, so here are
+        none that it can do without.
+        """
+        ((name, term),) = self.objective.terms.items()
+        output = forward(self.model, inputs)
+        total, size = term.measure(output, targets)
+        if not total.requires_grad:
+            _refuse_detached([name])
+        summed = name in self.objective.sums
+        count = 1.0 if summed else size
+        worth = shares(self.objective.weights, {name: count}, None)
+        backward([total], [self._seed(worth.of[name], total)])
+        tally = Tally({name: total.detach()}, {name: count}, {name: size if summed else 0})
+        tally.samples = rows(inputs) or rows(targets)
+        if self.metrics:
+            self._observe(tally, output, targets)
+        return tally
+
+    def _forward(self, inputs: Any) -> Any:
+        if self.precision.dtype is None:
+            return forward(self.model, inputs)
+        with self.precision.autocast():
+            return forward(self.model, inputs)
+
+    def _worth(self, counts: Mapping[str, Count | None], samples: float) -> Shares:
         if self.updates.summed and self.objective.summed:
-            return Shares(whole.samples, self.objective.weights)
-        return shares(self.objective.weights, whole.counts, whole.samples if self.updates.summed else None)
+            return Shares(samples, self.objective.weights)
+        return shares(self.objective.weights, counts, samples if self.updates.summed else None)
 
     def _backward(self, parts: Mapping[str, Loss], worth: Shares, late: dict[str, Gradients]) -> None:
-        live = {name: part.total for name, part in parts.items() if part.total.requires_grad}
-        if not live:
-            raise ConfigError(
-                f"the loss {', '.join(parts)} does not depend on the parameters: look for detach(), .item(), .numpy(), "
-                "no_grad() or frozen parameters on the way to it."
-            )
-        early = [name for name in live if name in worth.of]
-        unknown = [name for name in live if name not in worth.of]
-        moved = [parameter for parameter in self.updates.parameters if parameter.requires_grad] if unknown else []
-        for name in unknown:
-            keep = bool(early) or name != unknown[-1]
-            seed = self._seed(self.objective.weights[name], live[name])
-            found = torch.autograd.grad(live[name], moved, seed, retain_graph=keep, allow_unused=True)
+        early, unknown = dict[str, Tensor](), dict[str, Tensor]()
+        for name, part in parts.items():
+            if part.total.requires_grad:
+                (early if name in worth.of else unknown)[name] = part.total
+        if not early and not unknown:
+            _refuse_detached(parts)
+        if unknown:
+            self._differentiate(unknown, late, bool(early))
+        if early:
+            backward(list(early.values()), [self._seed(worth.of[name], total) for name, total in early.items()])
+
+    def _differentiate(self, unknown: Mapping[str, Tensor], late: dict[str, Gradients], again: bool) -> None:
+        """Gradients of totals whose counts are not known yet, kept apart; `again`: the graph is still needed after."""
+        moved = [parameter for parameter in self.updates.parameters if parameter.requires_grad]
+        left = len(unknown)
+        for name, total in unknown.items():
+            left -= 1
+            seed = self._seed(self.objective.weights[name], total)
+            found = torch.autograd.grad(total, moved, seed, retain_graph=again or left > 0, allow_unused=True)
             for parameter, gradient in zip(moved, found, strict=True):
                 if gradient is not None:
                     _grow(late.setdefault(name, {}), parameter, gradient)
-        if early:
-            roots = [live[name] for name in early]
-            torch.autograd.backward(roots, [self._seed(worth.of[name], live[name]) for name in early])
 
     def _seed(self, share: Count, total: Tensor) -> Tensor:
         exact = share.to(total.dtype) if isinstance(share, Tensor) else _constant(share, total.dtype, total.device)
         return self.precision.scale(exact)
 
     def _observe(self, tally: Tally, output: Any, target: Any) -> None:
-        if not self.metrics:
-            return
         with torch.no_grad():
             for name, metric in self.metrics.items():
                 found = metric(output, target)
@@ -153,6 +191,13 @@ class Pass:
             count, number = (1.0, 1.0) if worth.number is None else (tally.counts[name], worth.number)
             for parameter, gradient in zip(gradients, divide(list(gradients.values()), count, number), strict=True):
                 parameter.grad = gradient if parameter.grad is None else parameter.grad.add_(gradient)
+
+
+def _refuse_detached(names: Iterable[str]) -> NoReturn:
+    raise ConfigError(
+        f"the loss {', '.join(names)} does not depend on the parameters: look for detach(), .item(), .numpy(), "
+        "no_grad() or frozen parameters on the way to it."
+    )
 
 
 @lru_cache(maxsize=64)

@@ -175,6 +175,7 @@ def tensor_shares(weights: Mapping[str, float], counts: Mapping[str, Count | Non
 
 
 def _share(weight: float, count: Count) -> Count:
+    """`weight / count`, 0 where nothing counted; a plain number unless the count lies on another device."""
     if isinstance(count, Tensor) and not count.is_cpu:
         exact = count.to(torch.float32 if count.device.type == "mps" else torch.float64)
         return torch.where(exact == 0, 0.0, weight / exact)

@@ -14,6 +14,7 @@ from truestep.core.errors import ConfigError, DataError
 from truestep.core.objective import Objective
 
 Model = nn.Module | Callable[..., Any]
+FULL = (torch.float32, torch.float64)
 
 
 class Bound:
@@ -38,7 +39,9 @@ def call(model: Model, inputs: Any) -> Any:
 
 def forward(model: Model, inputs: Any) -> Any:
     """The outputs of the model, half-precision ones as float32 so that losses are summed in full precision."""
-    return widen(call(model, inputs))
+    output = model(inputs) if isinstance(inputs, Tensor) else call(model, inputs)
+    plain = isinstance(output, Tensor) and output.dtype in FULL  # without walking the tree
+    return output if plain else widen(output)
 
 
 def device_of(model: Model, data: Any) -> torch.device:
@@ -114,7 +117,9 @@ def names_of(model: Model, parameters: Sequence[Tensor]) -> dict[int, str]:
 
 def check_device(batch: tuple[Any, Any], device: torch.device) -> None:
     """Refuse a batch that lies on another device than the model."""
-    if all(isinstance(tree, Tensor) and tree.device == device for tree in batch):
+    inputs, targets = batch
+    plain = isinstance(inputs, Tensor) and isinstance(targets, Tensor)
+    if plain and inputs.device == device and targets.device == device:  # without walking the trees
         return
     for side, tree in zip(("inputs", "targets"), batch, strict=True):
         for path, leaf in leaves(tree, side):

@@ -53,6 +53,8 @@ class Term:
         self.stock = recognise(loss)
         self.name = _name(loss)
         self._check_reduction()
+        # Whether this is a loss of torch as it comes, whose total and size are all that there is to it.
+        self.plain = self.stock is not None and of is None and count is None and not couples and self.stock.separable
 
     def _check_reduction(self) -> None:
         if self.reduction not in (None, "mean", "sum"):
@@ -68,7 +70,7 @@ class Term:
 
     def __call__(self, output: Any, target: Any) -> Loss:
         """The loss of one part of a batch, as its total and its own count."""
-        samples = max(rows(target), rows(output) if target is None else 0)
+        samples = rows(output if target is None else target)
         if self.stock is not None:
             found = self._stock_loss(output, target, samples)
         else:
@@ -78,14 +80,17 @@ class Term:
         why = f"the term {self.name} couples the samples of a batch (couples=True): it cannot be split."
         return replace(found, alone=why)
 
-    def _stock_loss(self, output: Any, target: Any, samples: int) -> Loss:
+    def measure(self, output: Any, target: Any) -> tuple[Tensor, Count]:
+        """(total, size) of a plain term, for one part of a batch: what `__call__` makes a `Loss` of."""
         assert self.stock is not None
-        if self.of is not None:
-            arguments = as_tuple(self.of(output, target))
-        else:
-            arguments = self.stock.arguments(output, target)
-        total, size = self.stock(arguments)
-        alone = self.stock.alone(arguments)
+        return self.stock(self.stock.arguments(output, target))
+
+    def _stock_loss(self, output: Any, target: Any, samples: int) -> Loss:
+        stock = self.stock
+        assert stock is not None
+        arguments = stock.arguments(output, target) if self.of is None else as_tuple(self.of(output, target))
+        total, size = stock(arguments)
+        alone = stock.alone(arguments)
         if self.count is not None:
             return Loss(total, self._counted(output, target), size=size, samples=samples, alone=alone)
         if self.summed:

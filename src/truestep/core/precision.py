@@ -50,8 +50,10 @@ class Precision:
 
         The scale of the next step is then halved where they overflowed, and doubled after 2,000 steps without that.
         """
+        if self.scaler is None:
+            return
         reached = [parameter for parameter in parameters if parameter.grad is not None]
-        if self.scaler is None or not reached:
+        if not reached:
             return
         # The scaler works through an optimizer; this one only holds the parameters and never steps.
         self.scaler.unscale_(torch.optim.SGD(reached, lr=0.0))

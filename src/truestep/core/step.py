@@ -211,7 +211,7 @@ class TrainStep:
 
     def _figures(self, tally: Tally, moved: Sequence[Tensor]) -> StepOut:
         """All figures of the step, read from the device at once."""
-        names, size = list(tally.totals), len(tally.totals)
+        names, size = tally.totals, len(tally.totals)
         figures = [*tally.totals.values(), *tally.counts.values(), *tally.sizes.values()]
         row = read([*figures, *gradient_norms(moved)], self.device)
         reach = math.hypot(*row[3 * size :])

@@ -38,6 +38,7 @@ class Stock:
         self.reduction: str = _checked_reduction(module)
         self.summed = with_reduction(module, "sum")
         self.arity = len(kind.takes.split(", "))
+        self.separable = not isinstance(module, ROW_WEIGHTED)
 
     def arguments(self, output: Any, target: Any) -> Arguments:
         """The arguments of the loss in torch's order, from outputs and targets that may be tuples.
@@ -45,6 +46,8 @@ class Stock:
         `GaussianNLLLoss(input, target, var)` takes the variance from either side; every other loss takes the outputs,
         then the targets (`TripletMarginLoss`: outputs `(anchor, positive, negative)`, target None).
         """
+        if isinstance(output, Tensor) and isinstance(target, Tensor):
+            return output, target
         outputs, targets = as_tuple(output), as_tuple(target)
         if isinstance(self.module, nn.GaussianNLLLoss) and len(outputs) == 2 and len(targets) == 1:
             return (outputs[0], targets[0], outputs[1])
@@ -93,7 +96,9 @@ class Stock:
 
     def alone(self, arguments: Arguments) -> str:
         """Why this loss cannot be taken apart over samples, or ""."""
-        for name in ("weight", "pos_weight") if isinstance(self.module, ROW_WEIGHTED) else ():
+        if self.separable:
+            return ""
+        for name in ("weight", "pos_weight"):
             weight = getattr(self.module, name, None)
             if isinstance(weight, Tensor) and weight.dim() == arguments[1].dim() and weight.shape[:1].numel() > 1:
                 return (

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
+from truestep.core.bare import Update
 from truestep.core.errors import ConfigError
 
 
@@ -46,6 +47,7 @@ class TorchUpdates:
 
     def __init__(self, optimizers: Sequence[Optimizer], others: Sequence[Tensor]) -> None:
         self.optimizers = list(optimizers)
+        self._steps = [Update(optimizer) for optimizer in optimizers]
         held = [p for optimizer in optimizers for group in optimizer.param_groups for p in group["params"]]
         if len({id(p) for p in held}) < len(held):
             raise ConfigError(
@@ -77,8 +79,8 @@ class TorchUpdates:
 
     def apply(self, number: float) -> None:
         """Step every optimizer once."""
-        for optimizer in self.optimizers:
-            optimizer.step()
+        for step in self._steps:
+            step()
 
     def __repr__(self) -> str:
         return ", ".join(_described(optimizer) for optimizer in self.optimizers)

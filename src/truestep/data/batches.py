@@ -15,6 +15,7 @@ from torch.utils.data.distributed import DistributedSampler
 from truestep.core.batch import Batch, change, leaves, size, take, to_device
 from truestep.core.errors import ConfigError, DataError
 from truestep.core.ranks import Ranks
+from truestep.data.gather import Gatherer
 
 RESIDENT = 2**30
 """Bytes of in-memory data that are moved to the model's device once instead of batch by batch."""
@@ -32,8 +33,8 @@ def order(samples: int, seed: int, epoch: int) -> Tensor:
     return torch.randperm(samples, generator=generator)
 
 
-GATHERED = 2**24
-"""Bytes of shuffled data that are gathered at once."""
+GATHERED = 2**20
+"""Bytes of shuffled data that are gathered at once, where that is many batches: as many as stay near the processor."""
 
 
 class Source(Protocol):
@@ -68,22 +69,31 @@ class TensorSource:
     def __len__(self) -> int:
         return -(-self.samples // self.batch_size)
 
-    def batches(self, epoch: int) -> Iterator[Batch | None]:
-        """Slices of the data as they lie, or gathered in the order of the epoch."""
+    def batches(self, epoch: int, first: int = 0) -> Iterator[Batch | None]:
+        """Slices of the data as they lie, or gathered in the order of the epoch; the `first` ones are passed over."""
         positions = None if self.seed is None else order(self.samples, self.seed, epoch).to(self.home)
         # Gathered many batches at a time and then sliced: a gather costs a small step more than its arithmetic.
         block = self.batch_size * max(1, self.block // self.batch_size)
-        for start in range(0, self.samples, block):
-            stop = min(start + block, self.samples)
-            part = slice(start, stop)
-            gathered = take(self.data, part if positions is None else positions[part])
-            for at in range(0, stop - start, self.batch_size):
-                mine = self.ranks.share(min(self.batch_size, stop - start - at))
-                if mine.start == mine.stop:
-                    yield None
-                    continue
-                own = take(gathered, slice(at + mine.start, at + mine.stop))
-                yield own if self.home == self.device else to_device(own, self.device)
+        passed = first * self.batch_size
+        gatherer = Gatherer(self.data)
+        # From the start of a block on, so that every batch lies in memory as it would had none been passed over.
+        for start in range(passed // block * block, self.samples, block):
+            part = slice(start, min(start + block, self.samples))
+            data = take(self.data, part) if positions is None else gatherer.take(positions[part])
+            yield from self._slices(data, max(0, passed - start))
+            del data  # or its memory could not be used again
+
+    def _slices(self, data: Batch, first: int) -> Iterator[Batch | None]:
+        """The share of this rank of each batch of some data, in order, from sample `first` on."""
+        samples, together = size(*data), self.ranks
+        at_home = together.size == 1 and self.home == self.device
+        for at in range(first, samples, self.batch_size):
+            if at_home:
+                yield take(data, slice(at, at + self.batch_size))
+                continue
+            mine = together.share(min(self.batch_size, samples - at))
+            own = None if mine.start == mine.stop else take(data, slice(at + mine.start, at + mine.stop))
+            yield None if own is None else to_device(own, self.device)
 
 
 class DatasetSource:
@@ -99,11 +109,11 @@ class DatasetSource:
     def __len__(self) -> int:
         return -(-self.samples // self.batch_size)
 
-    def batches(self, epoch: int) -> Iterator[Batch | None]:
-        """Each batch of the epoch's order, this rank's share of it."""
+    def batches(self, epoch: int, first: int = 0) -> Iterator[Batch | None]:
+        """Each batch of the epoch's order, this rank's share of it; the `first` ones are never loaded."""
         positions = torch.arange(self.samples) if self.seed is None else order(self.samples, self.seed, epoch)
         whole = [part.tolist() for part in positions.split(self.batch_size)]
-        mine = [part[self.ranks.share(len(part))] for part in whole]
+        mine = [part[self.ranks.share(len(part))] for part in whole[first:]]
         # A generator of its own: drawing from the global one would make dropout differ from that of tensors.
         parts = [part for part in mine if part]
         loader = iter(DataLoader(self.data, batch_sampler=parts, generator=torch.Generator()))

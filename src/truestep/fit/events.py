@@ -20,6 +20,16 @@ class Started:
 
 
 @dataclass(frozen=True, slots=True)
+class Resumed:
+    """A run goes on from a checkpoint of `step`, `done` updates into `epoch`, with the records of the epochs before."""
+
+    step: int
+    epoch: int
+    done: int
+    history: Sequence[Record]
+
+
+@dataclass(frozen=True, slots=True)
 class Stepped:
     """An update was made or skipped: `step` counts from 1 over the run, `epoch` from 1."""
 
@@ -51,7 +61,7 @@ class Ended:
     reason: str
 
 
-Event = Started | Stepped | EpochEnded | Said | Ended
+Event = Started | Resumed | Stepped | EpochEnded | Said | Ended
 Observer = Callable[[Event], Any]
 
 

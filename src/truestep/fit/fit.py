@@ -14,7 +14,8 @@ from truestep.fit.events import Observer
 from truestep.fit.loop import Loop, Plan
 from truestep.fit.metrics import as_metrics
 from truestep.fit.run import Run
-from truestep.fit.sentences import refuse_later, refuse_other
+from truestep.fit.saving import Saver
+from truestep.fit.sentences import refuse_other
 
 
 def fit(
@@ -63,8 +64,10 @@ def fit(
         schedule: schedulers of torch, stepped once an update; `ts.per_epoch(scheduler)` steps them once an epoch.
         seed: order and random draws of epoch e are functions of (seed, e); the caller's random state is untouched.
         run_dir: a folder for the record of the run and its best weights.
-        checkpoint: reserved.
-        resume: reserved.
+        checkpoint: a folder for the whole state of the run, or `ts.Checkpoints(folder, every=...)`; SIGINT and SIGTERM
+            then finish the step, save, and end the run.
+        resume: go on from the newest sound checkpoint there, to the bits of a run that was never interrupted; where
+            there is none, begin.
         compile: "auto" takes steps as programs where the run is long enough to repay it; True at once; False never.
         progress: whether to show progress on stderr; sentences that must not be missed are written there anyway.
         observers: callables that see each event of the run (`ts.events`); they cannot change it.
@@ -77,11 +80,11 @@ def fit(
         shuffle: whether batches are drawn in a new order each epoch; a loader keeps its own.
 
     Raises:
-        ConfigError, DataError, CountError, NonFiniteError: each with what, where and how to mend it.
+        ConfigError, DataError, CountError, CheckpointError, NonFiniteError: each with what, where and how to mend it.
     """
-    refuse_later(checkpoint, resume)
     refuse_other(compile)
+    saver = Saver(checkpoint, resume)
     plan = Plan(epochs, seed, batch_size, shuffle, accumulate, tail, patience)
     extras = {"nonfinite": nonfinite, "params": params, "metrics": as_metrics(metrics)}
     step = TrainStep(model, objective, optimizer, micro_batch, clip_norm, schedule, amp, **extras)
-    return Loop(step, train, validate, plan, compile).run(observers, progress, run_dir)
+    return Loop(step, train, validate, plan, saver, compile).run(observers, progress, run_dir)

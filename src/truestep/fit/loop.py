@@ -20,15 +20,19 @@ from truestep.core.ranks import agree
 from truestep.core.step import TrainStep
 from truestep.data.batches import mix, source
 from truestep.fit.evaluate import Evaluation, evaluate_batches, evaluation_size, meet, refuse_same_names, weigh
-from truestep.fit.events import Audience, Ended, EpochEnded, Observer, Said, Started, Stepped
+from truestep.fit.events import Audience, Ended, EpochEnded, Observer, Resumed, Said, Started, Stepped
 from truestep.fit.history import Best, History, Record
+from truestep.fit.position import Position, Trained
 from truestep.fit.progress import Progress
 from truestep.fit.run import Run
+from truestep.fit.saving import Saver
 from truestep.fit.sentences import about_averages, about_schedule, about_sums
-from truestep.fit.trained import Trained
+from truestep.fit.settings import settings_of
+from truestep.fit.signals import Interrupted
 
 if TYPE_CHECKING:
     from truestep.core.compiled import Rows
+    from truestep.core.outcome import StepOut
     from truestep.fit.compiled import Tiers
 
 TAILS = ("step", "carry", "drop")
@@ -60,11 +64,13 @@ class Plan:
 class Loop:
     """One run under way."""
 
-    def __init__(self, step: TrainStep, train: Any, validate: Any, plan: Plan, compile: Any = False) -> None:
+    def __init__(
+        self, step: TrainStep, train: Any, validate: Any, plan: Plan, saver: Saver, compile: Any = False
+    ) -> None:
         refuse_same_names(step.objective, step.metrics)
         if plan.patience is not None and validate is None:
             raise ConfigError("patience waits for a better validation loss: give fit validate=(inputs, targets).")
-        self.step, self.plan = step, plan
+        self.step, self.plan, self.saver, self.at = step, plan, saver, Position()
         self.compile = compile
         self.tiers: Tiers | None = None
         seed = plan.seed if plan.shuffle else None
@@ -76,21 +82,25 @@ class Loop:
         self.window: list[Batch | None] = []
         self.audience = Audience((), (), self.say)
         self.run_state = Run(History(), Best(), step.updates.parameters, list(step.objective.parameters()))
-        self._said: set[str] = set()
-        self._sums_said = False
+        self.said: set[str] = set()
+        self.sums_said = False
 
     def run(self, observers: Sequence[Observer], progress: bool, run_dir: str | Path | None) -> Run:
         """Train until the last epoch, or until something ends the run before; the record is closed in every case."""
         run, began = self.run_state, time.perf_counter()
+        self.saver.find(self)
         self.audience = Audience(self._own_observers(progress, run_dir), observers, self.say)
         status, reason = "failed", ""
         try:
-            with self._random_state():
+            with self._random_state(), self.saver:
                 self._start()
                 self._epochs()
             status, reason = ("stopped", run.stopped) if run.stopped else ("finished", "")
-        except KeyboardInterrupt:
-            status, reason = "interrupted", f"interrupted after {run.steps} steps."
+        except KeyboardInterrupt as stop:
+            status, reason = (
+                "interrupted",
+                str(stop) if isinstance(stop, Interrupted) else f"interrupted after {run.steps} steps.",
+            )
             raise
         except Exception as error:
             reason = f"failed after {run.steps} steps: {error}"
@@ -102,8 +112,8 @@ class Loop:
 
     def say(self, sentence: str) -> None:
         """Tell the person who trains, once a sentence."""
-        if sentence not in self._said:
-            self._said.add(sentence)
+        if sentence not in self.said:
+            self.said.add(sentence)
             self.run_state.notes.append(sentence)
             self.audience.tell(Said(sentence))
 
@@ -116,8 +126,9 @@ class Loop:
             from truestep.fit.recorder import Recorder, vacant
 
             asked = Path(run_dir).expanduser()
-            folder = self.run_state.folder = vacant(asked)
-            if folder != asked:
+            goes_on = self.saver.run_folder(asked)
+            folder = self.run_state.folder = goes_on or vacant(asked)
+            if folder != asked and not goes_on:
                 self.say(f"{asked} holds a run already, which stays as it is: this one is written to {folder}.")
             # Absolute, since the program may change its folder while it trains.
             own.append(Recorder(folder.absolute(), lambda: self.run_state.kept.weights, self.say))
@@ -142,88 +153,90 @@ class Loop:
                 step.model.train()
             if step.ranks.size > 1:
                 agree([*step.model.parameters(), *step.model.buffers()])
-        per_epoch = (len(self.batches) + (0 if plan.tail == "drop" else plan.accumulate - 1)) // plan.accumulate
+        settings = settings_of(self)
         if self.compile is not False:
             from truestep.fit.compiled import tiers  # a library that only explains, say, does not load it
 
-            self.tiers = tiers(step, self.compile, per_epoch * plan.epochs, self.batches, plan.accumulate, self.say)
-        settings = {
-            "model": type(step.model).__name__,
-            "objective": repr(step.objective),
-            "optimizer": repr(step.updates),
-            "micro_batch": step.micro_batch,
-            "clip_norm": step.clip_norm,
-            "amp": None if step.precision.dtype is None else str(step.precision.dtype),
-            "ranks": step.ranks.size,
-            "steps_per_epoch": per_epoch,
-            **{name: getattr(plan, name) for name in plan.__slots__},
-        }
+            self.tiers = tiers(self, settings["steps_per_epoch"] * plan.epochs)
         unheard = list(self.run_state.notes)  # said before anybody listened: the record cannot be written
         self.audience.tell(Started(settings))
         for sentence in unheard:
             self.audience.tell(Said(sentence))
+        if self.saver.restore(self):
+            done = self.at.found.steps + self.at.found.skipped
+            self.audience.tell(Resumed(self.run_state.steps, self.at.epoch, done, tuple(self.run_state.history)))
         split = step.micro_batch is not None or plan.accumulate > 1
         sentences = [*step.notes, *self.batches.notes, *models.caveats(step.model, split, step.ranks.size > 1)]
-        for sentence in [*sentences, *about_schedule(step.schedule, per_epoch)]:
+        for sentence in [*sentences, *about_schedule(step.schedule, settings["steps_per_epoch"])]:
             self.say(sentence)
 
     def _epochs(self) -> None:
-        run, waited = self.run_state, 0
-        for epoch in range(1, self.plan.epochs + 1):
-            began = time.perf_counter()
+        run, at = self.run_state, self.at
+        while not self._over():
             try:
-                found = self._train(epoch)
+                self._train(at.epoch, at.found)
             except NonFiniteError as error:
                 if self.step.nonfinite == "raise":
                     raise
                 run.stopped = f"stopped: {error}"
                 return
-            record = self._record(epoch, found, began)
+            record = self._record(at.epoch, at.found, at.began)
             best = run.kept.consider(record, self.step.model, run.parameters, run.of_losses)
             run.history.append(record)
             self.audience.tell(EpochEnded(record, best))
             self.step.schedule.after_epoch(record.get("valid_loss", record["train_loss"]))
-            waited = 0 if best else waited + 1
-            if self.plan.patience is not None and waited >= self.plan.patience:
-                run.stopped = f"stopped after epoch {epoch}: {waited} epochs without a better validation loss."
-                return
+            at.waited = 0 if best else at.waited + 1
+            at.next_epoch()
+            self.saver.after_epoch(self, last=self._over())
 
-    def _train(self, epoch: int) -> Trained:
-        """One epoch of updates, and what they added up."""
-        found, together = Trained(), self.step.ranks
+    def _over(self) -> bool:
+        """Whether no epoch is left, or patience is at its end, which the run then says."""
+        at, patience = self.at, self.plan.patience
+        self.run_state.stopped = ""
+        if patience is not None and at.waited >= patience:
+            words = f"{at.waited} epochs without a better validation loss."
+            self.run_state.stopped = f"stopped after epoch {at.epoch - 1}: {words}"
+        return bool(self.run_state.stopped) or at.epoch > self.plan.epochs
+
+    def _train(self, epoch: int, found: Trained) -> None:
+        """One epoch of updates, or what is left of it; `found` is what they add up."""
+        together = self.step.ranks
         if self.tiers is not None:
             self.tiers.refresh()
         self._seed(mix(self.plan.seed, epoch, 1))
-        for number, batch in enumerate(self._batches(epoch, found)):
-            if number == 0 and together.size > 1:
+        # Only the window holds a batch, so that its memory is free for the next one.
+        for _ in map(self.window.append, self._batches(epoch, found)):
+            if self.at.batch == 0 and together.size > 1:
                 # The loader has drawn its order, which all ranks share; dropout differs from rank to rank.
                 self._seed(mix(self.plan.seed, epoch, 2 + together.rank))
-            self.window.append(batch)
+            self.at.batch += 1
             if len(self.window) == self.plan.accumulate:
                 self._update(epoch, found)
         if self.window and self.plan.tail == "step":
             self._update(epoch, found)
         elif self.window and (self.plan.tail == "drop" or epoch == self.plan.epochs):
             self.say(f"{len(self.window)} batch(es) of an incomplete window are left out (tail={self.plan.tail!r}).")
-            self.window.clear()
-        return found
+            if self.plan.tail == "drop":  # carried ones are kept for a run that is resumed for more epochs
+                self.window.clear()
 
     def _batches(self, epoch: int, found: Trained) -> Iterator[Batch | None]:
         """The batches of an epoch, without those that are taken several a call as soon as that can be."""
-        tiers, taken = self.tiers, 0
+        tiers = self.tiers
         if tiers is None or tiers.several is None:
-            for batch in self.batches.batches(epoch):
-                yield batch
-                taken += 1
+            given = iter(self.saver.batches(self))
+            while True:
+                try:
+                    yield next(given)  # held by nobody here, so that its memory is free for the next one
+                except StopIteration:
+                    return
                 if tiers is not None and tiers.several is not None:
                     break
-            else:
-                return
-        yield from tiers.rest(self.batches, epoch, taken, lambda rows: self._add(epoch, found, rows))
+        yield from tiers.rest(self.batches, epoch, self.at.batch, lambda rows: self._add(epoch, found, rows))
 
     def _add(self, epoch: int, found: Trained, rows: Rows) -> None:
         """Add steps that were taken in one call."""
         found.add_rows(rows, self.step.objective.sums)
+        self.at.batch += rows.times
         if not self.audience.wants_steps:
             self.run_state.steps += rows.times
             return
@@ -231,9 +244,15 @@ class Loop:
             self.run_state.steps += 1
             self._tell(epoch, rows.out(number))
 
+    def _tell(self, epoch: int, out: StepOut) -> None:
+        self.audience.tell(Stepped(self.run_state.steps, epoch, out))
+        if self.audience.guests and self.tiers is not None:
+            self.tiers.refresh()
+
     def _update(self, epoch: int, found: Trained) -> None:
-        window, self.window = [batch for batch in self.window if batch is not None], []
-        out = self.step.window(window)
+        window = [batch for batch in self.window if batch is not None]
+        self.window.clear()
+        out = self.saver.take(self, window)
         self.run_state.steps += 1
         if out.skipped:
             found.skipped += 1
@@ -243,15 +262,11 @@ class Loop:
             self._say_sums(out)
         if self.audience.wants_steps:
             self._tell(epoch, out)
-
-    def _tell(self, epoch: int, out: StepOut) -> None:
-        self.audience.tell(Stepped(self.run_state.steps, epoch, out))
-        if self.audience.guests and self.tiers is not None:
-            self.tiers.refresh()
+        self.saver.after_step(self)
 
     def _say_sums(self, out: StepOut) -> None:
-        if not self._sums_said:
-            self._sums_said = True
+        if not self.sums_said:
+            self.sums_said = True
             for sentence in about_sums(self.step.objective, out, self.step.updates):
                 self.say(sentence)
 

@@ -9,7 +9,7 @@ import time
 from collections.abc import Mapping
 from typing import Any, TextIO
 
-from truestep.fit.events import Ended, EpochEnded, Event, Said, Started, Stepped
+from truestep.fit.events import Ended, EpochEnded, Event, Resumed, Said, Started, Stepped
 
 PERIOD = 0.1  # seconds between two refreshes: at most ten a second
 
@@ -31,6 +31,8 @@ class Progress:
         """Show one event."""
         if isinstance(event, Started):
             self._settings = event.settings
+        elif isinstance(event, Resumed):
+            self._first_step = event.step - event.done + 1
         elif isinstance(event, Said):
             self._line(f"note: {event.text}")
         elif isinstance(event, Stepped):

@@ -8,7 +8,7 @@ from pathlib import Path
 from torch import Tensor
 
 from truestep.core.errors import TruestepError
-from truestep.fit.events import Ended, EpochEnded, Event, Said, Started, Stepped
+from truestep.fit.events import Ended, EpochEnded, Event, Resumed, Said, Started, Stepped
 from truestep.store.atomic import make_folder
 from truestep.store.rundb import RunDB, read_run
 from truestep.store.runs import DATABASE, WEIGHTS
@@ -53,6 +53,11 @@ class Recorder:
                 self._keep()
         elif isinstance(event, Started):
             self.database.config(event.settings)
+        elif isinstance(event, Resumed):  # the record may be lost, or end before the checkpoint
+            for record in event.history:
+                self.database.epoch(int(record["epoch"]), dict(record))
+            if self._weights():
+                self._keep()
         elif isinstance(event, Said):
             self.database.event("note", event.text)
         elif isinstance(event, Ended):

@@ -58,16 +58,6 @@ def about_schedule(schedule: Schedule, steps_per_epoch: int) -> list[str]:
     return [f"the schedule {names} is stepped once an update{often}; ts.per_epoch(...) steps it once an epoch."]
 
 
-def refuse_later(checkpoint: Any, resume: bool) -> None:
-    """Refuse what is reserved for a later version rather than take it and do nothing.
-
-    Raises:
-        ConfigError: for checkpoint or resume.
-    """
-    if checkpoint is not None or resume:
-        raise ConfigError("checkpoint and resume are not part of this version: run_dir keeps the best weights.")
-
-
 def refuse_other(compile: Any) -> None:
     """Refuse a setting that is none.
 

@@ -3,11 +3,16 @@
 import contextlib
 import errno
 import os
+import re
 import secrets
+from collections.abc import Iterable
 from pathlib import Path
 
 from truestep.core.errors import TruestepError
 
+Bytes = bytes | bytearray | memoryview
+
+_TEMPORARY = re.compile(r"\.[0-9a-f]{16}\.tmp")
 _MENDS = {
     errno.ENOSPC: "free some space on that disk",
     errno.EDQUOT: "free some of your quota on that disk",
@@ -18,6 +23,7 @@ _MENDS = {
     errno.ENOTDIR: "a file stands where a folder is needed: move it or choose another path",
     errno.EISDIR: "a folder stands where the file should go: move it or choose another name",
     errno.EEXIST: "a file stands where the folder should go: move it or choose another name",
+    errno.EFBIG: "choose another disk, or raise the limit on the size of files",
     errno.ENAMETOOLONG: "choose a shorter name",
 }
 
@@ -29,7 +35,7 @@ class StoreError(TruestepError, OSError):
     """A file or folder that cannot be written; `errno` is the operating system's."""
 
 
-def write_bytes(path: str | os.PathLike[str], data: bytes | bytearray | memoryview) -> None:
+def write_bytes(path: str | os.PathLike[str], data: Bytes) -> None:
     """Writes `data` to `path` so that a crash at any moment leaves the old file or the new one, never a mixture.
 
     Temporary file in the same folder, write, fsync, rename over `path`, fsync of the folder (the sequence of
@@ -37,10 +43,19 @@ def write_bytes(path: str | os.PathLike[str], data: bytes | bytearray | memoryvi
     Raises `StoreError` when the system refuses; the temporary file is then removed, and unless it was the very last
     step that failed (the fsync of the folder), `path` is as it was before.
     """
-    target = Path(os.path.realpath(path))
+    write_parts(path, [data])
+
+
+def write_parts(path: str | os.PathLike[str], parts: Iterable[Bytes], follow: bool = True) -> None:
+    """Writes `parts`, one behind the other, with the promise of `write_bytes` and without joining them in memory.
+
+    Without `follow` a link at `path` is replaced, and what it points to is left alone.
+    """
+    given = Path(path)
+    target = Path(os.path.realpath(given if follow else given.parent), "" if follow else given.name)
     temporary = target.with_name(f".{secrets.token_hex(8)}.tmp")  # not made of a name that may be as long as allowed
     try:
-        _write_new(temporary, data)
+        _write_new(temporary, parts)
         temporary.replace(target)
         _sync_folder(target.parent)
     except BaseException as failure:
@@ -72,12 +87,32 @@ def make_folder(path: str | os.PathLike[str]) -> bool:
         raise _refusal(failure.filename or path, "made", failure) from failure  # it may be a parent that fails
 
 
-def _write_new(path: Path, data: bytes | bytearray | memoryview) -> None:
+def remove(path: str | os.PathLike[str]) -> None:
+    """Removes a file, or a link and not what it points to; one that is gone already is no failure.
+
+    A power cut may bring it back: whoever removes must be able to live with that. Raises `StoreError`.
+    """
+    try:
+        Path(path).unlink(missing_ok=True)
+    except OSError as failure:
+        raise _refusal(path, "removed", failure) from failure
+
+
+def leftovers(folder: str | os.PathLike[str]) -> list[Path]:
+    """The temporary files in `folder`: those of writers that were killed, and of one that is writing now."""
+    try:
+        return [each for each in Path(folder).iterdir() if _TEMPORARY.fullmatch(each.name)]
+    except OSError as failure:
+        raise _refusal(folder, "listed", failure) from failure
+
+
+def _write_new(path: Path, parts: Iterable[Bytes]) -> None:
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
     try:
-        rest = memoryview(data).cast("B")
-        while rest:  # the system may take less than it is given, and never takes more than 2 GiB at once
-            rest = rest[os.write(handle, rest) :]
+        for part in parts:
+            rest = memoryview(part).cast("B")
+            while rest:  # the system may take less than it is given, and never takes more than 2 GiB at once
+                rest = rest[os.write(handle, rest) :]
         os.fsync(handle)
     finally:
         os.close(handle)

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from truestep.core.errors import DataError
 from truestep.store.atomic import write_bytes
+from truestep.store.reading import is_special, memory
 
 _BLANK = b"0" * 64
 _CHECKSUM = re.compile(rb'"sha256":"([0-9a-f]{64})"')
@@ -47,6 +48,9 @@ def load_weights(path: str | os.PathLike[str]) -> dict[str, Tensor]:
     """
     name = os.fspath(path)
     try:
+        size = Path(path).stat().st_size
+        if is_special(path) or size > memory():
+            raise DataError(f"{name} is no file of weights that this machine can hold: give the path of another")
         data = Path(path).read_bytes()
     except FileNotFoundError:
         raise DataError(f"there are no weights at {name}: give the path of a .safetensors file") from None

@@ -1,0 +1,89 @@
+"""Backward passes and updates of torch without what torch does around them, where that would do nothing.
+
+A small network's arithmetic costs less than the checks of `torch.autograd.backward` and the wrappers of
+`Optimizer.step`: hooks that nobody set, a label for a profiler that does not run. Inside are the same functions of
+torch, so that every bit is the same; where anything differs from torch as it was installed, its public
+functions are called.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from types import FunctionType
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.optim import SGD, Optimizer
+from torch.optim import optimizer as torch_optimizer
+
+try:
+    from torch.autograd.graph import _engine_run_backward as _engine
+except ImportError:  # a torch that has it elsewhere
+    _engine = None
+_BACKWARD = torch.autograd.backward
+
+
+def backward(roots: Sequence[Tensor], seeds: Sequence[Tensor]) -> None:
+    """`torch.autograd.backward(roots, seeds)`."""
+    known = torch.autograd.backward is _BACKWARD  # else somebody watches it
+    if _engine is None or not known or not all(type(root) is Tensor for root in roots):
+        torch.autograd.backward(roots, seeds)
+        return
+    _engine(tuple(roots), tuple(seeds), False, False, (), allow_unreachable=True, accumulate_grad=True)
+
+
+class Update:
+    """`optimizer.step()`, called again and again."""
+
+    def __init__(self, optimizer: Optimizer) -> None:
+        self.optimizer = optimizer
+        self._outer: Any = type(optimizer).step
+        self._inner = _unwrapped(self._outer)
+        self._still = torch.no_grad()
+
+    def __call__(self) -> None:
+        """Step once."""
+        optimizer = self.optimizer
+        if self._inner is None or self._watched(optimizer):
+            optimizer.step()
+            return
+        with self._still:
+            if type(optimizer) is not SGD or not all(map(_descends, optimizer.param_groups)):
+                self._inner(optimizer)
+                return
+            for group in optimizer.param_groups:
+                moved = [each for each in group["params"] if each.grad is not None]
+                if moved:
+                    torch._foreach_add_(moved, [each.grad for each in moved], alpha=-group["lr"])
+
+    def _watched(self, optimizer: Any) -> bool:
+        """Whether anything would be left out: hooks, a profiler, a step that a scheduler or a person replaced."""
+        return bool(
+            optimizer._optimizer_step_pre_hooks
+            or optimizer._optimizer_step_post_hooks
+            or torch_optimizer._global_optimizer_pre_hooks
+            or torch_optimizer._global_optimizer_post_hooks
+            or "step" in optimizer.__dict__
+            or type(optimizer).step is not self._outer
+            or optimizer.defaults["differentiable"]
+            or torch.autograd._profiler_enabled()
+        )
+
+
+def _descends(group: dict[str, Any]) -> bool:
+    """Whether a group of SGD moves by `-lr * gradient` and nothing else."""
+    more = group["momentum"] or group["weight_decay"] or group["maximize"] or group["fused"]
+    return not more and type(group["lr"]) is float
+
+
+def _unwrapped(step: Any) -> Callable[[Any], Any] | None:
+    """The function inside torch's own wrappers of a torch optimizer's step; None where anybody else's is among them."""
+    while isinstance(step, FunctionType) and _file(step) == torch_optimizer.__file__ and hasattr(step, "__wrapped__"):
+        step = step.__wrapped__
+    plain = isinstance(step, FunctionType) and not hasattr(step, "__wrapped__")
+    return step if plain and step.__module__.startswith("torch.optim.") else None
+
+
+def _file(function: FunctionType) -> str:
+    return function.__code__.co_filename
