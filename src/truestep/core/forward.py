@@ -38,8 +38,11 @@ class _Moved:
 class _Pass(Pass):
     """The pass of a step that reads no number from a tensor."""
 
-    def _worth(self, whole: Whole) -> Shares:
-        return Shares(1.0, tensor_shares(self.objective.weights, whole.counts))
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "short", False)  # the short way reads the count as a number
+
+    def _worth(self, counts: Mapping[str, Count | None], samples: float) -> Shares:
+        return Shares(1.0, tensor_shares(self.objective.weights, counts))
 
     written: bool = False
 

@@ -127,7 +127,7 @@ class Recorder(TorchDispatchMode):
         for place, name in written(func):
             changed = args[place] if place < len(args) else kwargs.get(name)
             for tensor in _tensors(changed):
-                if id(tensor) not in self._nodes or tensor.untyped_storage()._cdata in self._outside:
+                if id(tensor) not in self._nodes or _memory(tensor) in self._outside:
                     raise TraceError(f"it changes a tensor in place that it was not given ({func.name()}).")
                 if CHANGES_SHAPE in func.tags and self._nodes[id(tensor)].op == "placeholder":
                     raise TraceError(f"it changes the shape of an argument in place ({func.name()}).")
@@ -153,7 +153,7 @@ class Recorder(TorchDispatchMode):
         else:
             self._moved.add(id(tensor))
         record.held.append(tensor)
-        self._outside.add(tensor.untyped_storage()._cdata)
+        self._outside.add(_memory(tensor))
         self._note(tensor, node)
         return node
 
@@ -230,6 +230,12 @@ def _tensors(tree: Any) -> Iterator[Tensor]:
     elif isinstance(tree, tuple | list):
         for each in tree:
             yield from _tensors(each)
+
+
+def _memory(tensor: Tensor) -> int:
+    """Where a tensor lies, which the recorder may ask though the function may not."""
+    with torch._C.DisableTorchFunction():
+        return tensor.untyped_storage()._cdata
 
 
 def _item(several: Any, place: int) -> Any:

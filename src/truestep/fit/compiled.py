@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -18,6 +18,9 @@ from truestep.core.step import TrainStep
 from truestep.core.traced import Traced, shape_of
 from truestep.data.batches import Source, TensorSource
 from truestep.fit.ahead import SMALL, TIMES, TRACING, blocks, prepared, saved
+
+if TYPE_CHECKING:
+    from truestep.fit.loop import Loop
 
 SEEN = 10
 """Steps of one shape whose time says what a step of it takes."""
@@ -197,17 +200,10 @@ class Tiers:
             shape.whole = compiled
 
 
-def tiers(
-    step: TrainStep,
-    compile: Any,
-    steps: int,
-    source: Source,
-    accumulate: int,
-    say: Callable[[str], None],
-    exact: bool,
-) -> Tiers:
-    """Who takes the steps of a run."""
-    whole = step.micro_batch is None and accumulate == 1 and step.ranks.size == 1
+def tiers(loop: Loop, steps: int) -> Tiers:
+    """Who takes the steps of a run; several a call only where nobody wants to save between two of them."""
+    step, source, plan, exact = loop.step, loop.batches, loop.plan, loop.saver.asked is not None
+    whole = step.micro_batch is None and plan.accumulate == 1 and step.ranks.size == 1 and not exact
     resident = isinstance(source, TensorSource) and source.home == step.device
     steady = not step.schedule.schedulers or step.schedule.every == "epoch"  # else each step has a rate of its own
-    return Tiers(step, compile, steps, whole and resident and steady and not exact, say, exact)
+    return Tiers(step, loop.compile, steps, whole and resident and steady, loop.say, exact)

@@ -11,8 +11,9 @@ from torch import Tensor
 from truestep.core.model import Model
 from truestep.core.step import TrainStep
 from truestep.fit.events import Observer
-from truestep.fit.loop import Loop, Plan
+from truestep.fit.loop import Loop
 from truestep.fit.metrics import as_metrics
+from truestep.fit.plan import Plan
 from truestep.fit.run import Run
 from truestep.fit.saving import Saver
 from truestep.fit.sentences import refuse_other

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +21,7 @@ from truestep.data.batches import mix, source
 from truestep.fit.evaluate import Evaluation, evaluate_batches, evaluation_size, meet, refuse_same_names, weigh
 from truestep.fit.events import Audience, Ended, EpochEnded, Observer, Resumed, Said, Started, Stepped
 from truestep.fit.history import Best, History, Record
+from truestep.fit.plan import Plan
 from truestep.fit.position import Position
 from truestep.fit.progress import Progress
 from truestep.fit.run import Run
@@ -33,33 +33,8 @@ from truestep.fit.trained import Trained
 
 if TYPE_CHECKING:
     from truestep.core.compiled import Rows
+    from truestep.core.outcome import StepOut
     from truestep.fit.compiled import Tiers
-
-TAILS = ("step", "carry", "drop")
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """How the data are gone over, with what stops it; refuses what cannot mean anything."""
-
-    epochs: int
-    seed: int
-    batch_size: int | None
-    shuffle: bool = True
-    accumulate: int = 1
-    tail: str = "step"
-    patience: int | None = None
-    evaluate_every: int = 1
-
-    def __post_init__(self) -> None:
-        for name, least in (("epochs", 0), ("accumulate", 1), ("patience", 1)):
-            number = getattr(self, name)
-            if (number is not None or name != "patience") and (not isinstance(number, int) or number < least):
-                raise ConfigError(f"{name} must be a whole number of at least {least}, and not {number!r}.")
-        if not isinstance(self.seed, int):
-            raise ConfigError(f"seed must be a whole number, and not {self.seed!r}.")
-        if self.tail not in TAILS:
-            raise ConfigError(f"tail knows {', '.join(map(repr, TAILS))}, and {self.tail!r} is none of them.")
 
 
 class Loop:
@@ -169,8 +144,7 @@ class Loop:
         if self.compile is not False:
             from truestep.fit.compiled import tiers  # a library that only explains, say, does not load it
 
-            left, exact = per_epoch * (plan.epochs + 1 - self.at.epoch), self.saver.asked is not None
-            self.tiers = tiers(step, self.compile, left, self.batches, plan.accumulate, self.say, exact)
+            self.tiers = tiers(self, per_epoch * (plan.epochs + 1 - self.at.epoch))
         split = step.micro_batch is not None or plan.accumulate > 1
         sentences = [*step.notes, *self.batches.notes, *models.caveats(step.model, split, step.ranks.size > 1)]
         for sentence in [*sentences, *about_schedule(step.schedule, per_epoch)]:
@@ -249,6 +223,11 @@ class Loop:
             self.run_state.steps += 1
             self._tell(epoch, rows.out(number))
 
+    def _tell(self, epoch: int, out: StepOut) -> None:
+        self.audience.tell(Stepped(self.run_state.steps, epoch, out))
+        if self.audience.guests and self.tiers is not None:
+            self.tiers.refresh()
+
     def _update(self, epoch: int, found: Trained) -> None:
         window = [batch for batch in self.window if batch is not None]
         self.window.clear()
@@ -263,11 +242,6 @@ class Loop:
         if self.audience.wants_steps:
             self._tell(epoch, out)
         self.saver.after_step(self)
-
-    def _tell(self, epoch: int, out: StepOut) -> None:
-        self.audience.tell(Stepped(self.run_state.steps, epoch, out))
-        if self.audience.guests and self.tiers is not None:
-            self.tiers.refresh()
 
     def _say_sums(self, out: StepOut) -> None:
         if not self.sums_said:

@@ -10,7 +10,8 @@ from torch import nn
 
 from truestep.core.objective import Objective, Term
 from truestep.core.step import TrainStep
-from truestep.fit.loop import Loop, Plan
+from truestep.fit.loop import Loop
+from truestep.fit.plan import Plan
 from truestep.fit.run import Run
 from truestep.fit.saving import Saver
 from truestep.sweep.found import Chunk, Schedule
