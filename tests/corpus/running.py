@@ -43,9 +43,7 @@ def run(path: Path, ended: Callable[[dict[str, Any]], None] = lambda names: None
     return Ran(printed=printed.getvalue(), names=names)
 
 
-def run_on_ranks(
-    path: Path, ranks: int, each: Callable[[Path], Any] = lambda path: run(path).measured
-) -> list[SimpleNamespace]:
+def run_on_ranks(path: Path, ranks: int, each: Callable[[Path], Any] = lambda path: run(path).measured) -> list[Any]:
     """What `each` gives on each rank, when the program runs under the variables that torchrun sets."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))

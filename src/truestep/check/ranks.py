@@ -19,6 +19,7 @@ from truestep.check.patches import hooked, replaced
 from truestep.check.recorder import Recorder
 
 WAITING = 16  # steps for which the others' words are still awaited
+MOST = 64  # steps of an optimizer that are compared
 
 
 def watches(recorder: Recorder) -> Iterator[AbstractContextManager[None]]:
@@ -43,12 +44,13 @@ class _Ranks:
     def __init__(self, recorder: Recorder) -> None:
         self._recorder = recorder
         self._steps: dict[int, int] = defaultdict(int)
+        self._over = False
         self._asked: deque[tuple[str, int, Step, list[Any]]] = deque(maxlen=WAITING)
 
     def after(self, one: Optimizer, args: Any, words: Any) -> None:
         """A step has returned, and has been written down."""
         recorder = self._recorder
-        if not recorder.awake or not dist.is_available() or not dist.is_initialized():
+        if self._over or not recorder.awake or not dist.is_available() or not dist.is_initialized():
             return
         with recorder.looking:
             step = next((event for event in reversed(recorder.trace.events[-4:]) if isinstance(event, Step)), None)
@@ -56,16 +58,23 @@ class _Ranks:
             if step is None or ranks < 2 or step.optimizer != recorder.numbers.of(one):
                 return
             self._steps[step.optimizer] += 1
-            if not step.moved:
+            if not step.moved or self._steps[step.optimizer] > MOST:
                 return
             which = list(self._steps).index(step.optimizer)  # numbers differ between ranks, the order does not
             key = f"truestep/{which}/{self._steps[step.optimizer]}"
             mine = [[_told(one.before), _told(one.after), _told(one.grad)] for one in step.moved]
-            store = dist.distributed_c10d._get_default_store()
-            store.set(f"{key}/{rank}", json.dumps(mine))
             self._asked += [(key, other, step, mine) for other in range(min(ranks, 4)) if other != rank]
-            for _ in range(len(self._asked)):
-                self._ask(store, self._asked.popleft())
+            try:
+                self._talk(f"{key}/{rank}", mine)
+            except RuntimeError:  # the rank that keeps the store has ended before us
+                self._over = True
+                recorder.trace.note("from some step on the other ranks could not be asked for their weights")
+
+    def _talk(self, key: str, mine: list[Any]) -> None:
+        store = dist.distributed_c10d._get_default_store()
+        store.set(key, json.dumps(mine))
+        for _ in range(len(self._asked)):
+            self._ask(store, self._asked.popleft())
 
     def _ask(self, store: Any, asked: tuple[str, int, Step, list[Any]]) -> None:
         key, other, step, mine = asked
