@@ -39,6 +39,8 @@ LAYERS = {
 }  # fmt: skip
 """Calls that make each entry along dimension 0 of the same entry."""
 RECURRENT = {"lstm", "gru", "rnn_tanh", "rnn_relu"}
+PRODUCTS = {"bmm", "scaled_dot_product_attention"}
+ATTENTION = "multi_head_attention_forward"
 FOLDS = {"mean", "sum", "amax", "amin", "max", "min", "logsumexp", "norm"}
 
 
@@ -73,7 +75,7 @@ def follow(op: Op, known: dict[int, Tensor]) -> list[Tensor | None]:
         return [None] * len(op.out)
     made = [*made, *[None] * len(op.out)][: len(op.out)]
     return [
-        each if each is not None and tuple(each.shape) == out.shape and each.numel() <= LARGEST else None
+        each.contiguous() if each is not None and tuple(each.shape) == out.shape and each.numel() <= LARGEST else None
         for each, out in zip(made, op.out, strict=True)
     ]
 
@@ -96,7 +98,11 @@ def _made(op: Op, known: dict[int, Tensor], labels: list[Tensor | None], first: 
     if op.name in LAYERS and 0 in alone(first):
         return [first.flatten(1)[:, :1].reshape(-1, *[1] * (len(shape) - 1)).expand(shape)]
     if op.name in RECURRENT:
-        return [_recurrent(op, first, shape)]
+        return _recurrent(op, first)
+    if op.name in PRODUCTS:
+        return [_front(labels, shape)]
+    if op.name == ATTENTION and first.dim() == 3 and 1 in alone(first):
+        return [first.expand(shape)]
     return [_folded(op, first)] if op.name in FOLDS else [None]
 
 
@@ -142,7 +148,7 @@ def _by_row(op: Op, first: Tensor, labels: list[Tensor | None], shape: tuple[int
     if op.name in ("embedding", "one_hot"):
         return first.unsqueeze(-1).expand(shape)
     if op.name == "matmul" and (labels[1] is not None or len(op.inputs[1].shape) != 2):
-        return None
+        return _front(labels, shape)
     if first.dim() < 2 or not bool((first == first[..., :1]).all()):
         return None
     return first[..., :1].expand(shape)
@@ -153,11 +159,22 @@ def batch_axis(op: Op) -> int:
     return 0 if op.args[-1] is True else 1
 
 
-def _recurrent(op: Op, first: Tensor, shape: tuple[int, ...]) -> Tensor | None:
+def _recurrent(op: Op, first: Tensor) -> list[Tensor | None]:
+    """The outputs of all steps, and the last states, (layers, batch, units), of a recurrent layer."""
     axis = batch_axis(op)
     if first.dim() != 3 or axis not in alone(first):
+        return [None]
+    samples = first.select(1 - axis, 0)[:, 0]
+    states = [samples.view(1, -1, 1).expand(out.shape) for out in op.out[1:]]
+    return [first[..., :1].expand(op.out[0].shape), *states]
+
+
+def _front(labels: list[Tensor | None], shape: tuple[int, ...]) -> Tensor | None:
+    """A product of batches of matrices: each entry along dimension 0 is made of the same entries."""
+    fronts = [each.flatten(1)[:, 0] for each in labels if each is not None and each.dim() > 2 and 0 in alone(each)]
+    if len(fronts) < len(labels) or not all(torch.equal(each, fronts[0]) for each in fronts):
         return None
-    return first[..., :1].expand(shape)
+    return fronts[0].view(-1, *[1] * (len(shape) - 1)).expand(shape)
 
 
 def _folded(op: Op, first: Tensor) -> Tensor | None:

@@ -27,17 +27,18 @@ from collections import defaultdict
 from collections.abc import Iterator
 from math import prod
 
-from truestep.check.events import Op
+from truestep.check.events import Batch, Op
 from truestep.check.finding import Finding, Rule
 from truestep.check.looks import Seen
 from truestep.check.rules import found
-from truestep.check.rules._chains import SHAPES, root
+from truestep.check.rules._chains import SHAPES, SOUND, origin, root
 from truestep.check.site import Site
 from truestep.check.trace import LossCall, Trace
 
 RULE = Rule("TS346", "padding_counted", "padding counted in the loss", "error", "losses")
 CLASSES = ("cross_entropy", "nll_loss")
 LOSSES = (*CLASSES, "mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss")
+ERRORS = {"pow", "square", "abs", *LOSSES, "binary_cross_entropy_with_logits", "binary_cross_entropy"}
 COMPARED = {"lt", "le", "gt", "ge", "ne"}
 WHY = "a part of the loss is about padding, and the weight of a sequence depends on its neighbours in the batch"
 
@@ -126,6 +127,23 @@ def _masks(trace: Trace, seen: Seen, before: int) -> Op | None:
     return None
 
 
+def _batched(trace: Trace, seen: Seen, before: int) -> tuple[Site, float] | None:
+    """A mask that a loader handed out, by which errors were multiplied: where, and the share that it leaves."""
+    op = trace.maker(seen, before)
+    if op is None or op.name != "mul" or len(op.inputs) < 2:
+        return None
+    for one, other in (op.inputs[:2], op.inputs[1::-1]):
+        made, mask = origin(trace, other, op.n), root(trace, one, op.n, SOUND)
+        if made is None or made.name not in ERRORS or one.needs_grad or len(mask.shape) < 2:
+            continue
+        for batch in trace.of(Batch):
+            for each in batch.tensors[1:]:
+                values = each.values if each.number == mask.number else None
+                if values is not None and values.whole and (values.low, values.high) == (0.0, 1.0):
+                    return batch.site, values.mean
+    return None
+
+
 def _lengths(made: Op) -> bool:
     """Whether a mask compares whole numbers (lengths with places, or tokens with one) and leaves a part out."""
     values = made.out[0].values if made.out else None
@@ -148,13 +166,17 @@ def _masked(trace: Trace, op: Op) -> str:
     if not op.inputs or not op.inputs[0].needs_grad:
         return ""
     made, size = _masks(trace, op.inputs[0], op.n), prod(op.inputs[0].shape)
-    if made is None:
+    given = _batched(trace, op.inputs[0], op.n) if made is None else None
+    if made is None and given is None:
         return ""
     if op.name == "sum":
         users = [user for out in op.out for user in trace.users(out, op.n)]
         if not any(user.name == "div" and user.args[1:] == (size,) for user in users):
             return ""
-    return _share(made, size)
+    if made is not None:
+        return _share(made, size)
+    left = f"the mask of the batch leaves {100 * given[1]:.3g} % of the positions" if given is not None else ""
+    return f"{left}, and the loss divides by all {size}"
 
 
 def _share(made: Op, size: int) -> str:

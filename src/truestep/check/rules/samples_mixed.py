@@ -35,13 +35,12 @@ from truestep.check.finding import Finding, Rule
 from truestep.check.looks import Seen
 from truestep.check.rules import found
 from truestep.check.rules._chains import SOUND, root
-from truestep.check.rules._samples import RECURRENT, alone, batch_axis, follow, rows_of
+from truestep.check.rules._samples import ATTENTION, RECURRENT, alone, batch_axis, follow, rows_of
 from truestep.check.trace import LOSSES, Trace
 
 RULE = Rule("TS348", "samples_mixed", "samples of a batch mixed up", "error", "losses")
 CUTS = {"view", "reshape", "flatten", "unflatten", "view_as", "reshape_as"}
 PAIRED = ("cross_entropy", "nll_loss", "mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss")
-ATTENTION = "multi_head_attention_forward"
 PASSES, CALLS = 4, 4000
 WHY = "what the model says of one sample is made of pieces of others"
 
