@@ -29,7 +29,7 @@ def tell(recorder: Recorder, array: Any) -> None:
     for line, words, name, left, right in _candidates(frame.f_code):
         place = (frame.f_code.co_filename, line)
         if line <= frame.f_lineno and place not in recorder.wrapped:
-            operands = [frame.f_locals.get(one, frame.f_globals.get(one)) for one in (left, right)]
+            operands: list[Any] = [frame.f_locals.get(one, frame.f_globals.get(one)) for one in (left, right)]
             share = _share(name, *operands)
             if share:
                 recorder.wrapped.add(place)
@@ -81,8 +81,9 @@ def _operations(scope: ast.AST) -> Iterator[tuple[int, str, str, str, str]]:
     for node in nodes:
         if isinstance(node, ast.BinOp) and type(node.op) in OPERATORS:
             left, right = node.left, node.right
-            named = isinstance(left, ast.Name) and isinstance(right, ast.Name)
-            if named and max(stores.get(left.id, 0), stores.get(right.id, 0)) < node.lineno:
+            if not (isinstance(left, ast.Name) and isinstance(right, ast.Name)):
+                continue
+            if max(stores.get(left.id, 0), stores.get(right.id, 0)) < node.lineno:
                 yield node.lineno, ast.unparse(node), OPERATORS[type(node.op)], left.id, right.id
 
 

@@ -96,10 +96,12 @@ def _assigned(statement: ast.stmt) -> Iterator[tuple[str, str]]:
     for node in ast.walk(statement):
         if isinstance(node, ast.AnnAssign) and node.value is not None:
             yield ast.unparse(node.target), ast.unparse(node.value)
-        for target in node.targets if isinstance(node, ast.Assign) else ():
-            value = node.value  # type: ignore[union-attr]
-            many = isinstance(target, ast.Tuple) and isinstance(value, ast.Tuple)
-            pairs = zip(target.elts, value.elts, strict=False) if many else [(target, value)]
+        if not isinstance(node, ast.Assign):
+            continue
+        for target in node.targets:
+            pairs: list[tuple[ast.expr, ast.expr]] = [(target, node.value)]
+            if isinstance(target, ast.Tuple) and isinstance(node.value, ast.Tuple):
+                pairs = list(zip(target.elts, node.value.elts, strict=False))
             for one, given in pairs:
                 yield ast.unparse(one), ast.unparse(given)
 

@@ -19,7 +19,6 @@ class Total:
     """A division `at` of the sum of batches' numbers by `count`; each term as value and size, all of one `kind`."""
 
     at: Op
-    first: Op
     count: float
     kind: str
     values: tuple[float, ...]
@@ -35,11 +34,12 @@ def totals(trace: Trace) -> Iterator[Total]:
         terms, count = _divided(trace, op)
         told = [_told(trace, term, before) for term, before in terms]
         known = [each for each in told if each is not None]
-        if len(known) < 2 or len(known) < len(told) or len({(made.site.place, kind) for made, kind, _, _ in known}) > 1:
+        kinds = {(made.site.place, kind) for made, kind, _, _ in known}
+        if len(known) < 2 or len(known) < len(told) or len(kinds) > 1:
             continue
         if _apart(trace, [made for made, _, _, _ in known]):
-            values = tuple(value for _, _, value, _ in known)
-            yield Total(op, known[0][0], count, known[0][1], values, tuple(size for _, _, _, size in known))
+            values, sizes = tuple(each[2] for each in known), tuple(each[3] for each in known)
+            yield Total(op, count, kinds.pop()[1], values, sizes)
 
 
 def _divided(trace: Trace, op: Op) -> tuple[list[tuple[Seen, int]], float]:
@@ -49,10 +49,10 @@ def _divided(trace: Trace, op: Op) -> tuple[list[tuple[Seen, int]], float]:
         if stack is None or stack.name != "stack" or op.out[0].shape:
             return [], 0.0
         return [(each, stack.n) for each in stack.inputs], float(len(stack.inputs))
-    count = op.arg(1, "other")
-    if isinstance(count, bool) or not isinstance(count, int | float) or len(op.inputs) > 1 or op.inputs[0].shape:
+    count, (whole, *others) = op.arg(1, "other"), op.inputs
+    if isinstance(count, bool) or not isinstance(count, int | float) or others or whole.shape:
         return [], 0.0
-    return _terms(trace, op.inputs[0], op.n), float(count)
+    return _terms(trace, whole, op.n), float(count)
 
 
 def _terms(trace: Trace, tensor: Seen, before: int, most: int = 2000) -> list[tuple[Seen, int]]:

@@ -30,6 +30,7 @@ from truestep.check.finding import Finding, Rule
 from truestep.check.looks import Seen, Values
 from truestep.check.rules import found
 from truestep.check.rules._batches import ends, split
+from truestep.check.site import Site
 from truestep.check.trace import Trace
 
 RULE = Rule("TS478", "preprocessing_differs", "training and evaluation prepare data differently", "error", "data")
@@ -61,7 +62,7 @@ def look(trace: Trace) -> Iterator[Finding]:
             yield found(RULE, site or call.site, message, evidence, WHY, MEND)
 
 
-def _range(trace: Trace, mates: list[Forward], call: Forward) -> tuple[None, str, str] | None:
+def _range(trace: Trace, mates: list[Forward], call: Forward) -> tuple[Site | None, str, str] | None:
     values = call.inputs[0].values
     seen = [mate.inputs[0].values for mate in mates]
     known: list[Values] = [each for each in seen if each is not None]
@@ -103,7 +104,7 @@ def _arithmetic(trace: Trace, call: Forward) -> set[str]:
     return found
 
 
-def _own(trace: Trace, mates: list[Forward], call: Forward) -> tuple[object, str, str] | None:
+def _own(trace: Trace, mates: list[Forward], call: Forward) -> tuple[Site | None, str, str] | None:
     """Whether both parts were standardised whole, each with the mean of its own."""
     mine, theirs = _centred(trace, call), [_centred(trace, mate) for mate in mates[:OFTEN]]
     if mine is None or any(each is None or each[0].number != theirs[0][0].number for each in theirs if theirs[0]):
@@ -137,5 +138,6 @@ def _one(trace: Trace, mean: Op, sub: Op) -> bool:
     if first.number == second.number:
         return True
     one, other = trace.maker(first, mean.n), trace.maker(second, sub.n)
-    cut = one is not None and other is not None and one.name == other.name == "__getitem__"
-    return bool(cut and one.inputs[0].number == other.inputs[0].number and one.args[1:] == other.args[1:])
+    if one is None or other is None or not one.name == other.name == "__getitem__":
+        return False
+    return one.inputs[0].number == other.inputs[0].number and one.args[1:] == other.args[1:]

@@ -96,7 +96,9 @@ def _same(op: Op, own: int, factor: float) -> bool:
     if op.inputs[1].storage != own:
         return False
     alpha = op.words.get("alpha")
-    return op.name in ("lerp_", "copy_") or (isinstance(alpha, float) and factor and abs(factor + alpha - 1) < 1e-9)
+    return op.name in ("lerp_", "copy_") or (
+        isinstance(alpha, float) and factor != 0 and abs(factor + alpha - 1) < 1e-9
+    )
 
 
 def _blend(trace: Trace, op: Op, own: int) -> bool:
