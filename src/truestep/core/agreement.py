@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, fx
+from torch.fx.node import map_aggregate
 
 from truestep.core.nesting import flat, rebuilt
 from truestep.core.program import Program
@@ -93,7 +94,7 @@ def _widened(program: Program) -> Program:
         return torch.float64 if isinstance(value, torch.dtype) and value.is_floating_point else value
 
     for node in graph.nodes:
-        node.args, node.kwargs = fx.node.map_aggregate((node.args, node.kwargs), wide)
+        node.args, node.kwargs = map_aggregate((node.args, node.kwargs), wide)
     held = [_as(tensor, torch.float64) for tensor in program.held]
     text, names = spell(graph, program.takes, program.returns)
     return replace(program, graph=graph, held=tuple(held), run=made(text, {**names, **named(held)}))
