@@ -22,7 +22,7 @@ MOST = 1 << 22
 
 
 def tell(recorder: Recorder, array: Any) -> None:
-    """Write an `Op` "narrow" for each sum, difference or product of the user's that wrapped round; once a line."""
+    """Write an `Op` "wraps in numpy" for each sum, difference or product that did not fit its type; once a line."""
     frame = site.frame()
     if frame is None or type(array).__module__ != "numpy":
         return
@@ -35,7 +35,7 @@ def tell(recorder: Recorder, array: Any) -> None:
                 recorder.wrapped.add(place)
                 where = site.Site(*place, frame.f_code.co_name)
                 told = (words, str(operands[0].dtype), share)
-                recorder.emit(Op, where, name="narrow", args=told, words={}, out=(), grad=False)
+                recorder.emit(Op, where, name="wraps in numpy", args=told, words={}, out=(), grad=False)
 
 
 def _share(name: str, left: Any, right: Any) -> float:

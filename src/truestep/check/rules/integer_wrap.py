@@ -37,7 +37,7 @@ RANGES = {"uint8": (0, 255), "int8": (-128, 127), "int16": (-32768, 32767)}
 
 def look(trace: Trace) -> Iterator[Finding]:
     """Compare the mean of each narrow result with the one that its operands call for."""
-    for op in trace.ops("narrow"):
+    for op in trace.ops("wraps in numpy"):
         words, kind, share = op.args
         evidence = f"done again in wide integers, {100 * share:.2g} % of the results do not fit {kind}"
         yield found(RULE, op.site, f"{words} wraps round in {kind}", evidence, WHY, MEND)
