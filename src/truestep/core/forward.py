@@ -41,8 +41,8 @@ class _Pass(Pass):
     def __post_init__(self) -> None:
         object.__setattr__(self, "short", False)  # the short way reads the count as a number
 
-    def _worth(self, counts: Mapping[str, Count | None], samples: float) -> Shares:
-        return Shares(1.0, tensor_shares(self.objective.weights, counts))
+    def _worth(self, whole: Whole) -> Shares:
+        return Shares(1.0, tensor_shares(self.objective.weights, whole.counts))
 
     written: bool = False
 
