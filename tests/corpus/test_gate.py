@@ -13,22 +13,32 @@ from truestep.check.rules import rules
 ASKED = set(os.environ.get("GATE", "").split(",")) - {""} or None
 SAMPLE = 8  # every eighth in the quick suite, all of them in `make test-long`
 WRITTEN = set(rules())
+MISSED = {"integer_wrap_b": "numpy wraps in a helper that has returned: no call of torch sees its operands"}
 
 
 def sampled(items, name):
-    marks = [() if ASKED or number % SAMPLE == 0 else pytest.mark.long for number in range(len(items))]
-    return [pytest.param(item, id=name(item), marks=mark) for item, mark in zip(items, marks, strict=True)]
+    quick = [bool(ASKED) or number % SAMPLE == 0 for number in range(len(items))]
+    return [
+        pytest.param(item, id=name(item), marks=() if soon else pytest.mark.long)
+        for item, soon in zip(items, quick, strict=True)
+    ]
 
 
-HAVE_RULES = [entry for entry in index.WRONG if set(entry.accepted) & (ASKED or WRITTEN)]
+CHOSEN = [entry for entry in index.WRONG if not ASKED or set(entry.accepted) & ASKED]
+
+
+def test_every_mistake_has_a_rule():
+    assert {entry.slug for entry in index.WRONG} <= WRITTEN
 
 
 def shown(findings):
     return "\n".join(map(str, findings))
 
 
-@pytest.mark.parametrize("entry", sampled(HAVE_RULES, lambda entry: entry.name))
-def test_a_mistake_is_named(entry):
+@pytest.mark.parametrize("entry", sampled(CHOSEN, lambda entry: entry.name))
+def test_a_mistake_is_named(entry, request):
+    if entry.name in MISSED:
+        request.applymarker(pytest.mark.xfail(reason=MISSED[entry.name], strict=True))
     assert gate.named(entry, ASKED), f"{entry.mistake}\n{shown(gate.findings(entry.path, ASKED))}"
 
 

@@ -120,6 +120,12 @@ class TrainStep:
         """Take one step on one batch: tensors, or tuples or dicts of tensors whose first dimension is the batch."""
         return self.window([(inputs, targets)])
 
+    def __copy__(self) -> TrainStep:
+        """A step on the same tensors, to be given other settings: its steps are taken operation by operation."""
+        other = object.__new__(type(self))
+        other.__dict__ |= self.__dict__ | {"quick": None}
+        return other
+
     def window(self, batches: Sequence[Batch]) -> StepOut:
         """Take one step on several batches as if they were one, at their true count."""
         self.taken += 1
