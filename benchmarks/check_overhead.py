@@ -1,6 +1,6 @@
 """What does it cost a training loop to be watched by `ts.watch`?
 
-    python benchmarks/check_overhead.py [--json] [--rounds 9] [--steps 300] [--batch 256] [--only mlp]
+    python benchmarks/check_overhead.py [--json] [--rounds 9] [--steps 500] [--batch 256] [--only mlp]
 
 The same loop runs bare and watched, one beside the other, in one process on one thread; both end in the same weights to
 the bit, or no time counts. Shown are medians of the paired ratios with their quartiles, in CPU time, so that other work
@@ -73,7 +73,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     parser.add_argument("--json", action="store_true", help="one JSON object a figure")
     parser.add_argument("--rounds", type=int, default=9, help="paired runs")
-    parser.add_argument("--steps", type=int, default=3 * RARELY, help="steps in the midst of a run")
+    parser.add_argument("--steps", type=int, default=2 * RARELY, help="steps in the midst of a run")
     parser.add_argument("--first", type=int, default=SECOND, help="steps before them")
     parser.add_argument("--batch", type=int, default=256, help="samples")
     parser.add_argument("--only", default="", help="part of a model's name")

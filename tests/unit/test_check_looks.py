@@ -63,6 +63,18 @@ def test_after_the_first_updates_the_mode_is_off_and_numbers_clearings_and_steps
     assert len(outer) == 6
 
 
+def test_a_gradient_that_is_read_or_cleared_by_hand_is_seen_in_close_looks_too():
+    w, x = torch.zeros(3, requires_grad=True), torch.randn(5, 3)
+    with Watching(strict=True) as seen:
+        for _ in range(2):
+            w.grad = None
+            (x @ w - 1).square().sum().backward()
+            with torch.no_grad():
+                w -= 0.1 * w.grad
+    assert len(seen.trace.ops("grad")) == 2
+    assert [event.how for event in seen.trace.of(Clear)] == ["hand"]
+
+
 def test_a_gradient_set_to_zero_by_hand_is_seen_between_close_looks():
     w, x = torch.zeros(3, requires_grad=True), torch.randn(5, 3)
     optimizer = torch.optim.SGD([w], lr=0.1)

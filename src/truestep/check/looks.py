@@ -19,6 +19,9 @@ ROWS = 1024  # rows of a batch that are told apart
 LARGEST = 1 << 24  # elements of what is digested at all
 SMALL = 1 << 16  # elements of what is summed in float64
 
+_shapes: dict[tuple[int, ...], tuple[int, ...]] = {}  # one object a shape keeps the garbage collector idle
+_dtypes: dict[torch.dtype, str] = {}
+
 
 class Values(NamedTuple):
     """The numbers of a tensor in short: least, greatest, mean; whether all are finite, and whole numbers.

@@ -26,6 +26,12 @@ def watches(recorder: Recorder, seeing: Seeing) -> Iterator[AbstractContextManag
     yield reads.gradients()
 
 
+class _Grad(property):
+    """The gradient of a tensor, under the name by which a mode of torch functions knows it."""
+
+    __name__ = "grad"
+
+
 class _Reads:
     """What these methods do, and what is written down of it."""
 
@@ -71,7 +77,7 @@ class _Reads:
             was.__set__(tensor, value)
 
         owned = "grad" in vars(Tensor)
-        setattr(Tensor, "grad", property(get, put, lambda tensor: was.__delete__(tensor)))  # noqa: B010 - types say no
+        setattr(Tensor, "grad", _Grad(get, put, lambda tensor: was.__delete__(tensor)))  # noqa: B010 - types say no
         try:
             yield
         finally:

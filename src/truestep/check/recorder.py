@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from types import TracebackType
 from typing import Any
@@ -17,7 +16,7 @@ from truestep.check.trace import ModuleFacts, Trace
 
 FIRST, SECOND = 100, 300
 """Updates from the start of a run that are looked at closely, and those after which closeness is rare."""
-EVERY, RARELY = 25, 100
+EVERY, RARELY = 25, 250
 """Of those between, two neighbours in so many; of those after them, in so many."""
 QUIET = 4
 """Forward passes without training, after each update, that are looked at closely."""
@@ -61,7 +60,7 @@ class Recorder:
         self.near = self.close = True
         self.lens: Callable[[bool], bool] = lambda close: close
         self.looking = Looking(self)
-        self._pid, self._n, self._quiet, self._steps, self._backwards = os.getpid(), 0, 0, 0, 0
+        self._n, self._quiet, self._steps, self._backwards = 0, 0, 0, 0
         self._snapshots = 0
         self.wrapped: set[tuple[str, int]] = set()
         self._described: dict[int, int] = {}
@@ -69,7 +68,7 @@ class Recorder:
     @property
     def awake(self) -> bool:
         """Whether what happens now is the user's, in the process that we watch."""
-        return self.live and not self.busy and os.getpid() == self._pid
+        return self.live and not self.busy
 
     def next(self) -> int:
         """The next number in the record."""

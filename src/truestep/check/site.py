@@ -20,6 +20,7 @@ _FOREIGN = tuple(
 _MADE = ("<frozen", "<__array_function__", "<eval_with_key>", "<attrs", "<torch_package", "<@beartype")
 OPTIM, DATA = f"{_TORCH / 'optim'}{os.sep}", f"{_TORCH / 'utils' / 'data'}{os.sep}"
 _known: dict[str, bool] = {}
+_sites: dict[Site, Site] = {}  # a loop comes by the same lines: one object each keeps the garbage collector idle
 
 
 class Site(NamedTuple):
@@ -73,7 +74,8 @@ def site(depth: int = 6) -> Site:
         if users(outer.f_code):
             callers.append((outer.f_code.co_filename, outer.f_lineno))
         outer = outer.f_back
-    return Site(found.f_code.co_filename, found.f_lineno, found.f_code.co_name, tuple(callers))
+    made = Site(found.f_code.co_filename, found.f_lineno, found.f_code.co_name, tuple(callers))
+    return _sites.setdefault(made, made)
 
 
 def below_torch(*folders: str) -> bool:

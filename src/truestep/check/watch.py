@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
+import weakref
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
@@ -12,6 +13,18 @@ from truestep.check.finding import Finding
 from truestep.check.recorder import Recorder
 from truestep.check.report import Report
 from truestep.check.trace import Trace
+
+_recorders: weakref.WeakSet[Recorder] = weakref.WeakSet()
+
+
+def _asleep() -> None:
+    """In a forked worker nothing is recorded."""
+    for recorder in _recorders:
+        recorder.live = False
+
+
+if hasattr(os, "register_at_fork"):  # forks are no matter where there are none
+    os.register_at_fork(after_in_child=_asleep)
 
 
 class Stopped(SystemExit):
@@ -63,15 +76,12 @@ class Watching:
         ):
             enter(each)
         enter(seeing)
-        os.register_at_fork(after_in_child=self._asleep)
+        _recorders.add(self._recorder)
         return self
 
     def __exit__(self, *error: object) -> None:
         self._stack.close()
         self._recorder.finish()
-        self._recorder.live = False
-
-    def _asleep(self) -> None:
         self._recorder.live = False
 
     def _stop(self) -> None:
