@@ -1,6 +1,7 @@
 """What holds for every test: one thread, one seed, no screen, and two strengths of property testing."""
 
 import os
+import signal
 from collections.abc import Callable
 
 # Set before torch is imported, and inherited by every process that a test starts. One thread: sums come out in one
@@ -13,6 +14,9 @@ import pytest
 import torch
 
 LONG = os.environ.get("TRUESTEP_LONG") == "1"
+
+# A shell that starts the suite in the background has it ignore Ctrl-C, which tests of signals send to themselves.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 torch.set_num_threads(1)
 

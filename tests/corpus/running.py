@@ -30,7 +30,7 @@ class Ran(SimpleNamespace):
 
 
 def run(path: Path, ended: Callable[[dict[str, Any]], None] = lambda names: None) -> Ran:
-    """Run the program with its warnings off; leaves threads, precision and the random state as they were.
+    """Run the program with its warnings off; threads, precision, random state and hook for exceptions stay as they were.
 
     `ended` is given its global names before that.
     """
@@ -72,10 +72,12 @@ def _rank(path: Path, rank: int, ranks: int, port: int, found: Any, each: Callab
 @contextlib.contextmanager
 def _settings_kept() -> Iterator[None]:
     threads, dtype, environment = torch.get_num_threads(), torch.get_default_dtype(), dict(os.environ)
+    hook = sys.excepthook  # which torch.distributed replaces by one that names the rank
     try:
         with torch.random.fork_rng(devices=[]):
             yield
     finally:
+        sys.excepthook = hook
         torch.set_num_threads(threads)
         torch.set_default_dtype(dtype)
         os.environ.clear()
