@@ -30,7 +30,7 @@ class Ran(SimpleNamespace):
 
 
 def run(path: Path, ended: Callable[[dict[str, Any]], None] = lambda names: None) -> Ran:
-    """Run the program with its warnings off; threads, precision, random state and hook for exceptions stay as they were.
+    """Run the program with its warnings off; threads, precision, random state and exception hook stay as they were.
 
     `ended` is given its global names before that.
     """
