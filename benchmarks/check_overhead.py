@@ -19,26 +19,12 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
+from sample_norms import MODELS
 from truestep.check.recorder import RARELY, SECOND
 from truestep.check.watch import Watching, findings
 
 TARGETS = {"MLP 784-256-10": 1.10, "LeNet-5": 1.05}
 SAMPLES = 4096
-
-
-def mlp() -> nn.Sequential:
-    return nn.Sequential(nn.Flatten(), nn.Linear(784, 256), nn.ReLU(), nn.Linear(256, 10))
-
-
-def lenet() -> nn.Sequential:
-    return nn.Sequential(
-        nn.Conv2d(1, 6, 5, padding=2), nn.Sigmoid(), nn.AvgPool2d(2),
-        nn.Conv2d(6, 16, 5), nn.Sigmoid(), nn.AvgPool2d(2), nn.Flatten(),
-        nn.Linear(400, 120), nn.Sigmoid(), nn.Linear(120, 84), nn.Sigmoid(), nn.Linear(84, 10),
-    )  # fmt: skip
-
-
-MODELS = {"MLP 784-256-10": mlp, "LeNet-5": lenet}
 
 
 class Loop:
