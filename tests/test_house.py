@@ -66,9 +66,14 @@ def test_importing_the_library_is_quick_beside_importing_torch(tmp_path: Path):
     assert startup.least_milliseconds("import truestep", tmp_path) < startup.MILLISECONDS
 
 
-def test_importing_the_library_loads_no_surface(tmp_path: Path):
+def test_importing_the_library_loads_nothing_that_was_not_asked_for(tmp_path: Path):
     _, modules = startup.measure("import truestep", tmp_path)
-    assert "truestep" in modules
+    assert modules == {"truestep"}
+
+
+def test_training_loads_no_surface(tmp_path: Path):
+    _, modules = startup.measure("import truestep\ntruestep.fit, truestep.TrainStep, truestep.data.digits", tmp_path)
+    assert {"truestep.fit.fit", "truestep.core.step", "truestep.data.digits"} <= modules
     assert not startup.heavy(modules)
 
 
@@ -82,7 +87,9 @@ def test_a_public_name_means_the_same_whatever_was_imported_before(tmp_path: Pat
         command = [sys.executable, "-c", f"import json\n{program}\n{kinds}"]
         return json.loads(subprocess.run(command, cwd=tmp_path, stdout=subprocess.PIPE, check=True).stdout)
 
-    assert seen(f"import {modules}") == seen("import truestep")
+    after = seen(f"import {modules}")
+    assert after == seen("import truestep")
+    assert after["fit"] == after["sweep"] == after["explain"] == "function"
 
 
 def test_every_public_name_is_told_in_a_docstring():
