@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader
 
 from truestep.core import model as models
 from truestep.core import ranks
-from truestep.core.batch import leaves, rows
+from truestep.core.batch import Batch, leaves, rows
 from truestep.core.errors import ConfigError
 from truestep.core.finite import read
 from truestep.core.gradients import Metric
@@ -22,7 +22,7 @@ from truestep.core.objective import Objective, as_objective
 from truestep.core.outcome import StepOut
 from truestep.core.precision import Precision
 from truestep.core.ranks import Ranks
-from truestep.data.batches import Source, source
+from truestep.data.batches import source
 from truestep.fit.metrics import as_metrics
 
 EVALUATED_BYTES = 2**20
@@ -114,21 +114,23 @@ def evaluate(
     size = evaluation_size(data, 1) if batch_size is None else batch_size
     batches = source(data, size, None, together, device)
     precision = Precision(amp, device)
-    return evaluate_batches(model, batches, as_objective(objective), as_metrics(metrics), precision, together)
+    return evaluate_batches(
+        model, batches.batches(0), as_objective(objective), as_metrics(metrics), precision, together
+    )
 
 
 def evaluate_batches(
     model: models.Model,
-    batches: Source,
+    batches: Iterable[Batch | None],
     objective: Objective,
     metrics: Mapping[str, Metric],
     precision: Precision,
     together: Ranks,
 ) -> Evaluation:
-    """The same on a source that is made already."""
+    """The same on batches that are made already."""
     terms, measured = Sums(), Sums()
     with torch.no_grad(), evaluation_mode(model):
-        for batch in batches.batches(0):
+        for batch in batches:
             if batch is None:
                 continue
             with precision.autocast():

@@ -274,4 +274,5 @@ class Loop:
     def _validate(self) -> Evaluation:
         step, valid = self.step, self.valid
         assert valid is not None
-        return evaluate_batches(step.model, valid, step.objective, step.metrics, step.precision, step.ranks)
+        batches = self.saver.validation(self, valid.batches(0))
+        return evaluate_batches(step.model, batches, step.objective, step.metrics, step.precision, step.ranks)

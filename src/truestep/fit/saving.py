@@ -181,6 +181,23 @@ class Saver:
         due = self.asked.every is None and time.monotonic() >= self._writer.rested
         self._act(loop, self._writer, last or due, last)
 
+    def validation(self, loop: Loop, batches: Iterator[Batch | None]) -> Iterator[Batch | None]:
+        """The batches of a validation; a signal ends the run between two of them, saved as it was before the first.
+
+        Several ranks go on to the end of the epoch, where they agree: one that left would have the others wait.
+        """
+        if self._writer is None or loop.step.ranks.size > 1:
+            yield from batches
+            return
+        from truestep.fit.state import chances, put_back_chances
+
+        before = chances(loop)
+        for batch in batches:
+            yield batch
+            if self._signals.asked:
+                put_back_chances(loop, before)
+                self._act(loop, self._writer, due=False)
+
     def __enter__(self) -> Saver:
         if self.asked is not None:
             self._signals.__enter__()
