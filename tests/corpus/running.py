@@ -29,14 +29,17 @@ class Ran(SimpleNamespace):
         return SimpleNamespace(graph=len(_nodes(self.names)), **self.names["result"])
 
 
-def run(path: Path, ended: Callable[[dict[str, Any]], None] = lambda names: None) -> Ran:
+def run(
+    path: Path, ended: Callable[[dict[str, Any]], None] = lambda names: None, first: Callable[[], None] = lambda: None
+) -> Ran:
     """Run the program with its warnings off; threads, precision, random state and exception hook stay as they were.
 
-    `ended` is given its global names before that.
+    `ended` is given its global names before that; `first` is called before the program.
     """
     printed = io.StringIO()
     with _settings_kept(), mock.patch.object(sys, "argv", [str(path)]), warnings.catch_warnings():
         warnings.simplefilter("ignore")
+        first()
         with contextlib.redirect_stdout(printed):
             names = runpy.run_path(str(path), run_name="__main__")
         ended(names)

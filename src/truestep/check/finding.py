@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import linecache
+import math
 import re
 from dataclasses import dataclass, replace
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from truestep.check.site import Site
 
 Level = Literal["error", "warning", "advice"]
+Verdict = Literal["confirmed", "not confirmed", "cannot be tried"]
 FAMILIES = ("updates", "parameters", "losses", "data", "modes", "reporting", "schedules", "ranks", "advice")
 
 
@@ -24,11 +26,36 @@ class Rule(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
+class Confirmation:
+    """What a run with the mend in force said of a finding: a sentence, and the numbers of both runs.
+
+    `measured` holds for each number "what" it is, "with" and "without" the mend, the "noise" between two runs without
+    it, and whether it moved "as_claimed". `before` is the finding's level until then.
+    """
+
+    verdict: Verdict
+    words: str
+    mend: str = ""
+    measured: tuple[dict[str, Any], ...] = ()
+    before: Level | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values."""
+        told = {"verdict": self.verdict, "words": self.words, "mend": self.mend, "level_before": self.before}
+        return told | {"measured": [{name: _finite(value) for name, value in each.items()} for each in self.measured]}
+
+
+def _finite(value: Any) -> Any:
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+@dataclass(frozen=True, slots=True)
 class Finding:
     """One mistake at one line of the user's.
 
     `message` says what happens, `evidence` the numbers that show it, `why` why it matters, `fix` what to write.
     `count` is how often the same rule found the same line. `rule` is its number, as "TS101", `name` its other name.
+    `confirmation` is what `--confirm` found out.
     """
 
     known: Rule
@@ -39,6 +66,7 @@ class Finding:
     why: str
     fix: str
     count: int = 1
+    confirmation: Confirmation | None = None
 
     @property
     def rule(self) -> str:
@@ -70,7 +98,8 @@ class Finding:
         lines = [f"{self.file}:{self.line}: {self.level} {self.rule} {self.name}: {self.message}{times}"]
         if self.site.text:
             lines.append(f"    {self.site.text}")
-        told = (("evidence", self.evidence), ("why", self.why), ("fix", self.fix))
+        rerun = self.confirmation.words if self.confirmation is not None else ""
+        told = (("evidence", self.evidence), ("why", self.why), ("fix", self.fix), ("rerun", rerun))
         return "\n".join([*lines, *(f"  {name:<9} {words}" for name, words in told if words)])
 
 

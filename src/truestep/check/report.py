@@ -18,7 +18,8 @@ SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 class Report:
     """The findings of a watched run; empty until the run is over.
 
-    `findings` are in order of weight. `clean` says that none is an error or a warning.
+    `findings` are in order of weight. `clean` says that none is an error or a warning. `reruns` tells of the runs that
+    confirmed them.
     """
 
     def __init__(self) -> None:
@@ -26,6 +27,7 @@ class Report:
         self.looked: list[str] = []
         self.blind: list[str] = []
         self.rules = 0
+        self.reruns = ""
         self.done = False
 
     @property
@@ -49,6 +51,8 @@ class Report:
         told = [f"{counts[level]} {level}{'s' * (counts[level] > 1 and level != 'advice')}" for level in counts]
         parts.append(f"{', '.join(told) or 'no findings'} by {self.rules} rules.")
         parts.append("\n".join([f"looked at  {words}" for words in self.looked]))
+        if self.reruns:
+            parts.append(f"reruns     {self.reruns}")
         if self.blind:
             parts.append("\n".join(f"not seen   {words}" for words in self.blind))
         return "\n\n".join(parts)
@@ -57,11 +61,10 @@ class Report:
         """The report as plain values."""
         return {
             "clean": self.clean,
-            "findings": [
-                {name: getattr(each, name) for name in FIELDS} | {"source": each.site.text} for each in self.findings
-            ],
+            "findings": [_told(each) for each in self.findings],
             "checked": self.looked,
             "not_seen": self.blind,
+            "reruns": self.reruns,
             "rules": self.rules,
         }
 
@@ -83,6 +86,13 @@ class Report:
         }]}  # fmt: skip
 
 
+def _told(finding: Finding) -> dict[str, Any]:
+    confirmation = finding.confirmation and finding.confirmation.to_json()
+    return {name: getattr(finding, name) for name in FIELDS} | {
+        "source": finding.site.text, "confirmation": confirmation,
+    }  # fmt: skip
+
+
 def _sarif(level: str) -> str:
     return "note" if level == "advice" else level
 
@@ -92,6 +102,9 @@ def _result(finding: Finding) -> dict[str, Any]:
     if finding.site.text:
         region["snippet"] = {"text": finding.site.text}
     words = " ".join([finding.message, finding.evidence, finding.why, finding.fix])
+    confirmation = finding.confirmation
+    if confirmation is not None:
+        words = f"{words} {confirmation.words}"
     return {
         "ruleId": finding.rule,
         "level": _sarif(finding.level),
@@ -99,6 +112,7 @@ def _result(finding: Finding) -> dict[str, Any]:
         "locations": [
             {"physicalLocation": {"artifactLocation": {"uri": Path(finding.site.file).as_posix()}, "region": region}}
         ],
+        **({"properties": {"confirmation": confirmation.to_json()}} if confirmation is not None else {}),
     }
 
 

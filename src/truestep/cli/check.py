@@ -5,30 +5,40 @@ from __future__ import annotations
 import argparse
 import difflib
 import json
+import time
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import truestep as ts
+from truestep.check.confirm import untried
 from truestep.check.report import Report
+from truestep.check.trace import Trace
 from truestep.check.watch import Watching
 from truestep.cli import CLEAN, FAILED, FINDINGS
+from truestep.cli.confirm import Surroundings, confirm
 from truestep.cli.options import whole
 from truestep.cli.script import Program, cut, start
 from truestep.cli.show import say, show_json
 from truestep.store import atomic
 
-TAKES = {"--steps": 1, "--json": 0, "--sarif": 1, "--rules": 0, "--rule": 1, "-h": 0, "--help": 0}
+TAKES = {"--steps": 1, "--confirm": 0, "--json": 0, "--sarif": 1, "--rules": 0, "--rule": 1, "-h": 0, "--help": 0}
 EPILOG = """examples:
   truestep check train.py --epochs 3            what follows our options is the script's own
   truestep check train.py --steps 200           stop after 200 updates
   truestep check --steps 200 -m package.train   a module, as python -m finds it
   truestep check lesson.ipynb                   the cells of a notebook, in order
+  truestep check train.py --confirm             run it again with the mend of each finding, and compare
   truestep check train.py --sarif found.sarif   for the tools that show findings in a review
   truestep check --rules                        every rule in a line; --rule TS101 is the page of one
 
 The script runs as it is, with its own arguments; nothing that it computes is changed. A line that ends in
 `# truestep: ignore TS101` is left alone.
+
+--confirm runs the script once more for each finding that can be mended in a run, with that mend in force, and then as
+it is, each in a new process with the same arguments, folder and input; nothing of these runs is shown. They write their
+files where the script writes them, the last one as the script does. A warning that its mend refutes becomes advice.
 
 exit status: 0 clean or advice alone, 1 findings, 2 usage, 3 the script failed, 130 interrupted."""
 
@@ -37,8 +47,12 @@ def add_to(commands: Any) -> None:
     """Add this command to the parser."""
     words = {"help": "silent training errors in any script, with evidence", "epilog": EPILOG}
     parser = commands.add_parser("check", description="Watch a script train, and say what is wrong with it.", **words)
-    parser.usage = "truestep check SCRIPT_OR_NOTEBOOK [--steps N] [--json] [--sarif FILE] [arguments of the script]"
+    parser.usage = (
+        "truestep check SCRIPT_OR_NOTEBOOK [--steps N] [--confirm] [--json] [--sarif FILE] [arguments of the script]"
+    )
     parser.add_argument("--steps", metavar="N", type=whole(1), help="stop after N updates (default: run to the end)")
+    words = "run the script again with the mend of each finding, and tell both numbers (writes its files again)"
+    parser.add_argument("--confirm", action="store_true", help=words)
     parser.add_argument("--json", action="store_true", help="print one JSON object, after what the script prints")
     parser.add_argument("--sarif", metavar="FILE", help="write the findings as SARIF 2.1.0 too")
     parser.add_argument("--rules", action="store_true", help="list the rules, and run nothing")
@@ -60,9 +74,13 @@ def run(found: argparse.Namespace) -> int:
     name, *args = found.program
     program = Program(args[0], tuple(args[1:]), True) if name == "-m" else Program(name, tuple(args))
     seen, report = Watching(found.steps), Report()
-    with seen:
+    around, began = Surroundings(program, found.steps), time.monotonic()
+    with around.stdin.kept() if found.confirm else nullcontext(), seen:
         status = start(program, seen.ended)
+    seconds = time.monotonic() - began
     report.fill(seen.trace)
+    if found.confirm:
+        _confirm(report, seen.trace, around, seconds, status)
     if found.sarif is not None:
         atomic.write_text(Path(found.sarif), json.dumps(report.to_sarif(), indent=1))
     if found.json:
@@ -74,6 +92,15 @@ def run(found: argparse.Namespace) -> int:
         say(f"{program} left with status {status}: what is told above is what it did until then.")
         return FAILED
     return CLEAN if report.clean else FINDINGS
+
+
+def _confirm(report: Report, trace: Trace, around: Surroundings, seconds: float, status: int) -> None:
+    """Run the script again, where there is anything to confirm."""
+    if status:
+        why = f"the script left with status {status}"
+        report.findings = [untried(finding, why) for finding in report.findings]
+    elif report.findings:
+        confirm(report, trace, around, seconds)
 
 
 def _manual(which: str | None, as_json: bool) -> int:

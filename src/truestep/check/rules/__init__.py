@@ -5,7 +5,8 @@ A rule file `rules/SLUG.py` holds
 - a docstring, which is its manual page: a first line, then the sections `What:`, `Why:`, `Evidence:`, `False alarms:`,
   `Mend:`, `Wrong:` and `Right:` (the last two are short programs, indented);
 - `RULE = Rule("TS101", "SLUG", "one line", "error", "updates")`;
-- `def look(trace: Trace) -> Iterator[Finding]`, which yields `found(RULE, site, message, evidence, why, fix)`.
+- `def look(trace: Trace) -> Iterator[Finding]`, which yields `found(RULE, site, message, evidence, why, fix)`;
+- `MENDING = ...` where the mend can be done to a run of the script (see `mends/`): what `--confirm` tries.
 
 Numbers: TS1xx updates, TS2xx parameters and ranks, TS3xx losses, TS4xx data, TS5xx modes, TS6xx reporting, TS7xx
 schedules, TS9xx advice. Levels: an error is certain from the numbers, a warning almost so, advice is a matter of taste
@@ -30,6 +31,7 @@ from dataclasses import dataclass
 from importlib import import_module
 
 from truestep.check.finding import Finding, Level, Rule, ignored, merged
+from truestep.check.mends import Mend
 from truestep.check.site import Site
 from truestep.check.trace import Trace
 
@@ -38,11 +40,12 @@ Look = Callable[[Trace], Iterator[Finding]]
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """A rule with the function that looks and its manual page."""
+    """A rule with the function that looks, its manual page, and its mend where a run can be mended."""
 
     rule: Rule
     look: Look
     page: str
+    mend: Mend | None
 
 
 def rules() -> dict[str, Known]:
@@ -51,7 +54,8 @@ def rules() -> dict[str, Known]:
     for entry in pkgutil.iter_modules(__path__):
         if not entry.name.startswith("_"):
             module = import_module(f"{__name__}.{entry.name}")
-            found.append(Known(module.RULE, module.look, module.__doc__ or ""))
+            mend = getattr(module, "MENDING", None)
+            found.append(Known(module.RULE, module.look, module.__doc__ or "", mend))
     return {known.rule.slug: known for known in sorted(found, key=lambda known: known.rule.number)}
 
 

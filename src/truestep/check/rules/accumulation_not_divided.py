@@ -36,11 +36,13 @@ from collections.abc import Iterator
 from truestep.check.changes import Clip, Step
 from truestep.check.events import Batch, Forward
 from truestep.check.finding import Finding, Level, Rule
+from truestep.check.mends.updates import Divided
 from truestep.check.rules import found
 from truestep.check.rules._facts import Window, scale, windows
 from truestep.check.trace import Trace
 
 RULE = Rule("TS111", "accumulation_not_divided", "accumulated losses are not divided", "warning", "updates")
+MENDING = Divided()
 OFTEN = 3
 SCALE_FREE = {"Adam", "AdamW", "NAdam", "RAdam", "Adamax", "Adagrad", "Adadelta", "RMSprop", "Rprop", "Adafactor"}
 QUOTIENT = re.compile(r"\blr\s*=\s*[^,)]*/")

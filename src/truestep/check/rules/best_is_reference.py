@@ -28,12 +28,14 @@ from collections.abc import Iterator
 from truestep.check.changes import StateLoaded, StateTaken
 from truestep.check.events import Names, Number
 from truestep.check.finding import Finding, Rule
+from truestep.check.mends.keeping import Copied
 from truestep.check.rules import found
 from truestep.check.rules._states import dicts, steps_on, storages, taken_before
 from truestep.check.site import Site
 from truestep.check.trace import Trace
 
 RULE = Rule("TS672", "best_is_reference", "the best weights are a reference", "error", "reporting")
+MENDING = Copied()
 WHY = "the best model is the last one: what was better is lost"
 MEND = "keep a copy: copy.deepcopy(model.state_dict())"
 

@@ -27,10 +27,12 @@ from collections.abc import Iterator
 from truestep.check.events import Op
 from truestep.check.finding import Finding, Rule
 from truestep.check.looks import Seen
+from truestep.check.mends.losses import Squeezed
 from truestep.check.rules import found
 from truestep.check.trace import Trace
 
 RULE = Rule("TS310", "broadcast", "a column against a row", "error", "losses")
+MENDING = Squeezed()
 LOSSES = ("mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss", "gaussian_nll_loss", "poisson_nll_loss")
 PLAIN = ("sub", "eq", "ne")
 ON_PURPOSE = {"unsqueeze", "__getitem__", "t", "transpose", "T", "mT", "permute", "expand", "view", "reshape"}

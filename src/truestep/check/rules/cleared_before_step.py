@@ -30,10 +30,12 @@ from collections.abc import Iterator
 
 from truestep.check.changes import Backward, Clear, Step
 from truestep.check.finding import Finding, Rule
+from truestep.check.mends.clearing import ClearedLater
 from truestep.check.rules import found
 from truestep.check.trace import Trace
 
 RULE = Rule("TS102", "cleared_before_step", "gradients are cleared before the step uses them", "error", "updates")
+MENDING = ClearedLater()
 OFTEN = 2
 
 

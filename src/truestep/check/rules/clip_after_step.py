@@ -30,10 +30,12 @@ from collections.abc import Iterator
 
 from truestep.check.changes import Backward, Clip, Step
 from truestep.check.finding import Finding, Rule
+from truestep.check.mends.updates import ClippedBefore
 from truestep.check.rules import found
 from truestep.check.trace import Trace
 
 RULE = Rule("TS113", "clip_after_step", "gradients are clipped after the step", "error", "updates")
+MENDING = ClippedBefore()
 OFTEN = 3
 HUGE = 1e4  # a limit that only measures
 

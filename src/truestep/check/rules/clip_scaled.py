@@ -31,11 +31,13 @@ from collections.abc import Iterator
 
 from truestep.check.changes import Backward, Clip, Scaler, Step
 from truestep.check.finding import Finding, Rule
+from truestep.check.mends.updates import Unscaled
 from truestep.check.rules import found
 from truestep.check.rules._facts import scale
 from truestep.check.trace import Trace
 
 RULE = Rule("TS114", "clip_scaled", "gradients are clipped before they are unscaled", "error", "updates")
+MENDING = Unscaled()
 OFTEN, LEAST = 3, 4.0
 WHY = "the limit is compared with a norm that is too large by the scale, so what is left is too small by it"
 MEND = "take the scale out first: scaler.unscale_(optimizer), or divide the gradients, before the clipping"

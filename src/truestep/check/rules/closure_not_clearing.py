@@ -34,10 +34,12 @@ from collections.abc import Iterator
 
 from truestep.check.changes import Backward, Leaf, Step
 from truestep.check.finding import Finding, Rule
+from truestep.check.mends.clearing import ClosureCleared
 from truestep.check.rules import found
 from truestep.check.trace import Trace
 
 RULE = Rule("TS115", "closure_not_clearing", "a closure does not clear the gradients", "error", "updates")
+MENDING = ClosureCleared()
 OFTEN = 3  # passes
 
 

@@ -33,11 +33,13 @@ from typing import NamedTuple
 from truestep.check.changes import Backward
 from truestep.check.events import Forward, Number, Op
 from truestep.check.finding import Finding, Rule
+from truestep.check.mends.modes import InEval
 from truestep.check.rules import found
 from truestep.check.rules._chains import reaches, statement
 from truestep.check.trace import Trace
 
 RULE = Rule("TS542", "eval_in_train", "evaluating in train mode", "error", "modes")
+MENDING = InEval()
 READ = {"item", "tolist", "__float__", "numpy", "__format__", "__array__"}
 
 

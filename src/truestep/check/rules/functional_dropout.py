@@ -27,11 +27,13 @@ from collections.abc import Iterator
 
 from truestep.check.events import Forward, Op
 from truestep.check.finding import Finding, Rule
+from truestep.check.mends.modes import ToldTheMode
 from truestep.check.rules import found
 from truestep.check.rules._chains import statement
 from truestep.check.trace import Trace
 
 RULE = Rule("TS540", "functional_dropout", "dropout that ignores the mode", "error", "modes")
+MENDING = ToldTheMode()
 ATTENTION = "scaled_dot_product_attention"
 DROPS = (
     "dropout", "dropout1d", "dropout2d", "dropout3d", "alpha_dropout", "feature_alpha_dropout", ATTENTION,

@@ -28,11 +28,13 @@ from collections.abc import Iterator
 
 from truestep.check.events import Forward, ModuleMade, Op
 from truestep.check.finding import Finding, Rule
+from truestep.check.mends.updates import Held
 from truestep.check.rules import found
 from truestep.check.rules._facts import held, loaded
 from truestep.check.trace import Trace
 
 RULE = Rule("TS206", "hidden_in_list", "layers that their module does not know", "error", "parameters")
+MENDING = Held()
 OFTEN = 4
 
 

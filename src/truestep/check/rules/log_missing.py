@@ -25,11 +25,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from truestep.check.finding import Finding, Rule
+from truestep.check.mends.losses import Logarithms
 from truestep.check.rules import found
 from truestep.check.rules._chains import by_line, origin
 from truestep.check.trace import LossCall, Trace
 
 RULE = Rule("TS340", "log_missing", "probabilities where log-probabilities are due", "error", "losses")
+MENDING = Logarithms()
 LAYERS = {"linear", "addmm", "matmul", "conv1d", "conv2d", "conv3d", "bilinear"}
 NEAR = 1e-4
 

@@ -33,10 +33,12 @@ from collections.abc import Iterator
 
 from truestep.check.changes import Backward, Clear, Step
 from truestep.check.finding import Finding, Rule
+from truestep.check.mends.clearing import Cleared
 from truestep.check.rules import found
 from truestep.check.trace import Trace
 
 RULE = Rule("TS101", "never_cleared", "gradients are never cleared", "error", "updates")
+MENDING = Cleared()
 OFTEN = 3  # updates in a row
 
 

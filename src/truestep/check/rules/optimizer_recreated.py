@@ -33,10 +33,12 @@ from itertools import pairwise
 from truestep.check.changes import OptimizerMade, StateLoaded, Step
 from truestep.check.events import LoaderStart
 from truestep.check.finding import Finding, Rule
+from truestep.check.mends.updates import StateKept
 from truestep.check.rules import found
 from truestep.check.trace import Trace
 
 RULE = Rule("TS110", "optimizer_recreated", "the optimizer is made anew and loses its state", "error", "updates")
+MENDING = StateKept()
 STATELESS = {"LBFGS", "Adafactor"}
 FEW, MANY = 3, 5
 

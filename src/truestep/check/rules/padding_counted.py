@@ -30,12 +30,14 @@ from math import prod
 from truestep.check.events import Batch, Op
 from truestep.check.finding import Finding, Rule
 from truestep.check.looks import Seen
+from truestep.check.mends.losses import Ignored
 from truestep.check.rules import found
 from truestep.check.rules._chains import SHAPES, SOUND, origin, root
 from truestep.check.site import Site
 from truestep.check.trace import LossCall, Trace
 
 RULE = Rule("TS346", "padding_counted", "padding counted in the loss", "error", "losses")
+MENDING = Ignored()
 CLASSES = ("cross_entropy", "nll_loss")
 LOSSES = (*CLASSES, "mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss")
 ERRORS = {"pow", "square", "abs", *LOSSES, "binary_cross_entropy_with_logits", "binary_cross_entropy"}

@@ -26,10 +26,12 @@ from collections.abc import Iterator
 
 from truestep.check.changes import OptimizerMade, StateLoaded, Step
 from truestep.check.finding import Finding, Rule
+from truestep.check.mends.updates import Held
 from truestep.check.rules import found
 from truestep.check.trace import Trace
 
 RULE = Rule("TS201", "parameters_unheld", "parameters that no optimizer holds", "error", "parameters")
+MENDING = Held()
 OFTEN = 5
 
 

@@ -29,11 +29,13 @@ from truestep.check.changes import SchedulerStep
 from truestep.check.events import Number
 from truestep.check.finding import Finding, Rule
 from truestep.check.looks import Seen
+from truestep.check.mends.schedules import OtherMode
 from truestep.check.rules import found
 from truestep.check.rules._courses import courses
 from truestep.check.trace import LOSSES, Trace
 
 RULE = Rule("TS744", "plateau_mode", "a plateau scheduler that looks the wrong way", "error", "schedules")
+MENDING = OtherMode()
 BY_HAND = {"pow", "square", "abs"}
 NEAR = 1e-5
 Series = dict[tuple[str, int], list[list[float]]]

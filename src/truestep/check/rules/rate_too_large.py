@@ -24,11 +24,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from truestep.check.finding import Finding, Rule
+from truestep.check.mends.updates import Rate
 from truestep.check.rules import found
 from truestep.check.rules._pace import paces, thrown
 from truestep.check.trace import Trace
 
 RULE = Rule("TS745", "rate_too_large", "a rate far too large", "error", "schedules")
+MENDING = Rate(0.1)
 
 
 def look(trace: Trace) -> Iterator[Finding]:

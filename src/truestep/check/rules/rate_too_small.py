@@ -26,11 +26,13 @@ from statistics import fmean
 
 from truestep.check.changes import Step
 from truestep.check.finding import Finding, Rule
+from truestep.check.mends.updates import Rate
 from truestep.check.rules import found
 from truestep.check.rules._pace import Pace, paces
 from truestep.check.trace import Trace
 
 RULE = Rule("TS746", "rate_too_small", "a rate far too small", "error", "schedules")
+MENDING = Rate(100.0)
 FEW = 20
 WHOLE = 1e-3
 EACH = 1e-5

@@ -29,11 +29,13 @@ from collections.abc import Iterator
 
 from truestep.check.events import Forward, Op
 from truestep.check.finding import Finding, Rule
+from truestep.check.mends.keeping import WithTail
 from truestep.check.rules import found
 from truestep.check.rules._batches import drawn, split
 from truestep.check.trace import Trace
 
 RULE = Rule("TS470", "samples_unseen", "samples that are in no batch", "error", "data")
+MENDING = WithTail()
 WHY = "a score without them is not the score of the set, and what is not trained on is lost"
 
 

@@ -26,11 +26,13 @@ from collections.abc import Iterator
 
 from truestep.check.changes import Scaler, SchedulerStep, StateLoaded
 from truestep.check.finding import Finding, Rule
+from truestep.check.mends.schedules import FirstLeftOut
 from truestep.check.rules import found
 from truestep.check.rules._courses import Course, courses
 from truestep.check.trace import Trace
 
 RULE = Rule("TS741", "schedule_before_optimizer", "the scheduler before the optimizer", "error", "schedules")
+MENDING = FirstLeftOut()
 
 
 def look(trace: Trace) -> Iterator[Finding]:

@@ -35,11 +35,13 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 from truestep.check.finding import Finding, Rule
+from truestep.check.mends.schedules import OnceAnEpoch
 from truestep.check.rules import found
 from truestep.check.rules._courses import Course, courses, epoch
 from truestep.check.trace import Trace
 
 RULE = Rule("TS742", "schedule_by_batch", "a schedule of epochs stepped by batches", "error", "schedules")
+MENDING = OnceAnEpoch()
 FEW = 20
 NOTHING = 1e-3
 

@@ -33,11 +33,13 @@ import math
 from collections.abc import Iterator
 
 from truestep.check.finding import Finding, Rule
+from truestep.check.mends.schedules import WithEachUpdate
 from truestep.check.rules import found
 from truestep.check.rules._courses import Course, courses
 from truestep.check.trace import Trace
 
 RULE = Rule("TS743", "schedule_by_epoch", "a schedule of updates stepped by epochs", "error", "schedules")
+MENDING = WithEachUpdate()
 LENGTHS = {
     "OneCycleLR": "total_steps", "CosineAnnealingLR": "T_max", "LinearLR": "total_iters", "CyclicLR": "total_size",
     "PolynomialLR": "total_iters", "CosineAnnealingWarmRestarts": "T_0", "ConstantLR": "total_iters",

@@ -27,11 +27,13 @@ from collections.abc import Iterator
 from truestep.check.events import Op
 from truestep.check.finding import Finding, Rule
 from truestep.check.looks import Seen
+from truestep.check.mends.losses import Unsquashed
 from truestep.check.rules import found
 from truestep.check.rules._chains import origin
 from truestep.check.trace import Trace
 
 RULE = Rule("TS341", "sigmoid_twice", "sigmoid before a loss that applies its own", "error", "losses")
+MENDING = Unsquashed()
 LOSSES = ("binary_cross_entropy_with_logits", "multilabel_soft_margin_loss", "soft_margin_loss")
 TAKERS = {  # who applies a sigmoid or a softmax itself -> what must not have been applied before
     **dict.fromkeys(LOSSES, ("sigmoid", "softmax", "sigmoid_")),

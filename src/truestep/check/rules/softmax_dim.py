@@ -28,11 +28,13 @@ from collections.abc import Iterator
 from truestep.check.events import Op
 from truestep.check.finding import Finding, Rule
 from truestep.check.looks import Seen
+from truestep.check.mends.losses import AlongClasses
 from truestep.check.rules import found
 from truestep.check.rules._chains import origin
 from truestep.check.trace import Trace
 
 RULE = Rule("TS345", "softmax_dim", "softmax over the wrong dimension", "error", "losses")
+MENDING = AlongClasses()
 MOST = 0.9
 KINDS = ("softmax", "log_softmax", "gumbel_softmax")
 SAME = {"dropout", "log", "clamp", "clamp_min", "float", "to", "contiguous", "clone", "add", "neg"}

@@ -28,10 +28,12 @@ from collections.abc import Iterator
 
 from truestep.check.finding import Finding, Rule
 from truestep.check.looks import Seen
+from truestep.check.mends.losses import Logits
 from truestep.check.rules import found
 from truestep.check.trace import LossCall, Trace
 
 RULE = Rule("TS301", "softmax_twice", "softmax before a loss that applies its own", "error", "losses")
+MENDING = Logits()
 NEAR = 1e-3
 
 

@@ -29,10 +29,12 @@ from collections.abc import Iterator
 
 from truestep.check.changes import Backward, Clear, Step
 from truestep.check.finding import Finding, Rule
+from truestep.check.mends.updates import Stepped
 from truestep.check.rules import found
 from truestep.check.trace import Trace
 
 RULE = Rule("TS103", "step_missing", "an optimizer never steps", "error", "updates")
+MENDING = Stepped()
 OFTEN = 5
 
 

@@ -28,12 +28,14 @@ from math import prod
 from truestep.check.changes import Backward
 from truestep.check.events import Op
 from truestep.check.finding import Finding, Rule
+from truestep.check.mends.losses import Averaged
 from truestep.check.rules import found
 from truestep.check.rules._chains import origin
 from truestep.check.rules._pace import paces, thrown
 from truestep.check.trace import LOSSES, Trace
 
 RULE = Rule("TS343", "sum_with_mean_rate", "a sum with a rate meant for a mean", "error", "losses")
+MENDING = Averaged()
 SCALED = ("SGD", "ASGD", "Rprop", "by hand")
 MANY = 8
 

@@ -32,10 +32,12 @@ from collections.abc import Iterator
 
 from truestep.check.events import Forward, Mode
 from truestep.check.finding import Finding, Rule
+from truestep.check.mends.modes import InTrain
 from truestep.check.rules import found
 from truestep.check.trace import Trace
 
 RULE = Rule("TS501", "train_in_eval", "training in eval mode", "error", "modes")
+MENDING = InTrain()
 OFTEN = 3
 
 
