@@ -17,6 +17,7 @@ _FOREIGN = tuple(
     os.path.realpath(folder) + os.sep
     for folder in {_TORCH, Path(__file__).parents[1], *map(sysconfig.get_path, ("stdlib", "purelib", "platlib"))}
 )
+_INSTALLED = {"site-packages", "dist-packages"}  # also of the user's own site, of a container's system, of `--target`
 _MADE = ("<frozen", "<__array_function__", "<eval_with_key>", "<attrs", "<torch_package", "<@beartype")
 OPTIM, DATA = f"{_TORCH / 'optim'}{os.sep}", f"{_TORCH / 'utils' / 'data'}{os.sep}"
 _known: dict[str, bool] = {}
@@ -51,7 +52,8 @@ def users(code: CodeType) -> bool:
     found = _known.get(name)
     if found is None:
         full = os.path.realpath(name)
-        found = _known[name] = not (full.startswith(_FOREIGN) or name.startswith(_MADE))
+        foreign = full.startswith(_FOREIGN) or name.startswith(_MADE) or not _INSTALLED.isdisjoint(Path(full).parts)
+        found = _known[name] = not foreign
     return found
 
 

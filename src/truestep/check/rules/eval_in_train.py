@@ -10,7 +10,8 @@ Evidence: the mode of the model and of those layers at forward passes whose outp
 
 False alarms: what flows on into training (pseudo-labels, targets, the fake images of a generator), the batch just
 trained on, the same inputs run several times (Monte Carlo dropout), and passes whose output nobody reads (renewing the
-statistics of batch normalisation) are no findings.
+statistics of batch normalisation) are no findings. Nor are the pictures of a generator: a model that learned from
+nothing but noise drawn anew at each pass, and whose output is compared with nothing.
 
 Mend: `model.eval()` before the evaluation, and `model.train()` at the start of the next epoch.
 
@@ -35,11 +36,13 @@ from truestep.check.events import Forward, Number, Op
 from truestep.check.finding import Finding, Rule
 from truestep.check.mends.modes import InEval
 from truestep.check.rules import found
-from truestep.check.rules._chains import reaches, statement
-from truestep.check.trace import Trace
+from truestep.check.rules._chains import origin, reaches, statement
+from truestep.check.trace import LOSSES, Trace
 
 RULE = Rule("TS542", "eval_in_train", "evaluating in train mode", "error", "modes")
 MENDING = InEval()
+COMPARES = LOSSES | {"eq", "ne", "sub", "dist", "cdist", "cosine_similarity"}
+DRAWS = {"randn", "rand", "randn_like", "rand_like", "normal", "normal_", "uniform_"}
 READ = {"item", "tolist", "__float__", "numpy", "__format__", "__array__"}
 
 
@@ -57,6 +60,7 @@ def look(trace: Trace) -> Iterator[Finding]:
     trained = trace.trained
     lines: dict[tuple[str, int], list[Call]] = defaultdict(list)
     learned: dict[int, tuple[int, ...]] = {}
+    fed: dict[int, set[int]] = defaultdict(set)
     seen: dict[tuple[int, int, tuple[int, ...]], int] = defaultdict(int)
     for call in _calls(trace):
         event = call.event
@@ -67,6 +71,7 @@ def look(trace: Trace) -> Iterator[Finding]:
         ops, numbers = reaches(trace, event.outputs, event.n)
         if (event.grad and numbers & roots) or any(out.needs_grad for op in ops for out in op.out if not event.grad):
             learned[event.module] = rows
+            fed[event.module].add(_draw(trace, event))
         elif event.update and numbers & read and (not rows or learned.get(event.module) != rows):
             seen[event.module, event.update, rows] += 1
             lines[event.site.place].append(call)
@@ -74,8 +79,8 @@ def look(trace: Trace) -> Iterator[Finding]:
         repeated = any(
             seen[c.event.module, c.event.update, c.event.inputs[0].rows] > 1 for c in calls if c.event.inputs
         )
-        if not repeated:
-            event, layer = calls[0]
+        event, layer = calls[0]
+        if not repeated and not (_noise(fed[event.module]) and not any(_scored(trace, c.event) for c in calls)):
             yield found(
                 RULE,
                 event.site,
@@ -86,6 +91,25 @@ def look(trace: Trace) -> Iterator[Finding]:
                 "statistics of the batch at hand",
                 "call model.eval() before the evaluation and model.train() before the next epoch",
             )
+
+
+def _draw(trace: Trace, event: Forward) -> int:
+    """The call that drew what a model was fed with; 0 where it was not drawn."""
+    op = origin(trace, event.inputs[0], event.n) if event.inputs else None
+    return op.n if op is not None and op.name in DRAWS else 0
+
+
+def _noise(draws: set[int]) -> bool:
+    """Whether a model learned from noise alone, drawn anew."""
+    return len(draws) > 1 and 0 not in draws
+
+
+def _scored(trace: Trace, event: Forward) -> bool:
+    """Whether what a model gave was compared with anything else."""
+    ops, numbers = reaches(trace, event.outputs, event.n)
+    return any(
+        op.name in COMPARES and any(each.number not in numbers and each.shape for each in op.inputs) for op in ops
+    )
 
 
 def _calls(trace: Trace) -> Iterator[Call]:

@@ -1,0 +1,38 @@
+"""Scripts as they are found in the world: beside them lie libraries, from wherever they were installed."""
+
+import sys
+
+import pytest
+import torch
+from torch import nn
+
+from truestep.check.changes import Step
+from truestep.check.events import Forward, Op
+from truestep.check.watch import Watching
+
+HELPER = """
+import torch
+
+def advance(model, optimizer):
+    optimizer.zero_grad()
+    model(torch.ones(4, 3)).square().mean().backward()
+    optimizer.step()
+"""
+
+
+@pytest.mark.parametrize("folder, mine", [("site-packages", False), ("dist-packages", False), ("helpers", True)])
+def test_what_is_installed_in_any_folder_of_packages_is_not_the_users(tmp_path, monkeypatch, folder, mine):
+    (tmp_path / folder).mkdir()
+    (tmp_path / folder / "advancing.py").write_text(HELPER)
+    monkeypatch.syspath_prepend(str(tmp_path / folder))
+    monkeypatch.delitem(sys.modules, "advancing", raising=False)
+    import advancing
+
+    model = nn.Linear(3, 1)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
+    with Watching(strict=True) as seen:
+        advancing.advance(model, optimizer)
+    del sys.modules["advancing"]
+    events = seen.trace.of(Step, Forward, Op)
+    assert events
+    assert {event.site.function == "advance" for event in events} == {mine}
