@@ -7,7 +7,7 @@ from torch.func import functional_call, grad, vmap
 from torch.nn import functional as F
 
 from truestep.core.errors import TraceError
-from truestep.core.inductor import compiled, repaid
+from truestep.core.inductor import compiled
 from truestep.core.lowering import FUSING, QUICKER, TINY
 from truestep.core.program import trace, unrolled
 from truestep.core.recording import aten
@@ -197,9 +197,3 @@ def test_without_a_compiler_a_sentence_says_so(monkeypatch):
     monkeypatch.delattr(doors, "compile_fx_inner")
     with pytest.raises(TraceError, match=r"refused it \(ImportError"):
         compiled(program)
-
-
-def test_compiling_is_repaid_by_what_it_saves():
-    assert repaid(2.0, 50.0, 41_000)
-    assert not repaid(2.0, 50.0, 39_000)
-    assert not repaid(2.0, -50.0, 10**9)
