@@ -248,6 +248,33 @@ def test_a_library_that_cannot_be_built_costs_a_sentence(
     ]
 
 
+def test_the_compiler_ends_where_the_loop_ends_and_on_the_same_bits_from_the_library_that_it_left(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Any
+):
+    """The whole way once: another process, torch's compiler, C++, and a library that is loaded, two steps a call."""
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path))
+    monkeypatch.setattr(compiled, "SEEN", 2)
+    monkeypatch.setattr(compiled, "TIMES", 2)
+    ends, calls, take = [], list[Any](), Compiled.take
+    monkeypatch.setattr(Compiled, "take", lambda self, batch: calls.append(take(self, batch)) or calls[-1])
+    for compile in (False, True, True, "fast"):
+        if compile == "fast":
+            monkeypatch.setattr(compiled, "LEARNING", -1.0)
+            monkeypatch.setattr(compiled, "PAYS", 1e9)
+            monkeypatch.setattr(Worth, "opened", lambda self, left: True)
+        calls.clear()
+        torch.manual_seed(0)
+        model = nn.Linear(3, 5).double()
+        ends.append(trained(compile, OPTIMIZERS["momentum"], model=model, data=PROBLEMS["mean"].batch(43, 1)))
+        assert [rows.times for rows in calls] == [2] * len(calls)
+        assert bool(calls) == bool(compile)
+    assert near(ends[0][1], ends[1][1])
+    assert same_figures(ends[0][0], ends[1][0])
+    assert all(torch.equal(a, b) for a, b in zip(ends[1][1], ends[2][1], strict=True))
+    assert near(ends[0][1], ends[3][1])
+    assert [each.suffix for each in (tmp_path / "truestep" / "programs").iterdir()] == [".so"]
+
+
 LONG: dict[str, Any] = {
     "perceptron": lambda: nn.Sequential(nn.Linear(3, 64), nn.ReLU(), nn.Linear(64, 5)),
     "statistics": network,
