@@ -85,6 +85,8 @@ class Loop:
             reason = f"failed after {run.steps} steps: {error}"
             raise
         finally:
+            if self.tiers is not None:
+                self.tiers.close()
             run.seconds = time.perf_counter() - began
             self.audience.tell(Ended(status, reason))
         return run
