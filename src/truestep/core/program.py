@@ -149,14 +149,15 @@ def trace(function: Callable[..., Any], args: Sequence[Any], rewrites: Rewrites 
     used = _copies(leaves)
     results, first = record(body, used, rewrites)
     _refuse_other(first, record(body, _copies(leaves), rewrites)[1])
-    simplify(first.graph)
-    settle(first.graph)
-    adopt(first.graph)
+    graph = first.tape.graph()
+    simplify(graph)
+    settle(graph)
+    adopt(graph)
     likes = tuple(_like(leaf) for leaf in leaves)
     for quick in (True, False):  # the quick way of an operation is proved, as all of the program is
-        text, names = spell(first.graph, nesting, returned[0], quick)
+        text, names = spell(graph, nesting, returned[0], quick)
         run = made(text, {**names, **named(first.held)})
-        program = Program(first.graph, nesting, likes, returned[0], tuple(first.held), run)
+        program = Program(graph, nesting, likes, returned[0], tuple(first.held), run)
         if _equal(program, _copies(leaves), [*results, *used]):
             return program
     raise TraceError("the program does not return what the function returns.")
@@ -221,16 +222,12 @@ def _copies(leaves: Sequence[Any]) -> list[Any]:
 
 def _refuse_other(first: Record, second: Record) -> None:
     """Two records of one function must be one, or something besides its arguments steers it."""
-    if _operations(first.graph) != _operations(second.graph) or len(first.held) != len(second.held):
+    if not first.tape.same(second.tape) or len(first.held) != len(second.held):
         raise TraceError("two calls with the same arguments do not carry out the same operations.")
     for number, (one, other) in enumerate(zip(first.held, second.held, strict=True)):
         same = torch.equal(one, other) if number in first.written else one is other
         if not same:
             raise TraceError("two calls with the same arguments use different numbers or tensors from outside.")
-
-
-def _operations(graph: fx.Graph) -> list[str]:
-    return [f"{node.name} {node.target} {node.args} {node.kwargs}" for node in graph.nodes]
 
 
 def _equal(program: Program, arguments: list[Any], expected: list[Any]) -> bool:
@@ -252,4 +249,6 @@ def _same(a: Any, b: Any) -> bool:
 
 def same_bits(a: Tensor, b: Tensor) -> bool:
     """Whether two tensors hold the same numbers, NaN for NaN."""
-    return a.shape == b.shape and a.dtype == b.dtype and bool(((a == b) | ((a != a) & (b != b))).all())
+    if a.shape != b.shape or a.dtype != b.dtype:
+        return False
+    return torch.equal(a, b) or bool(((a == b) | ((a != a) & (b != b))).all())

@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 import torch
-from torch import Tensor, fx
+from torch import Tensor
 from torch._ops import OpOverload
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -20,6 +21,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from truestep.core.batch import change
 from truestep.core.errors import TraceError
 from truestep.core.scalars import Scalars
+from truestep.core.tape import Entry, Tape
 
 aten = torch.ops.aten
 Rewrites = Mapping[OpOverload, Callable[..., Any]]
@@ -37,19 +39,44 @@ CHANGES_SHAPE = torch.Tag.inplace_view
 
 @dataclass(slots=True)
 class Record:
-    """What was written down: the graph, the tensors from outside that it holds, and the first values of its inputs.
+    """What was written down, and the tensors from outside that it holds.
 
-    `held` are tensors that the function used without being given them, weights of a loss, say; the graph has them as
+    `held` are tensors that the function used without being given them, weights of a loss, say; the tape has them as
     further inputs behind those that were given. `written` are the numbers among them that the function wrote itself.
     """
 
-    graph: fx.Graph
+    tape: Tape
     held: list[Tensor] = field(default_factory=list)
     written: set[int] = field(default_factory=set)
 
 
+@dataclass(frozen=True, slots=True)
+class _Facts:
+    """What an operation is like, as its schema and its tags say it."""
+
+    composite: bool
+    reads: bool
+    dynamic: bool
+    draws: bool
+    reshapes: bool
+    writes: list[tuple[int, str]]
+
+
+@lru_cache(maxsize=4096)
+def _facts(func: OpOverload) -> _Facts:
+    tags = func.tags
+    return _Facts(
+        func.has_kernel_for_dispatch_key(torch._C.DispatchKey.CompositeImplicitAutograd),
+        READS in tags and func not in READS_SHAPES,
+        torch.Tag.dynamic_output_shape in tags,
+        DRAWS in tags,
+        CHANGES_SHAPE in tags,
+        written(func),
+    )
+
+
 class Recorder(TorchDispatchMode):
-    """Writes every operation into a graph while torch carries it out.
+    """Writes every operation onto a tape while torch carries it out.
 
     Args:
         given: the tensors that the function is given.
@@ -61,10 +88,10 @@ class Recorder(TorchDispatchMode):
 
     def __init__(self, given: list[Any], rewrites: Rewrites | None = None) -> None:
         super().__init__()
-        self.record, self._rewrites = Record(fx.Graph()), dict(rewrites or {})
-        self._scalars = Scalars(self.record.graph)
-        self._nodes: dict[int, fx.Node] = {}
-        self._alive: list[Tensor] = []  # a node is found by the identity of its tensor, which must not be used anew
+        self.record, self._rewrites = Record(Tape()), dict(rewrites or {})
+        self._scalars = Scalars(self.record.tape)
+        self._lines: dict[int, Entry] = {}
+        self._alive: list[Tensor] = []  # a line is found by the identity of its tensor, which must not be used anew
         self._outside: set[int] = set()  # the memory of tensors from outside, which views of them share
         self._moved: set[int] = set()  # tensors that depend on what the function was given
         self.given: list[Any] = []
@@ -72,7 +99,7 @@ class Recorder(TorchDispatchMode):
             name = f"given_{number}"
             if isinstance(leaf, Tensor):
                 self._moved.add(id(leaf))
-                self._note(leaf, self.record.graph.placeholder(name))
+                self._note(leaf, self.record.tape.given(name))
             self.given.append(leaf if isinstance(leaf, Tensor) else self._scalars.given(leaf, name))
 
     @classmethod
@@ -91,85 +118,89 @@ class Recorder(TorchDispatchMode):
                 self._rewrites[func] = rewrite
             if found is not NotImplemented:
                 return found
-        if func.has_kernel_for_dispatch_key(torch._C.DispatchKey.CompositeImplicitAutograd):
+        facts = _facts(func)
+        if facts.composite:
             with self:
                 found = func.decompose(*args, **kwargs)
             if found is not NotImplemented:
                 return found
-        return self._carry_out(func, args, kwargs)
+        return self._carry_out(func, facts, args, kwargs)
 
-    def _carry_out(self, func: OpOverload, args: Any, kwargs: Any) -> Any:
-        tensors = list(_tensors((args, kwargs)))
+    def _carry_out(self, func: OpOverload, facts: _Facts, args: Any, kwargs: Any) -> Any:
+        tensors = _tensors(kwargs, _tensors(args, []))
         moved = any(id(tensor) in self._moved for tensor in tensors)
-        self._refuse(func, moved, tensors)
-        self._refuse_writing(func, args, kwargs)
-        fresh = func in FRESH and id(args[0]) not in self._nodes
-        node = self.record.graph.call_function(func, *self._written((args, kwargs), fresh))
+        self._refuse(func, facts, moved, tensors)
+        if facts.writes:
+            self._refuse_writing(func, facts, args, kwargs)
+        fresh = func in FRESH and id(args[0]) not in self._lines
+        line = self.record.tape.call(func, *self._written((args, kwargs), fresh))
         found = func(*args, **kwargs)
         if isinstance(found, Tensor):
-            self._made(found, node, moved)
+            self._made(found, line, moved or facts.draws)
         elif isinstance(found, list | tuple):
             for place, each in enumerate(found):
                 if isinstance(each, Tensor):
-                    self._made(each, self.record.graph.call_function(_item, (node, place)), moved)
+                    self._made(each, self.record.tape.call(_item, (line, place)), moved)
         return found
 
-    def _refuse(self, func: OpOverload, moved: bool, tensors: list[Tensor]) -> None:
-        tags = func.tags
-        if READS in tags and moved and func not in READS_SHAPES:
+    def _refuse(self, func: OpOverload, facts: _Facts, moved: bool, tensors: list[Tensor]) -> None:
+        if facts.reads and moved:
             raise TraceError(f"it reads a number from a tensor ({func.name()}), and goes on with that number.")
-        places = func is aten.index.Tensor and all(each.dtype not in MASKS for each in tensors[1:])
-        if torch.Tag.dynamic_output_shape in tags and not places:
+        if facts.dynamic and not (func is aten.index.Tensor and all(each.dtype not in MASKS for each in tensors[1:])):
             raise TraceError(f"the shape of what {func.name()} returns depends on values.")
 
-    def _refuse_writing(self, func: OpOverload, args: Any, kwargs: Any) -> None:
+    def _refuse_writing(self, func: OpOverload, facts: _Facts, args: Any, kwargs: Any) -> None:
         """A tensor that was not given would be written to while it is traced already."""
-        for place, name in written(func):
+        for place, name in facts.writes:
             changed = args[place] if place < len(args) else kwargs.get(name)
-            for tensor in _tensors(changed):
-                if id(tensor) not in self._nodes or _memory(tensor) in self._outside:
+            for tensor in _tensors(changed, []):
+                if id(tensor) not in self._lines or _memory(tensor) in self._outside:
                     raise TraceError(f"it changes a tensor in place that it was not given ({func.name()}).")
-                if CHANGES_SHAPE in func.tags and self._nodes[id(tensor)].op == "placeholder":
+                if facts.reshapes and self._lines[id(tensor)].name:
                     raise TraceError(f"it changes the shape of an argument in place ({func.name()}).")
 
-    def _made(self, tensor: Tensor, node: fx.Node, moved: bool) -> None:
-        if id(tensor) in self._nodes:  # an operation in place returns the tensor that it changed
+    def _made(self, tensor: Tensor, line: Entry, moved: bool) -> None:
+        if id(tensor) in self._lines:  # an operation in place returns the tensor that it changed
             return
-        if moved or DRAWS in getattr(node.target, "tags", ()):
+        if moved:
             self._moved.add(id(tensor))
-        self._note(tensor, node)
+        self._note(tensor, line)
 
-    def _note(self, tensor: Tensor, node: fx.Node) -> None:
-        node.meta["shape"], node.meta["stride"] = tuple(tensor.shape), tensor.stride()
-        node.meta["dtype"], node.meta["device"] = tensor.dtype, tensor.device
-        self._nodes[id(tensor)] = node
+    def _note(self, tensor: Tensor, line: Entry) -> None:
+        line.meta = {
+            "shape": tuple(tensor.shape),
+            "stride": tensor.stride(),
+            "dtype": tensor.dtype,
+            "device": tensor.device,
+        }
+        self._lines[id(tensor)] = line
         self._alive.append(tensor)
 
-    def _hold(self, tensor: Tensor, fresh: bool) -> fx.Node:
+    def _hold(self, tensor: Tensor, fresh: bool) -> Entry:
         record = self.record
-        node = record.graph.placeholder(f"held_{len(record.held)}")
+        line = record.tape.given(f"held_{len(record.held)}")
         if fresh:
             record.written.add(len(record.held))
         else:
             self._moved.add(id(tensor))
         record.held.append(tensor)
         self._outside.add(_memory(tensor))
-        self._note(tensor, node)
-        return node
+        self._note(tensor, line)
+        return line
 
     def _written(self, tree: Any, fresh: bool = False) -> Any:
-        """The same nesting with nodes in the place of tensors."""
+        """The same nesting with lines in the place of tensors."""
 
-        def node(leaf: Any) -> Any:
+        def line(leaf: Any) -> Any:
             if not isinstance(leaf, Tensor):
-                return self._scalars.node(leaf)
-            return self._nodes[id(leaf)] if id(leaf) in self._nodes else self._hold(leaf, fresh)
+                return self._scalars.line(leaf)
+            return self._lines[id(leaf)] if id(leaf) in self._lines else self._hold(leaf, fresh)
 
-        return change(tree, node)
+        return change(tree, line)
 
     def finish(self, results: list[Any]) -> Record:
         """Write down what the function returned."""
-        self.record.graph.output(tuple(self._written(result) for result in results))
+        self.record.tape.returns([self._written(result) for result in results])
         return self.record
 
 
@@ -203,7 +234,7 @@ def record(function: Callable[..., list[Any]], given: list[Any], rewrites: Rewri
 @contextmanager
 def _as_it_was(given: list[Any]) -> Iterator[None]:
     """What is drawn while recording is not taken from the caller's generators."""
-    devices = sorted({each.device for each in _tensors(given) if each.device.type == "cuda"}, key=str)
+    devices = sorted({each.device for each in _tensors(given, []) if each.device.type == "cuda"}, key=str)
     with torch.random.fork_rng(devices):
         yield
 
@@ -221,15 +252,14 @@ def written(func: OpOverload) -> list[tuple[int, str]]:
     ]
 
 
-def _tensors(tree: Any) -> Iterator[Tensor]:
+def _tensors(tree: Any, found: list[Tensor]) -> list[Tensor]:
+    """Add all tensors of a nesting to those that were found before."""
     if isinstance(tree, Tensor):
-        yield tree
-    elif isinstance(tree, dict):
-        for each in tree.values():
-            yield from _tensors(each)
-    elif isinstance(tree, tuple | list):
-        for each in tree:
-            yield from _tensors(each)
+        found.append(tree)
+    elif isinstance(tree, tuple | list | dict):
+        for each in tree.values() if isinstance(tree, dict) else tree:
+            _tensors(each, found)
+    return found
 
 
 def _memory(tensor: Tensor) -> int:

@@ -11,9 +11,8 @@ import operator
 from collections.abc import Callable
 from typing import Any
 
-from torch import fx
-
 from truestep.core.errors import TraceError
+from truestep.core.tape import Entry, Tape
 
 SIGNS: dict[Callable[..., Any], str] = {
     operator.add: "+",
@@ -30,31 +29,31 @@ def unlike(seed: int) -> float:
 
 
 class Scalars:
-    """The numbers of one record: the value of each, and the node that computes it."""
+    """The numbers of one record: the value of each, and the line that computes it."""
 
-    def __init__(self, graph: fx.Graph) -> None:
-        self.graph = graph
-        self._nodes: dict[float, fx.Node] = {}
+    def __init__(self, tape: Tape) -> None:
+        self.tape = tape
+        self._lines: dict[float, Entry] = {}
 
     def given(self, value: float, name: str) -> Scalar:
         """A number that the program is given."""
-        return self._known(value, self.graph.placeholder(name))
+        return self._known(value, self.tape.given(name))
 
-    def node(self, value: Any) -> Any:
-        """The node that computes this number, or the number itself where it is none of the record's."""
-        return self._nodes.get(value, value) if type(value) in (float, Scalar) else value
+    def line(self, value: Any) -> Any:
+        """The line that computes this number, or the number itself where it is none of the record's."""
+        return self._lines.get(value, value) if type(value) in (float, Scalar) else value
 
     def made(self, function: Callable[..., float], *args: Any) -> Scalar:
         """The result of arithmetic, written down once."""
         value = function(*(float(each) for each in args))
-        if value in self._nodes:
+        if value in self._lines:
             return Scalar(value, self)
-        return self._known(value, self.graph.call_function(function, tuple(self.node(each) for each in args)))
+        return self._known(value, self.tape.call(function, tuple(self.line(each) for each in args)))
 
-    def _known(self, value: float, node: fx.Node) -> Scalar:
-        if value in self._nodes or not math.isfinite(value):
+    def _known(self, value: float, line: Entry) -> Scalar:
+        if value in self._lines or not math.isfinite(value):
             raise TraceError("two of its numbers cannot be told apart, or one is not finite.")
-        self._nodes[value] = node
+        self._lines[value] = line
         return Scalar(value, self)
 
 

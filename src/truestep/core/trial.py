@@ -161,22 +161,29 @@ def silent(model: Any) -> Iterator[None]:
         yield
     finally:
         changed = [each for each in before if _changed(*each)]
-        now = _generators()
+        drew = _generators() != drawn
         for module, held, sizes in changed:
             _put_back(module, held, sizes)
-        sys.modules["random"].setstate(drawn[0])
-        if drawn[1] is not None:
-            sys.modules["numpy"].random.set_state(drawn[1])
+        if drew:
+            sys.modules["random"].setstate(drawn[0])
+            if drawn[1] is not None:
+                kind, words, *more = drawn[1]
+                numpy: Any = sys.modules["numpy"]
+                numpy.random.set_state((kind, numpy.frombuffer(words, numpy.uint32), *more))
     if changed:
         raise TraceError("its forward pass changes an attribute of a module.")
-    if str(now) != str(drawn):
+    if drew:
         raise TraceError("its forward pass draws random numbers outside torch.")
 
 
 def _generators() -> tuple[Any, Any]:
     """The states of Python's own generator and of NumPy's, where it is loaded."""
-    numpy = sys.modules.get("numpy")
-    return sys.modules["random"].getstate(), None if numpy is None else numpy.random.get_state()
+    numpy: Any = sys.modules.get("numpy")
+    own = sys.modules["random"].getstate()
+    if numpy is None:
+        return own, None
+    kind, words, *more = numpy.random.get_state()
+    return own, (kind, words.tobytes(), *more)  # an array is not compared by ==
 
 
 def _sizes(module: Any) -> dict[str, int]:
