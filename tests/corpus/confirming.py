@@ -22,7 +22,7 @@ def again(path, orders, most=None):
 
 
 def confirmed(path, slugs=None):
-    """The findings of some rules in a program, settled by reruns; and how many runs that took."""
+    """The findings of some rules in a program, settled by reruns."""
     trace = gate.record(path)
     tried, rest = offers(gate.findings(path, slugs), trace)
     if not tried:

@@ -27,6 +27,11 @@ class Offer(NamedTuple):
     mend: Mend
     facts: dict[str, Any]
 
+    @property
+    def words(self) -> str:
+        """What the mend does, to follow "with ..."."""
+        return self.mend.said(self.facts)
+
     def order(self, live: bool) -> dict[str, Any]:
         """What a rerun is told of it; `live` where the mend is to be in force and not only to be measured."""
         place = [self.finding.file, self.finding.line]
@@ -78,20 +83,23 @@ def settled(offer: Offer, place: int, mended: Rerun, ground: Ground) -> Finding:
     if key not in ground.first.findings:
         return untried(finding, "a second run of the script as it is did not show it again")
     if not mended.trials[0]["acted"]:
-        return untried(finding, f"{mend.words} found nothing to change in the rerun")
-    told = [_measured(claim, mended, 0, ground, place) for claim in mend.claims]
+        return untried(finding, f"{offer.words} found nothing to change in the rerun")
+    told = [_measured(claim, mended, 0, ground, place) for claim in mend.claimed(offer.facts)]
     measured = tuple(each for each in told if each is not None)
     if told[0] is None:
-        return untried(finding, f"{mend.claims[0].words} was not measured in both runs")
-    verdict: Verdict = "not confirmed" if key in mended.findings or not told[0]["as_claimed"] else "confirmed"
-    words = f"{verdict}: with {mend.words}, {'; '.join(_told(each) for each in measured)}"
-    if key in mended.findings:
+        return untried(finding, "no number to compare was measured in both runs")
+    still = mend.silences and key in mended.findings
+    verdict: Verdict = "not confirmed" if still or not told[0]["as_claimed"] else "confirmed"
+    words = f"{verdict}: with {offer.words}, {'; '.join(_told(each) for each in measured)}"
+    if still:
         words += "; the rule finds the same with the mend"
     words += _chance(ground)
     level = finding.level
     if verdict == "not confirmed" and finding.level == "warning":
         level, words = "advice", f"{words}. It was a warning, and is advice now"
-    return replace(finding, level=level, confirmation=Confirmation(verdict, words, mend.words, measured, finding.level))
+    return replace(
+        finding, level=level, confirmation=Confirmation(verdict, words, offer.words, measured, finding.level)
+    )
 
 
 def ordered(findings: Sequence[Finding]) -> list[Finding]:

@@ -81,7 +81,7 @@ class _Runs:
         try:
             with _terminated_as_interrupted():
                 for each in tried:
-                    mended.append(self._tried([each.order(live=True)], f"with {each.mend.words}"))
+                    mended.append(self._tried([each.order(live=True)], f"with {each.words}"))
                 ground = self._ground(tried, first)
         except KeyboardInterrupt:
             why = "the reruns were interrupted"
@@ -95,7 +95,7 @@ class _Runs:
         found = []
         for place, (each, rerun) in enumerate(zip(tried, mended, strict=True)):
             if isinstance(rerun, Failed):
-                found.append(untried(each.finding, f"with {each.mend.words}, the script {rerun}"))
+                found.append(untried(each.finding, f"with {each.words}, the script {rerun}"))
             else:
                 found.append(settled(each, place, rerun, ground))
         words = f"{self._made} more runs of the script, the last one as it is; what it writes to files it wrote again"

@@ -31,17 +31,31 @@ class Claim(NamedTuple):
 
 
 LOSS = Claim("loss", "the loss ends at", "less", "end")
+STEEPER = Claim("gradient", "the gradient of the first pass has a norm of", "more", "first")
+"""The first pass is at the same weights in both runs."""
 
 
 class Mend:
-    """A change of a run: `words` follow "with ..."."""
+    """A change of a run: `words` follow "with ...".
+
+    `silences`: with the mend the rule must no longer find what it found; off where the rule cannot see the mend.
+    """
 
     words = ""
     claims: tuple[Claim, ...] = (LOSS,)
+    silences = True
 
     def offer(self, trace: Trace, finding: Finding) -> dict[str, Any] | None:
         """What a rerun must know, as plain values; None where this finding cannot be mended in a run."""
         return {}
+
+    def said(self, facts: dict[str, Any]) -> str:
+        """The words, where they depend on the finding."""
+        return self.words
+
+    def claimed(self, facts: dict[str, Any]) -> tuple[Claim, ...]:
+        """The numbers that decide, where they depend on the finding."""
+        return self.claims
 
     def force(self, trial: Trial) -> Iterator[AbstractContextManager[Any]]:
         """What is in force during the rerun."""

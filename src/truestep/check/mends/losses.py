@@ -11,10 +11,11 @@ from torch import Tensor
 
 from truestep.check.events import Op
 from truestep.check.finding import Finding
-from truestep.check.mends import LOSS, Claim, Mend
+from truestep.check.mends import LOSS, STEEPER, Claim, Mend
 from truestep.check.mends.trial import Handing, Trial
 from truestep.check.trace import LOSSES, Trace
 
+RIGHT = Claim("right", "the loss as it should be ends at", "less", "end")
 Call = tuple[tuple[Any, ...], dict[str, Any]]
 
 
@@ -22,7 +23,7 @@ class Handed(Mend):
     """A call at the line of the finding is done with other arguments."""
 
     names: Any = LOSSES
-    claims = (Claim("right", "the loss as it should be ends at", "less", "end"),)
+    claims: tuple[Claim, ...] = (RIGHT,)
 
     def mended(self, trial: Trial, name: str, args: tuple[Any, ...], words: dict[str, Any]) -> Call | None:
         """The arguments as they should be; None where this call is right."""
@@ -41,9 +42,12 @@ class Handed(Mend):
                 return func(*args, **words)
             trial.acted += 1
             out = func(*new[0], **new[1]) if trial.live else func(*args, **words)
-            if torch.is_grad_enabled() and isinstance(out, Tensor):
+            if torch.is_grad_enabled() and isinstance(out, Tensor) and out.is_floating_point():
                 with trial.quiet():
                     trial.record("right", self.right(trial, out.detach() if trial.live else func(*new[0], **new[1])))
+            elif isinstance(out, Tensor):
+                with trial.quiet():
+                    trial.record("share", out.double().mean())
             return out
 
         yield Handing(trial, self.names, change)
@@ -71,6 +75,7 @@ class Logits(Handed):
 
     names = ("cross_entropy",)
     words = "the logits (the logarithms of these probabilities) handed to the loss"
+    claims = (STEEPER, RIGHT)
 
     def mended(self, trial: Trial, name: str, args: tuple[Any, ...], words: dict[str, Any]) -> Call | None:
         """Log p in place of p."""
@@ -85,7 +90,7 @@ class Unsquashed(Handed):
         "sigmoid", "sigmoid_",
     )  # fmt: skip
     words = "the logits handed over in place of the sigmoids"
-    claims = (Claim("loss", "the loss ends at", "less", "end"),)
+    claims = (STEEPER, LOSS)
 
     def mended(self, trial: Trial, name: str, args: tuple[Any, ...], words: dict[str, Any]) -> Call | None:
         """log(p / (1 - p)) in place of p."""
@@ -133,7 +138,11 @@ class Squeezed(Handed):
         """Whether it is an equality, whose share of hits is told as such."""
         ops = [op for op in trace.ops(*self.names) if op.site.place == finding.site.place]
         score = any(op.name in ("eq", "ne") for op in ops)
-        return {"score": score, "line": finding.message.partition(" ")[0]}
+        return {"score": score, "loss": finding.message.partition(" ")[0] in LOSSES}
+
+    def claimed(self, facts: dict[str, Any]) -> tuple[Claim, ...]:
+        """Of equals their share as the script has it, of anything else the loss as it should be."""
+        return (Claim("share", "the share of equals is on average", "other", "mean"),) if facts["score"] else (RIGHT,)
 
     def mended(self, trial: Trial, name: str, args: tuple[Any, ...], words: dict[str, Any]) -> Call | None:
         """(N, 1) against (N,) as (N,) against (N,)."""
@@ -148,7 +157,7 @@ class Squeezed(Handed):
 
     def right(self, trial: Trial, out: Any) -> Any:
         """A loss as it is; of differences their mean square."""
-        return out.mean() if trial.facts["line"] in LOSSES else out.double().square().mean()
+        return out.mean() if trial.facts["loss"] else out.double().square().mean()
 
 
 class Averaged(Handed):
@@ -156,7 +165,10 @@ class Averaged(Handed):
 
     names = (*LOSSES, "sum")
     words = "the mean in place of the sum"
-    claims = (Claim("right", "the mean loss ends at", "less", "end"),)
+    claims = (
+        Claim("right", "the largest mean loss on the way is", "less", "most"),
+        Claim("right", "the mean loss ends at", "less", "end"),
+    )  # fmt: skip
 
     def force(self, trial: Trial) -> Iterator[Any]:
         """Divide what comes out."""

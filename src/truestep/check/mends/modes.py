@@ -16,17 +16,19 @@ from truestep.check.mends.trial import Handing, Outermost, Trial
 from truestep.check.trace import Trace
 
 READ = ("item", "tolist", "__float__", "numpy", "__format__", "__array__")
-READS = Claim("read", "the numbers read from these passes are on average", "other", "mean")
+SEEDS = 2.0**40
+READS = Claim("read", "the number read from each of these passes is on average", "other", "mean")
 
 
 def read_after(trial: Trial, trace: Trace, places: set[tuple[str, int]], eval_alone: bool = False) -> None:
-    """Take down the numbers read between a forward of these lines and the next forward."""
+    """Take down the first number that is read behind each forward of these lines; not the seed that a loader draws."""
     inside = False
     for event in trace.of(Forward, Number):
         if isinstance(event, Forward):
             if event.depth == 0:
                 inside = event.site.place in places and not (eval_alone and event.training)
-        elif inside and event.how in READ and event.value is not None:
+        elif inside and event.how in READ and event.value is not None and abs(event.value) < SEEDS:
+            inside = False
             trial.series.setdefault("read", []).append((event.update, event.value))
 
 
@@ -128,8 +130,11 @@ class ToldTheMode(Mend):
             if not trial.live:
                 return func(*args, **words)
             if name == "scaled_dot_product_attention":
-                return func(*args[:4], *args[5:], **(words | {"dropout_p": 0.0}))
-            return func(*args[:2], False, *args[3:], **{key: v for key, v in words.items() if key != "training"})
+                told = (*args[:4], 0.0, *args[5:]) if len(args) > 4 else args
+                return func(*told, **(words if len(args) > 4 else words | {"dropout_p": 0.0}))
+            if len(args) > 2:
+                return func(*args[:2], False, *args[3:], **words)
+            return func(*args, **(words | {"training": False}))
 
         yield from outer.watches()
         yield Handing(trial, self.names, change)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import weakref
 from collections.abc import Iterator
+from statistics import median
 from typing import Any
 
 import torch
@@ -18,7 +20,11 @@ from truestep.check.gradients import reached
 from truestep.check.mends import LOSS, Claim, Mend
 from truestep.check.mends.trial import Makers, Trial, passes
 from truestep.check.patches import hooked, replaced
+from truestep.check.rules._pace import paces
 from truestep.check.trace import Trace
+
+WHOLE = 1e-3
+"""By how much of their norm an update changes the weights at an ordinary rate."""
 
 
 def _roots(tensors: Any) -> list[Tensor]:
@@ -105,21 +111,21 @@ class ClippedBefore(Mend):
         """Clip what the late clipping was last given; before it came, what the optimizer holds."""
         if not trial.live:
             return
-        late = weakref.WeakSet[Tensor]()
+        late: list[weakref.ref[Tensor]] = []
         clip = getattr(torch.nn.utils, f"clip_grad_{trial.facts['how']}_")
 
         def clips(run: Any, parameters: Any, *args: Any, **words: Any) -> Any:
             held = [parameters] if isinstance(parameters, Tensor) else list(parameters)
             if trial.recorder.awake and trial.at():
-                late.update(held)
+                late[:] = map(weakref.ref, held)
             return run(held, *args, **words)
 
         def before(one: Optimizer, args: Any, words: Any) -> None:
             held = [p for group in one.param_groups for p in group["params"]]
-            if not late or any(p in late for p in held):
+            clipped = [p for p in (each() for each in late) if p is not None] or held
+            if {id(p) for p in clipped} & {id(p) for p in held}:
                 trial.acted += 1
-                with trial.quiet():
-                    clip(list(late) or held, trial.facts["most"])
+                clip(clipped, trial.facts["most"])
 
         for place in (torch.nn.utils, clip_grad):
             yield replaced(place, f"clip_grad_{trial.facts['how']}_", clips)
@@ -168,6 +174,7 @@ class StateKept(Mend):
     """An optimizer that is built anew for the same parameters goes on with the state of the last one."""
 
     words = "the new optimizer going on with the state of the last one"
+    silences = False  # it is built anew all the same
     claims = (Claim("step", "an update has on average a norm of", "other", "mean"), LOSS)
 
     def force(self, trial: Trial) -> Iterator[Any]:
@@ -241,15 +248,22 @@ class Held(Mend):
 
 
 class Rate(Mend):
-    """The same with another rate."""
+    """The rate at which a first update changes the weights by about a thousandth of their norm, in powers of ten."""
 
-    def __init__(self, factor: float) -> None:
-        self._factor = factor
-        self.words = f"{factor:g} times the rate"
+    silences = False  # it may take more than one try
+
+    def said(self, facts: dict[str, Any]) -> str:
+        """The factor."""
+        return f"{facts['factor']:g} times the rate"
 
     def offer(self, trace: Trace, finding: Finding) -> dict[str, Any] | None:
         """Only an optimizer's rate can be changed."""
-        return {} if any(each.site.place == finding.site.place for each in trace.of(OptimizerMade)) else None
+        for pace in paces(trace):
+            ratios = [stride.ratio for stride in pace.strides[:5] if stride.ratio > 0]
+            if pace.made is not None and pace.made.site.place == finding.site.place and ratios:
+                power = round(math.log10(WHOLE / median(ratios)))
+                return {"factor": 10.0 ** (power or (-1 if "large" in finding.name else 1))}
+        return None
 
     def force(self, trial: Trial) -> Iterator[Any]:
         """Change the rate where the optimizer is built."""
@@ -259,6 +273,6 @@ class Rate(Mend):
         def then(one: Optimizer) -> None:
             trial.acted += 1
             for group in one.param_groups:
-                group["lr"] = group["lr"] * self._factor
+                group["lr"] = group["lr"] * trial.facts["factor"]
 
         yield Makers().watches(trial, then)

@@ -30,7 +30,7 @@ from truestep.check.rules._pace import paces, thrown
 from truestep.check.trace import Trace
 
 RULE = Rule("TS745", "rate_too_large", "a rate far too large", "error", "schedules")
-MENDING = Rate(0.1)
+MENDING = Rate()
 
 
 def look(trace: Trace) -> Iterator[Finding]:

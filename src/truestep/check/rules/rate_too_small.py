@@ -32,7 +32,7 @@ from truestep.check.rules._pace import Pace, paces
 from truestep.check.trace import Trace
 
 RULE = Rule("TS746", "rate_too_small", "a rate far too small", "error", "schedules")
-MENDING = Rate(100.0)
+MENDING = Rate()
 FEW = 20
 WHOLE = 1e-3
 EACH = 1e-5

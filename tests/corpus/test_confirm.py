@@ -1,0 +1,45 @@
+"""A mend that can be done to a run confirms the findings in the wrong programs; the numbers of both runs decide."""
+
+import pytest
+
+from corpus import confirming, index
+from truestep.check.confirm import Offer
+from truestep.check.rules import rules
+
+QUICK = {"never_cleared_b", "clip_after_step_a", "schedule_before_optimizer_a"}
+UNTRIED = {
+    "step_missing_d": "a GradScaler would have to take part",
+    "clip_scaled_b": "the scale is kept by hand",
+    "padding_counted_b": "a mask left the padding in: no ignore_index tells it",
+    "samples_unseen_b": "slices of tensors, and no loader",
+    "samples_unseen_c": "slices of tensors, and no loader",
+    "best_is_reference_b": "the model itself is kept, and no state of it",
+    "rate_too_large_b": "the updates are made by hand",
+}
+MENDED = [entry for entry in index.WRONG if rules()[entry.slug].mend is not None and entry.ranks == 1]
+
+
+def test_most_rules_of_a_run_have_a_mend():
+    assert len({entry.slug for entry in MENDED}) == 28
+
+
+@pytest.mark.parametrize(
+    "entry", [pytest.param(e, id=e.name, marks=() if e.name in QUICK else pytest.mark.long) for e in MENDED]
+)
+def test_a_mend_confirms_what_was_found(entry):
+    told = confirming.confirmed(entry.path, {entry.slug})
+    assert told
+    for finding in told:
+        words = finding.confirmation.words
+        assert finding.confirmation.verdict == ("cannot be tried" if entry.name in UNTRIED else "confirmed"), words
+        assert entry.name in UNTRIED or finding.confirmation.measured[0]["noise"] == 0
+        assert "seed" not in words  # every program of the corpus seeds what it draws
+
+
+@pytest.mark.parametrize("name", ["never_cleared_b", pytest.param("softmax_twice_a", marks=pytest.mark.long)])
+def test_a_mend_that_does_nothing_confirms_nothing(name, monkeypatch):
+    """The same runs with the mend only measured: the verdict hangs on what the mend does."""
+    (entry,) = [entry for entry in MENDED if entry.name == name]
+    order = Offer.order
+    monkeypatch.setattr(Offer, "order", lambda offer, live: order(offer, live=False))
+    assert [finding.confirmation.verdict for finding in confirming.confirmed(entry.path, {entry.slug})] != ["confirmed"]
