@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from truestep.check.events import Forward, Mode, ModuleMade
-from truestep.check.looks import seen, tensors
+from truestep.check.looks import given, seen
 from truestep.check.recorder import Recorder
 
 QUICK = (nn.MultiheadAttention, nn.TransformerEncoderLayer, nn.TransformerEncoder)
@@ -61,13 +61,16 @@ class Calls:
             depth = len(recorder.modules)
             if output is None or (depth and not recorder.close):
                 return
-            near = recorder.close and not depth
-            told = [
-                tuple(seen(each, recorder.numbers, near, near) for each in tensors(values)) for values in (args, output)
-            ]
+            autocast = torch.is_autocast_enabled("cpu") or torch.is_autocast_enabled()
+            same = (number, type(module).__name__, module.training, torch.is_grad_enabled(), autocast)
+            inputs, outputs = given(args), given(output)
+            if not recorder.close:
+                recorder.jot(Forward, (*same, len(inputs)), (began,), inputs + outputs)
+                return
+            near = not depth
+            told = [tuple(seen(each, recorder.numbers, near, near) for each in values) for values in (inputs, outputs)]
             recorder.emit(
-                Forward, module=number, kind=type(module).__name__, depth=depth, training=module.training,
-                grad=torch.is_grad_enabled(), autocast=torch.is_autocast_enabled("cpu") or torch.is_autocast_enabled(),
+                Forward, module=number, kind=same[1], depth=depth, training=same[2], grad=same[3], autocast=autocast,
                 inputs=told[0], outputs=told[1], began=began,
             )  # fmt: skip
 

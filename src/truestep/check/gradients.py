@@ -13,13 +13,15 @@ from torch.nn.utils import clip_grad
 from torch.optim import Optimizer
 from torch.optim.optimizer import register_optimizer_step_post_hook, register_optimizer_step_pre_hook
 
-from truestep.check.changes import Backward, Clear, Clip, Leaf, Moved, OptimizerMade, Scaler, Step
-from truestep.check.looks import LARGEST, Digest, digest, seen
+from truestep.check.changes import Backward, Clear, Clip, Leaf, Scaler
+from truestep.check.looks import GRAD, Digest, digest, seen
 from truestep.check.patches import hooked, replaced
 from truestep.check.recorder import Recorder
 from truestep.check.site import site
+from truestep.check.steps import Steps
 
 NODES = 20_000
+WORDS = "how", "seeded", "kept", "made", "nested"
 
 
 def watches(recorder: Recorder, stop: Callable[[], None]) -> Iterator[AbstractContextManager[None]]:
@@ -95,15 +97,15 @@ class _Before:
     """What a backward pass starts from; `write` adds what it left behind."""
 
     def __init__(self, recorder: Recorder, roots: list[Tensor]) -> None:
-        self._recorder = recorder
+        self._recorder, self._close, self._below = recorder, recorder.close, roots
         self._leaves: list[tuple[Tensor, Digest | None]] = []
         self._names: list[str] = []
         self._roots: tuple[Any, ...] = ()
         self.site = None
         with recorder.looking:
             self.site = site()
-            self._roots = tuple(seen(root, recorder.numbers, recorder.close) for root in roots)
-            if recorder.close:
+            if self._close:
+                self._roots = tuple(seen(root, recorder.numbers, True) for root in roots)
                 leaves, self._names = reached(roots)
                 self._leaves = [(leaf, digest(leaf.grad)) for leaf in leaves]
 
@@ -111,6 +113,10 @@ class _Before:
         """The pass is over."""
         recorder, numbers = self._recorder, self._recorder.numbers
         with recorder.looking:
+            if not self._close:
+                recorder.jot(Backward, tuple(facts[word] for word in WORDS), (), tuple(self._below), self.site)
+                return
+            recorder.trains(leaf for leaf, _ in self._leaves)
             leaves = tuple(
                 Leaf(
                     numbers.of(leaf), numbers.storage(leaf), tuple(leaf.shape), before, digest(leaf.grad), digest(leaf)
@@ -138,102 +144,20 @@ def _cleared(recorder: Recorder, how: str, run: Any, one: Any, args: Any, words:
         return run(one, *args, **words)
     with recorder.looking:
         groups = [one.parameters()] if how == "module" else [group["params"] for group in one.param_groups]
-        held = [(p, p.grad) for group in groups for p in group if p.grad is not None]
-        looks = [digest(gradient) if recorder.close else None for _, gradient in held]
-        cleared = tuple((recorder.numbers.of(p), look and look.norm) for (p, _), look in zip(held, looks, strict=True))
-        recorder.emit(Clear, how=how, owner=recorder.numbers.of(one), held=cleared)
+        of, own = recorder.numbers.of, recorder.numbers.of(one)
+        held = [p for group in groups for p in group if GRAD.__get__(p) is not None]
+        if recorder.close:
+            looks = [digest(GRAD.__get__(p)) for p in held]
+            cleared = tuple((of(p), look and look.norm) for p, look in zip(held, looks, strict=True))
+            recorder.emit(Clear, how=how, owner=own, held=cleared)
+        else:
+            recorder.jot(Clear, (how, own, tuple(of(p) for p in held)))
         del held
     recorder.busy += 1
     try:
         return run(one, *args, **words)
     finally:
         recorder.busy -= 1
-
-
-class Steps:
-    """Optimizers as they are built and as they step."""
-
-    def __init__(self, recorder: Recorder, stop: Callable[[], None]) -> None:
-        self._recorder, self._stop = recorder, stop
-        self._making = 0
-        self._under_way: list[tuple[Optimizer, int, list[tuple[Tensor, Tensor]], tuple[float, ...], Any]] = []
-
-    def made(self, run: Any, one: Optimizer, *args: Any, **words: Any) -> None:
-        """An optimizer is built."""
-        self._making += 1
-        try:
-            run(one, *args, **words)
-        finally:
-            self._making -= 1
-        self._told(one, one.param_groups, added=False)
-
-    def given(self, run: Any, one: Optimizer, *args: Any, **words: Any) -> None:
-        """An optimizer is given one more group."""
-        run(one, *args, **words)
-        if not self._making:
-            self._told(one, one.param_groups[-1:], added=True)
-
-    def _told(self, one: Optimizer, groups: list[dict[str, Any]], added: bool) -> None:
-        recorder = self._recorder
-        if not recorder.awake or self._making:
-            return
-        with recorder.looking:
-            told = tuple(
-                {key: _setting(value) for key, value in group.items() if key != "params"}
-                | {"params": tuple(recorder.numbers.of(p) for p in group["params"])}
-                for group in groups
-            )
-            recorder.emit(
-                OptimizerMade, optimizer=recorder.numbers.of(one), kind=type(one).__name__, groups=told, added=added
-            )
-
-    def before(self, one: Optimizer, args: Any, words: Any) -> None:
-        """A step begins."""
-        recorder = self._recorder
-        if not recorder.awake:
-            return
-        recorder.stepping += 1
-        held: list[tuple[Tensor, Tensor]] = []
-        rates: tuple[float, ...] = ()
-        with recorder.looking:
-            rates = tuple(float(group.get("lr", float("nan"))) for group in one.param_groups)
-            parameters = [p for group in one.param_groups for p in group["params"]]
-            if recorder.close and sum(p.numel() for p in parameters) <= LARGEST:
-                held = [(p, p.detach().clone()) for p in parameters]
-        closure = bool(args and callable(args[-1])) or words.get("closure") is not None
-        self._under_way.append((one, recorder.next(), held, rates, closure))
-
-    def after(self, one: Optimizer, args: Any, words: Any) -> None:
-        """A step has returned."""
-        recorder = self._recorder
-        if not recorder.awake or not any(each[0] is one for each in self._under_way):
-            return
-        place = next(at for at, each in enumerate(self._under_way) if each[0] is one)
-        recorder.stepping -= len(self._under_way) - place  # those above it were left by an exception
-        _, began, held, rates, closure = self._under_way[place]
-        del self._under_way[place:]
-        nested = bool(self._under_way)
-        with recorder.looking:
-            moved = tuple(_moved(recorder, p, old) for p, old in held)
-            recorder.emit(
-                Step, optimizer=recorder.numbers.of(one), kind=type(one).__name__, rates=rates, moved=moved,
-                began=began, closure=closure, nested=nested,
-            )  # fmt: skip
-        held.clear()
-        if not nested:
-            recorder.updated()
-            self._stop()
-
-
-def _moved(recorder: Recorder, p: Tensor, old: Tensor) -> Moved:
-    change = float(torch.linalg.vector_norm(p.detach().double() - old.double())) if not p.is_complex() else float("nan")
-    return Moved(recorder.numbers.of(p), digest(p.grad), digest(old), digest(p), change, p.requires_grad)
-
-
-def _setting(value: Any) -> Any:
-    if isinstance(value, Tensor):
-        return float(value) if value.numel() == 1 else None
-    return value if isinstance(value, bool | int | float | str | tuple | None) else type(value).__name__
 
 
 class _Clipping:

@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 from torch.optim import lr_scheduler
-from torch.utils.data import DataLoader, RandomSampler, Subset
+from torch.utils.data import DataLoader, RandomSampler, Subset, TensorDataset, default_collate, sampler
 from torch.utils.data import dataloader as loading
 
 from truestep.check.changes import SchedulerMade, SchedulerStep
@@ -60,14 +60,14 @@ class _Passes:
             return
         with recorder.looking:
             base, chosen = _below(loader.dataset)
-            sampler = loader.sampler if loader.batch_sampler is None or loader.batch_size else loader.batch_sampler
+            drawn = loader.sampler if loader.batch_sampler is None or loader.batch_size else loader.batch_sampler
             size = len(loader.dataset) if hasattr(loader.dataset, "__len__") else None
             recorder.emit(
                 LoaderMade, loader=recorder.numbers.of(loader), dataset=recorder.numbers.of(loader.dataset),
                 base=recorder.numbers.of(base), chosen=chosen, size=size, batch_size=loader.batch_size,
-                drop_last=loader.drop_last, sampler=type(sampler).__name__, workers=loader.num_workers,
-                seeded=loader.worker_init_fn is not None or (isinstance(sampler, RandomSampler)
-                and sampler.generator is not None), generators=generators(base),
+                drop_last=loader.drop_last, sampler=type(drawn).__name__, workers=loader.num_workers,
+                seeded=loader.worker_init_fn is not None or (isinstance(drawn, RandomSampler)
+                and drawn.generator is not None), generators=generators(base),
             )  # fmt: skip
 
     def begin(self, run: Any, loader: Any) -> Any:
@@ -82,9 +82,13 @@ class _Passes:
             recorder.snapshot("pass")
         waiting: deque[Any] = deque()
         self._fresh = waiting  # a loader with workers asks for indices while its iterator is built
-        iterator = run(loader)
+        recorder.fetching += 1  # what torch draws for the pass is its own
+        try:
+            iterator = run(loader)
+        finally:
+            recorder.fetching -= 1
         if isinstance(iterator, loading._BaseDataLoaderIter):
-            self._runs[iterator] = [number, start, 0, waiting]
+            self._runs[iterator] = [number, start, 0, waiting, _torchs(loader)]
         return iterator
 
     def index(self, run: Any, iterator: Any) -> Any:
@@ -102,8 +106,10 @@ class _Passes:
         known = self._runs.get(iterator)
         if not recorder.awake or known is None:
             return run(iterator)
-        number, start, place, waiting = known
-        recorder.fetching += 1
+        number, start, place, waiting, torchs = known
+        recorder.fetching, recorder.fetched = recorder.fetching + 1, 0
+        if torchs and recorder.close:
+            recorder.lens(False)
         try:
             found = run(iterator)
         except StopIteration:
@@ -112,15 +118,26 @@ class _Passes:
             raise
         finally:
             recorder.fetching -= 1
+            recorder.look(recorder.close)
         known[2] += 1
         with recorder.looking:
             index = waiting.popleft() if waiting else None
             index = index if isinstance(index, tuple) or index is None else (index,)
-            index = None if index is None or any(each is None for each in index) else index
-            close = recorder.close
-            given = tuple(seen(each, recorder.numbers, close, close) for each in tensors(found))
-            recorder.emit(Batch, loader=number, run=start, place=place, index=index, tensors=given)
+            index = None if index is None or None in index[:1] else index
+            given = tuple(tensors(found))
+            if recorder.close or not (index is None or all(type(each) is int for each in (*index[:1], *index[-1:]))):
+                looks = tuple(seen(each, recorder.numbers, recorder.close, recorder.close) for each in given)
+                recorder.emit(Batch, loader=number, run=start, place=place, index=index, tensors=looks)
+            else:
+                recorder.jot(Batch, (number, index is not None), (start, place, *(index or ())), given)
         return found
+
+
+def _torchs(loader: Any) -> bool:
+    """Whether none of the user's code runs where a batch is made."""
+    samplers = (type(each).__module__ for each in (loader.sampler, loader.batch_sampler) if each is not None)
+    own = all(each == sampler.__name__ for each in samplers) and loader.collate_fn is default_collate
+    return own and type(_below(loader.dataset)[0]) is TensorDataset
 
 
 def _below(dataset: Any) -> tuple[Any, tuple[int, ...] | None]:

@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
+import inspect
 import math
-import weakref
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 from torch._C._functorch import is_functorch_wrapped_tensor as is_wrapped
 from torch._C._functorch import peek_interpreter_stack
-from torch.multiprocessing.reductions import StorageWeakRef
 from torch.nn.parameter import is_lazy
+
+from truestep.check.numbers import Numbers
 
 ROWS = 1024  # rows of a batch that are told apart
 LARGEST = 1 << 24  # elements of what is digested at all
 SMALL = 1 << 16  # elements of what is summed in float64
+KEPT = 1024  # digests kept for bits that come again: a step's new weights are the next one's old ones
+FEW = 1 << 12  # bytes that are digested at once
 
-_shapes: dict[tuple[int, ...], tuple[int, ...]] = {}  # one object a shape keeps the garbage collector idle
-_dtypes: dict[torch.dtype, str] = {}
+GRAD: Any = inspect.getattr_static(Tensor, "grad")
+"""What gives a tensor its gradient, whatever stands under that name while we watch."""
+
+_kept: dict[Any, Any] = {}
 
 
 class Values(NamedTuple):
@@ -66,55 +71,6 @@ class Seen(NamedTuple):
     rows: tuple[int, ...] = ()
 
 
-class Numbers:
-    """Objects numbered from 1 in the order in which they are met, by weak reference: nothing is kept alive.
-
-    An address that comes back belongs to another object, so the weak reference decides and never the address alone.
-    """
-
-    def __init__(self) -> None:
-        self._known: dict[int, tuple[weakref.ref[Any], int]] = {}
-        self._stores: dict[int, tuple[StorageWeakRef, int]] = {}
-        self._last = 0
-
-    def of(self, one: Any) -> int:
-        """The number of an object; 0 for what cannot be referred to weakly."""
-        known = self._known.get(id(one))
-        if known is not None and known[0]() is one:
-            return known[1]
-        try:
-            reference = weakref.ref(one)
-        except TypeError:
-            return 0
-        self._last += 1
-        self._known[id(one)] = (reference, self._last)
-        return self._last
-
-    def knows(self, one: Any) -> int:
-        """The number of an object that was met before, else 0."""
-        known = self._known.get(id(one))
-        return known[1] if known is not None and known[0]() is one else 0
-
-    def storage(self, tensor: Tensor) -> int:
-        """The number of the memory that a tensor stands in; 0 where it has none of its own."""
-        try:
-            held = StorageWeakRef(tensor.untyped_storage())  # while it is held, the address is not given out again
-        except (RuntimeError, NotImplementedError):
-            return 0
-        known = self._stores.get(held.cdata)
-        if known is None:
-            self._last += 1
-            known = self._stores[held.cdata] = (held, self._last)
-        return known[1]
-
-    def alive(self) -> Iterator[tuple[int, Any]]:
-        """The objects that still live, with their numbers."""
-        for reference, number in list(self._known.values()):
-            one = reference()
-            if one is not None:
-                yield number, one
-
-
 def plain(tensor: Any) -> bool:
     """Whether this is a tensor whose numbers can be read: no wrapper of vmap or grad, not fake, not meta."""
     if not isinstance(tensor, Tensor) or tensor.device.type == "meta" or is_lazy(tensor):
@@ -158,6 +114,15 @@ def tensors(value: Any, depth: int = 3) -> Iterator[Tensor]:
     return (each for each in parts(value, depth) if isinstance(each, Tensor))
 
 
+def given(value: Any) -> tuple[Tensor, ...]:
+    """The same as a tuple; one tensor, or one alone in a tuple, as calls nearly always have, at once."""
+    if isinstance(value, Tensor):
+        return (value,)
+    if type(value) is tuple and len(value) == 1 and isinstance(value[0], Tensor):
+        return value
+    return tuple(tensors(value))
+
+
 def values(tensor: Tensor) -> Values | None:
     """The numbers in short; None for an empty, complex or very large tensor. Means of large ones are as they come."""
     held = tensor.detach()
@@ -198,8 +163,23 @@ def digest(tensor: Tensor | None) -> Digest | None:
         held = held.to_dense()
     if not plain(held):
         return None
+    flat = _flat(held)
+    return kept_by((_sums(flat), held.shape, held.dtype), lambda: _digest(held, flat))
+
+
+def _digest(held: Tensor, flat: Tensor) -> Digest:
     wide = held.double() if not held.is_complex() else torch.view_as_real(held).double()
-    return Digest(zlib.crc32(_bytes(held)), float(torch.linalg.vector_norm(wide)), float(wide.sum()))
+    return Digest(zlib.crc32(_bytes(flat)), float(torch.linalg.vector_norm(wide)), float(wide.sum()))
+
+
+def kept_by(key: Any, made: Callable[[], Any]) -> Any:
+    """What was made of the same bits before, or is made now."""
+    found = _kept.get(key)
+    if found is None:
+        if len(_kept) > KEPT:
+            _kept.clear()
+        found = _kept[key] = made()
+    return found
 
 
 def row_digests(tensor: Tensor) -> tuple[int, ...]:
@@ -209,13 +189,37 @@ def row_digests(tensor: Tensor) -> tuple[int, ...]:
         return ()
     if held.dim() == 0 or not 0 < held.shape[0] <= ROWS or not 0 < held.numel() <= LARGEST:
         return ()
-    raw = memoryview(_bytes(held))
-    size = len(raw) // held.shape[0]
-    return tuple(zlib.crc32(raw[at : at + size]) for at in range(0, len(raw), size))
+    flat = _flat(held)
+    return kept_by((_sums(flat), held.shape[0]), lambda: _row_digests(flat, held.shape[0]))
 
 
-def _bytes(held: Tensor) -> Any:
+def _row_digests(flat: Tensor, rows: int) -> tuple[int, ...]:
+    raw = memoryview(_bytes(flat))
+    size = len(raw) // rows
+    return tuple([zlib.crc32(raw[at : at + size]) for at in range(0, len(raw), size)])
+
+
+def _flat(held: Tensor) -> Tensor:
+    """The bytes of a tensor, in order."""
     flat = held.resolve_conj().resolve_neg().cpu().contiguous().flatten()
     if flat.numel() == 1:
         flat = flat.as_strided((1,), (1,))  # an expanded element counts as contiguous whatever its stride
-    return flat.view(torch.uint8).numpy().data if flat.numel() else b""
+    return flat.view(torch.uint8) if flat.numel() else torch.empty(0, dtype=torch.uint8)
+
+
+def _bytes(flat: Tensor) -> Any:
+    return flat.numpy().data if flat.numel() else b""
+
+
+def _sums(flat: Tensor) -> int:
+    """The same for the same bytes, and eight times as fast as a digest.
+
+    The bytes are laid out as a square of whole numbers, and the sums of its rows and of its columns are kept.
+    """
+    width = 1 << ((flat.numel() // 8).bit_length() // 2)
+    whole = flat.numel() // (8 * width) * 8 * width
+    if flat.numel() < FEW or flat.data_ptr() % 8 or flat.storage_offset() % 8:
+        return zlib.crc32(_bytes(flat))
+    square = flat[:whole].view(torch.int64).view(-1, width)
+    parts = (square.sum(0), square.sum(1), flat[whole:])
+    return hash(b"".join(each.numpy().tobytes() for each in parts))

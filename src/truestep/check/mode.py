@@ -40,6 +40,7 @@ ROWED = {"__getitem__", "index_select", "cat", "stack"} | DRAWS
 NARROW = {torch.uint8, torch.int8, torch.int16}
 WRAPS = {"add", "sub", "mul", "rsub", "add_", "sub_", "mul_", "__rsub__", "__radd__", "__rmul__"}
 """Calls that carry `values` where their tensors are narrow integers."""
+FETCHED = 256  # calls seen while one batch is made: a batch has thousands of samples, and each the same calls
 ALIAS = {"rsub": "sub", "__rsub__": "sub", "__rdiv__": "div", "true_divide": "div", "sub_": "sub_", "__eq__": "eq"}
 
 
@@ -97,6 +98,9 @@ class Seeing(TorchFunctionMode):
         recorder = self._recorder
         if not recorder.close and name not in NUMBERS and name not in ("grad", "grad=", "zero_"):
             return False
+        recorder.fetched += 1
+        if recorder.fetching and recorder.fetched > FETCHED:
+            return False
         below = (site.OPTIM,) * bool(recorder.stepping) + (site.DATA,) * bool(recorder.fetching)
         return not (below and site.below_torch(*below))
 
@@ -136,9 +140,7 @@ class Seeing(TorchFunctionMode):
 
     def number(self, how: str, tensor: Tensor, told: Seen, place: site.Site) -> None:
         """A tensor has become a number or an array."""
-        single = plain(tensor) and tensor.numel() == 1 and not tensor.is_complex()
-        value = float(tensor.detach().double()) if single else None
-        self._recorder.emit(Number, place, how=how, value=value, of=told)
+        self._recorder.emit(Number, place, how=how, value=value_of(tensor), of=told)
 
     def gradient(self, leaf: Tensor, gradient: Tensor) -> None:
         """A gradient was asked for by name: what is done to it in place is done to that leaf's."""
@@ -153,8 +155,8 @@ class Seeing(TorchFunctionMode):
                 held = digest(args[0].grad) if recorder.close else None
                 recorder.emit(Clear, place, how="hand", owner=0, held=((numbers.of(args[0]), held and held.norm),))
         elif name == "zero_" and isinstance(args[0], Tensor):
-            leaf = self._leaf_of.get(numbers.storage(args[0]))
-            if leaf is not None:
+            leaf = self._leaf_of.get(numbers.storage(args[0])) or recorder.whose(args[0])
+            if leaf:
                 held = digest(args[0]) if recorder.close else None
                 recorder.emit(Clear, place, how="hand", owner=0, held=((leaf, held and held.norm),))
 
@@ -171,6 +173,12 @@ class Seeing(TorchFunctionMode):
         if isinstance(value, slice):  # its ends may be tensors
             return slice(self._one(value.start, False), self._one(value.stop, False), self._one(value.step, False))
         return str(value) if isinstance(value, torch.dtype | torch.device) else type(value).__name__
+
+
+def value_of(tensor: Tensor) -> float | None:
+    """The number that a tensor of one real element holds; None for others."""
+    single = plain(tensor) and tensor.numel() == 1 and not tensor.is_complex()
+    return float(tensor.detach().double()) if single else None
 
 
 def _narrow(args: Any) -> bool:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from truestep.check import site
-from truestep.check.looks import Numbers
+from truestep.check.numbers import Numbers
 
 FRAMES = 3
 NAMES = 80

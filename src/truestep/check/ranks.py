@@ -50,15 +50,13 @@ class _Ranks:
     def after(self, one: Optimizer, args: Any, words: Any) -> None:
         """A step has returned, and has been written down."""
         recorder = self._recorder
-        if self._over or not recorder.awake or not dist.is_available() or not dist.is_initialized():
+        if self._over or not recorder.awake or not _met():
             return
         with recorder.looking:
-            step = next((event for event in reversed(recorder.trace.events[-4:]) if isinstance(event, Step)), None)
+            number, step = recorder.numbers.of(one), recorder.step
             ranks, rank = dist.get_world_size(), dist.get_rank()
-            if step is None or ranks < 2 or step.optimizer != recorder.numbers.of(one):
-                return
-            self._steps[step.optimizer] += 1
-            if not step.moved or self._steps[step.optimizer] > MOST:
+            self._steps[number] += 1
+            if ranks < 2 or step is None or step.optimizer != number or not step.moved or self._steps[number] > MOST:
                 return
             which = list(self._steps).index(step.optimizer)  # numbers differ between ranks, the order does not
             key = f"truestep/{which}/{self._steps[step.optimizer]}"
@@ -92,6 +90,10 @@ class _Ranks:
             numbers=tuple(one.number for one in step.moved), before=tuple(before), after=tuple(after),
             grads=tuple(grads), norms=norms[0] if norms else None,
         )  # fmt: skip
+
+
+def _met() -> bool:
+    return dist.is_available() and dist.is_initialized()
 
 
 def _told(look: Digest | None) -> list[float] | None:

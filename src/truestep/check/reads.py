@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
@@ -11,10 +10,12 @@ from typing import Any
 from torch import Tensor
 
 from truestep.check import site
-from truestep.check.looks import seen
-from truestep.check.mode import NUMBERS, Seeing
+from truestep.check.events import Number
+from truestep.check.looks import GRAD
+from truestep.check.mode import NUMBERS, Seeing, value_of
 from truestep.check.patches import replaced
 from truestep.check.recorder import Recorder
+from truestep.check.shorthand import bits
 
 
 def watches(recorder: Recorder, seeing: Seeing) -> Iterator[AbstractContextManager[None]]:
@@ -24,6 +25,10 @@ def watches(recorder: Recorder, seeing: Seeing) -> Iterator[AbstractContextManag
         yield replaced(Tensor, name, partial(reads.number, name))
     yield replaced(Tensor, "zero_", reads.zeroed)
     yield reads.gradients()
+
+
+EXACT = {"item", "__float__"}
+"""Of those the number that comes out is the tensor's own."""
 
 
 class _Grad(property):
@@ -41,14 +46,18 @@ class _Reads:
     @property
     def _alone(self) -> bool:
         recorder = self._recorder
-        return not self._seeing.on and recorder.awake and not recorder.stepping
+        if self._seeing.on or recorder.stepping or not recorder.awake:
+            return False
+        return not (recorder.fetching and site.below_torch(site.DATA))
 
     def number(self, name: str, run: Any, tensor: Tensor, *args: Any, **words: Any) -> Any:
         """A tensor becomes a number or an array."""
         out = run(tensor, *args, **words)
         if self._alone:
             with self._recorder.looking:
-                self._seeing.number(name, tensor, seen(tensor, self._recorder.numbers), site.site(3))
+                value = float(out) if name in EXACT and not isinstance(out, complex) else value_of(tensor)
+                varied = () if value is None else (bits(value),)
+                self._recorder.jot(Number, (name,), varied, (tensor,), site.site(3))
         return out
 
     def zeroed(self, run: Any, tensor: Tensor, *args: Any, **words: Any) -> Any:
@@ -60,28 +69,20 @@ class _Reads:
 
     @contextmanager
     def gradients(self) -> Iterator[None]:
-        """Inside, `tensor.grad` is as ever, and asking for it or setting it is seen."""
-        was = inspect.getattr_static(Tensor, "grad")
-
-        def get(tensor: Tensor) -> Tensor | None:
-            found = was.__get__(tensor)
-            if found is not None and self._alone:
-                with self._recorder.looking:
-                    self._seeing.gradient(tensor, found)
-            return found
+        """Inside, `tensor.grad` is as ever, and setting it is seen."""
 
         def put(tensor: Tensor, value: Tensor | None) -> None:
             if self._alone:
                 with self._recorder.looking:
                     self._seeing.cleared("grad=", (tensor, value), site.site(3))
-            was.__set__(tensor, value)
+            GRAD.__set__(tensor, value)
 
         owned = "grad" in vars(Tensor)
-        setattr(Tensor, "grad", _Grad(get, put, lambda tensor: was.__delete__(tensor)))  # noqa: B010 - types say no
+        setattr(Tensor, "grad", _Grad(GRAD.__get__, put, GRAD.__delete__))  # noqa: B010 - types say no
         try:
             yield
         finally:
             if owned:
-                setattr(Tensor, "grad", was)  # noqa: B010
+                setattr(Tensor, "grad", GRAD)  # noqa: B010
             else:
                 delattr(Tensor, "grad")

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import weakref
+from collections.abc import Callable, Iterable
+from heapq import merge
 from types import TracebackType
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from truestep.check import site
+from truestep.check.changes import Step
 from truestep.check.events import Event, Names
-from truestep.check.looks import Numbers
-from truestep.check.trace import ModuleFacts, Trace
+from truestep.check.looks import GRAD, seen
+from truestep.check.numbers import Numbers
+from truestep.check.shorthand import FACTS, Shorthand
+from truestep.check.trace import Kind, ModuleFacts, Trace
 
 FIRST, SECOND = 100, 300
 """Updates from the start of a run that are looked at closely, and those after which closeness is rare."""
@@ -54,7 +59,9 @@ class Recorder:
 
     def __init__(self, strict: bool = False) -> None:
         self.trace, self.numbers, self.strict = Trace(), Numbers(), strict
-        self.live, self.busy, self.stepping, self.fetching = True, 0, 0, 0
+        self.live, self.busy, self.stepping, self.fetching, self.fetched = True, 0, 0, 0, 0
+        self.shorthand = Shorthand(self.numbers)
+        self.step: Step | None = None  # the last one, where it was looked at closely
         self.modules: list[int] = []
         self.began: list[int] = []
         self.near = self.close = True
@@ -64,6 +71,7 @@ class Recorder:
         self._snapshots = 0
         self.wrapped: set[tuple[str, int]] = set()
         self._described: dict[int, int] = {}
+        self._leaves: dict[tuple[int, ...], dict[int, weakref.ref[Tensor]]] = {}
 
     @property
     def awake(self) -> bool:
@@ -75,11 +83,43 @@ class Recorder:
         self._n += 1
         return self._n
 
-    def emit(self, kind: type[Event], at: site.Site | None = None, /, **facts: Any) -> None:
+    def emit(self, kind: type[Kind], at: site.Site | None = None, /, **facts: Any) -> Kind:
         """Write an event; by default at the user's innermost line."""
         at = site.site() if at is None else at
         made = kind(n=self.next(), site=at, update=self.trace.updates_made, close=self.close, **facts)
         self.trace.events.append(made)
+        return made
+
+    def jot(
+        self, kind: type[Event], same: tuple[Any, ...], varied: tuple[int, ...] = (), tensors: tuple[Tensor, ...] = (),
+        at: site.Site | None = None,
+    ) -> None:  # fmt: skip
+        """Write an event between close looks: what it has in common with others, what varies, and its tensors."""
+        at = site.site() if at is None else at
+        n, update = self.next(), self.trace.updates_made
+        if not self.shorthand.write(n, update, kind, at, same, varied, tensors):
+            facts = FACTS[kind](same, varied, tuple(seen(one, self.numbers) for one in tensors))
+            self.trace.events.append(kind(n=n, site=at, update=update, close=False, **facts))
+
+    def trains(self, leaves: Iterable[Tensor]) -> None:
+        """These leaves receive gradients."""
+        for leaf in leaves:
+            self._leaves.setdefault(leaf.shape, {})[self.numbers.of(leaf)] = weakref.ref(leaf)
+
+    def whose(self, gradient: Tensor) -> int:
+        """The number of the leaf whose gradient stands in this memory; 0 for none that is known."""
+        memory = self.numbers.storage(gradient)
+        for number, reference in self._leaves.get(gradient.shape, {}).items():
+            leaf = reference()
+            held = None if leaf is None else GRAD.__get__(leaf)
+            if held is not None and self.numbers.storage(held) == memory:
+                return number
+        return 0
+
+    @property
+    def full(self) -> bool:
+        """Whether so much is written that no more is looked at closely."""
+        return len(self.trace.events) + self.shorthand.count >= MOST
 
     def updated(self) -> None:
         """An optimizer has made an update."""
@@ -96,8 +136,9 @@ class Recorder:
     def _renew(self) -> None:
         progress = self._steps or self._backwards
         period = EVERY if progress < SECOND else RARELY
-        self.near = (progress < FIRST or progress % period < 2) and len(self.trace.events) < MOST
+        self.near = (progress < FIRST or progress % period < 2) and not self.full
         self._quiet = 0
+        self.numbers.sweep()
         self.look(self.near)
 
     def look(self, close: bool) -> None:
@@ -108,7 +149,7 @@ class Recorder:
         """A call of a module by the user's code: without training, the first few of a stretch are looked at closely."""
         if not module.training or not torch.is_grad_enabled():
             self._quiet += 1
-            self.look(self.near or (self._quiet <= QUIET and len(self.trace.events) < MOST))
+            self.look(self.near or (self._quiet <= QUIET and not self.full))
         number = self.numbers.of(module)
         if self.close and self._described.get(number, -10) + 10 <= self.trace.updates_made:
             self._described[number] = self.trace.updates_made
@@ -154,5 +195,7 @@ class Recorder:
                 self.trace.living.add(number)
                 if isinstance(one, nn.Module) and number not in self.trace.modules:
                     self.describe(one)
+        self.numbers.close()
+        self.trace.events[:] = merge(self.trace.events, self.shorthand.told(), key=lambda event: event.n)
         self.trace.finished = True
         return self.trace

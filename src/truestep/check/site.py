@@ -8,7 +8,7 @@ import sys
 import sysconfig
 from pathlib import Path
 from types import CodeType, FrameType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 
@@ -21,7 +21,7 @@ _INSTALLED = {"site-packages", "dist-packages"}  # also of the user's own site, 
 _MADE = ("<frozen", "<__array_function__", "<eval_with_key>", "<attrs", "<torch_package", "<@beartype")
 OPTIM, DATA = f"{_TORCH / 'optim'}{os.sep}", f"{_TORCH / 'utils' / 'data'}{os.sep}"
 _known: dict[str, bool] = {}
-_sites: dict[Site, Site] = {}  # a loop comes by the same lines: one object each keeps the garbage collector idle
+_sites: dict[tuple[Any, ...], Site] = {}  # a loop comes by the same lines: one object each
 
 
 class Site(NamedTuple):
@@ -67,17 +67,26 @@ def frame() -> FrameType | None:
 
 def site(depth: int = 6) -> Site:
     """The user's innermost line, with at most `depth` lines of theirs that led there."""
-    found = frame()
-    if found is None:
+    known, path, found = _known, list[Any](), sys._getframe(1)
+    while found is not None and len(path) <= 2 * depth:
+        code = found.f_code
+        if known.get(code.co_filename) or (code.co_filename not in known and users(code)):
+            if not path:
+                path.append(code.co_name)
+            path += code.co_filename, found.f_lineno
+        found = found.f_back
+    key = tuple(path)
+    made = _sites.get(key)
+    if made is None:
+        made = _sites[key] = _site(path)
+    return made
+
+
+def _site(path: list[Any]) -> Site:
+    if not path:
         return NOWHERE
-    callers: list[tuple[str, int]] = []
-    outer = found.f_back
-    while outer is not None and len(callers) < depth:
-        if users(outer.f_code):
-            callers.append((outer.f_code.co_filename, outer.f_lineno))
-        outer = outer.f_back
-    made = Site(found.f_code.co_filename, found.f_lineno, found.f_code.co_name, tuple(callers))
-    return _sites.setdefault(made, made)
+    function, file, line, *callers = path
+    return Site(file, line, function, tuple(zip(callers[::2], callers[1::2], strict=True)))
 
 
 def below_torch(*folders: str) -> bool:

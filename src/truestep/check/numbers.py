@@ -1,0 +1,96 @@
+"""Objects and memory by number: the same number means the same one, and nothing is kept alive for it."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Iterator
+from typing import Any
+
+from torch import Tensor, UntypedStorage
+
+FEW = 64  # what is met between two sweeps
+
+
+class Numbers:
+    """Objects numbered from 1 in the order in which they are met, by weak reference: nothing is kept alive.
+
+    An address that comes back belongs to another object, so the weak reference decides and never the address alone.
+    Of what is gone only a few are kept: they are swept away while they are young, so that no garbage collection that
+    would not have run without us has to look at them.
+    """
+
+    def __init__(self) -> None:
+        self._known: dict[int, tuple[weakref.ref[Any], int]] = {}
+        self._stores: dict[int, int] = {}  # address -> number; each is held weakly, so no address is given out again
+        self._fresh: list[int] = []
+        self._fresh_stores: list[int] = []
+        self._last, self._swept = 0, 1 << 12
+
+    def of(self, one: Any) -> int:
+        """The number of an object; 0 for what cannot be referred to weakly."""
+        known = self._known.get(id(one))
+        if known is not None and known[0]() is one:
+            return known[1]
+        try:
+            reference = weakref.ref(one)
+        except TypeError:
+            return 0
+        self._last += 1
+        self._known[id(one)] = (reference, self._last)
+        self._fresh.append(id(one))
+        return self._last
+
+    def knows(self, one: Any) -> int:
+        """The number of an object that was met before, else 0."""
+        known = self._known.get(id(one))
+        return known[1] if known is not None and known[0]() is one else 0
+
+    def storage(self, tensor: Tensor) -> int:
+        """The number of the memory that a tensor stands in; 0 where it has none of its own."""
+        try:
+            return self.memory(tensor.untyped_storage())
+        except (RuntimeError, NotImplementedError):
+            return 0
+
+    def memory(self, held: UntypedStorage) -> int:
+        """The number of a storage."""
+        known = self._stores.get(held._cdata)
+        if known is None:
+            address = held._weak_ref()  # type: ignore[attr-defined]
+            self._last += 1
+            known = self._stores[address] = self._last
+            self._fresh_stores.append(address)
+        return known
+
+    def sweep(self) -> None:
+        """Forget what is gone of what was met since the last time, and now and then of all."""
+        if len(self._fresh) < FEW and len(self._fresh_stores) < FEW:
+            return
+        self._forget(self._fresh, self._fresh_stores)
+        self._fresh, self._fresh_stores = [], []
+        if len(self._known) + len(self._stores) > self._swept:
+            self._forget(list(self._known), list(self._stores))
+            self._swept = 2 * (len(self._known) + len(self._stores)) + (1 << 12)
+
+    def _forget(self, objects: list[int], stores: list[int]) -> None:
+        for address in objects:
+            known = self._known.get(address)
+            if known is not None and known[0]() is None:
+                del self._known[address]
+        for address in stores:
+            if address in self._stores and UntypedStorage._expired(address):  # type: ignore[attr-defined]
+                del self._stores[address]
+                UntypedStorage._free_weak_ref(address)  # type: ignore[attr-defined]
+
+    def alive(self) -> Iterator[tuple[int, Any]]:
+        """The objects that still live, with their numbers."""
+        for reference, number in list(self._known.values()):
+            one = reference()
+            if one is not None:
+                yield number, one
+
+    def close(self) -> None:
+        """Let go of every storage: no more will be asked."""
+        for address in self._stores:
+            UntypedStorage._free_weak_ref(address)  # type: ignore[attr-defined]
+        self._stores.clear()

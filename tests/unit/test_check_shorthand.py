@@ -1,0 +1,125 @@
+"""Between close looks the record is kept in shorthand: it tells the same, and costs memory only for what it tells."""
+
+import gc
+
+import pytest
+import torch
+from torch import nn
+from torch.utils.data import DataLoader, TensorDataset
+
+from truestep.check import recorder
+from truestep.check.changes import Backward, Clear, Step
+from truestep.check.events import Batch, Forward, Names, Number
+from truestep.check.looks import Seen, digest, row_digests
+from truestep.check.shorthand import Shorthand
+from truestep.check.watch import Watching
+
+
+@pytest.fixture(autouse=True)
+def soon(monkeypatch):
+    """The close looks end after three updates."""
+    monkeypatch.setattr(recorder, "FIRST", 3)
+    monkeypatch.setattr(recorder, "SECOND", 3)
+
+
+def train(epochs, rates=(0.1,)):
+    torch.manual_seed(0)
+    model, criterion = nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 2)), nn.CrossEntropyLoss()
+    loader = DataLoader(TensorDataset(torch.randn(24, 3), torch.randint(2, (24,))), 8, shuffle=True)
+    optimizer, total = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9), 0.0
+    for epoch in range(epochs):
+        optimizer.param_groups[0]["lr"] = rates[epoch % len(rates)]
+        for x, y in loader:
+            optimizer.zero_grad()
+            loss = criterion(model(x), y)
+            loss.backward()
+            optimizer.step()
+            total += loss.item()
+    return total
+
+
+def recorded(epochs, rates=(0.1,)):
+    with Watching(strict=True) as seen:
+        total = train(epochs, rates)
+    return [event for event in seen.trace.events if not isinstance(event, Names)], total
+
+
+def test_what_is_told_of_shorthand_is_what_is_written_in_full(monkeypatch):
+    runs = []
+    for write in (Shorthand.write, lambda *args: False):
+        monkeypatch.setattr(Shorthand, "write", write)
+        runs.append(recorded(4, (0.1, 0.03)))
+    (short, total), (full, again) = runs
+    assert total == again
+    assert short == full
+    assert [event.n for event in short] == sorted({event.n for event in short})
+    cheap = {type(event) for event in short if not event.close}
+    assert cheap >= {Batch, Clear, Forward, Backward, Step, Number}
+    last = [event for event in short if isinstance(event, Number) and not event.close]
+    assert sum(event.value for event in last) < total
+    assert all(isinstance(index, int) for event in short if isinstance(event, Batch) for index in event.index)
+
+
+def told(event):
+    """What a close look and a quick one both tell of an event."""
+    words = {"n", "update", "close", "leaves", "nodes", "moved", "loader", "run", "module", "optimizer", "owner"}
+    facts = {word: getattr(event, word) for kind in type(event).__mro__ for word in getattr(kind, "__slots__", ())}
+    began = event.n - facts.pop("began", event.n - 1)
+    held = len(facts.pop("held", ()))
+    return type(event), began > 0, held, {k: bare(v) for k, v in facts.items() if k not in words}
+
+
+def bare(value):
+    if isinstance(value, Seen):
+        return value[2:6], value[7]
+    return tuple(map(bare, value)) if type(value) is tuple else value
+
+
+def test_a_quick_look_tells_what_a_close_one_tells(monkeypatch):
+    runs = []
+    for first in (3, 100):
+        monkeypatch.setattr(recorder, "FIRST", first)
+        runs.append(recorded(4, (0.1, 0.03))[0])
+    kinds = (Batch, Clear, Forward, Backward, Step, Number)
+    quick, close = ([told(e) for e in run if isinstance(e, kinds) and getattr(e, "depth", 0) == 0] for run in runs)
+    assert sum(not event.close for event in runs[0]) > len(close) / 2
+    assert quick == close
+
+
+def test_nothing_is_left_for_the_garbage_collector_between_close_looks():
+    with Watching(strict=True) as seen:
+        train(2)
+        counts = []
+        for _ in range(2):
+            train(1)  # its lines and shapes are known the second time
+            gc.collect()
+            began, known = len(gc.get_objects()), len(seen.recorder.numbers._known)
+            train(20)
+            gc.collect()
+            counts.append((len(gc.get_objects()) - began, len(seen.recorder.numbers._known) - known))
+    grown, known = counts[-1]
+    assert grown < 20 * 15, "sixty updates leave hardly more than their twenty passes over the loader"
+    assert known < 130, "what is gone is forgotten"
+    assert not seen.recorder.numbers._stores
+
+
+def test_a_digest_tells_bits_apart_whatever_is_kept_of_earlier_ones():
+    torch.manual_seed(0)
+    weight = torch.randn(64, 128)  # laid out as a square, with one row in a row
+    first, rows = digest(weight), row_digests(weight)
+    assert digest(weight.clone()) == first
+    assert row_digests(weight.clone()) == rows
+    for change in (
+        weight.flip(0),
+        weight.flip(1),
+        -weight,
+        2 * weight,
+        weight.roll(2, 1),
+        weight.nextafter(weight + 1),
+    ):
+        assert digest(change).mark != first.mark
+        assert row_digests(change) != rows
+    one = weight.clone()
+    one[0, 0], one[1, 1] = one[1, 1].item(), one[0, 0].item()
+    assert digest(one).mark != first.mark
+    assert digest(weight[1:, :97]).mark != first.mark, "a view that stands anywhere"
