@@ -11,25 +11,31 @@ import torch
 from torch import Tensor
 
 from truestep.core.batch import Batch, change
-from truestep.core.compiled import Compiled, Rows
+from truestep.core.compiled import Compiled
 from truestep.core.errors import TraceError
 from truestep.core.outcome import StepOut
+from truestep.core.rows import Rows
 from truestep.core.step import TrainStep
-from truestep.core.traced import Traced, shape_of
+from truestep.core.streak import Streak
+from truestep.core.traced import Traced
+from truestep.core.trial import shape_of
 from truestep.data.batches import Source, TensorSource
 from truestep.fit.ahead import SMALL, TIMES, TRACING, blocks, prepared, saved
+from truestep.fit.streaks import in_a_row
 
 if TYPE_CHECKING:
     from truestep.fit.loop import Loop
 
 SEEN = 10
 """Steps of one shape whose time says what a step of it takes."""
-LEARNING = 0.025
+LEARNING = 0.01
 """Seconds that it takes to write a step down and to prove it, beside the steps that are taken for that."""
 TAKEN = 8
 """How many steps are taken for that."""
 SAVED, MOST = 0.6, 120e-6
 """The share of a step's time that a program is expected to save before it is measured, and the most, in seconds."""
+LEAST = 0.01
+"""The share of a step's time below which nothing is tried to save it: that could hardly be measured."""
 TRIES = 3
 """Steps on which it is tried to learn a shape: on one that is skipped nothing can be compared."""
 SHAPES = 32
@@ -117,23 +123,49 @@ class Tiers:
             shape.eager = shape.typical()
         return out
 
-    def rest(self, source: Source, epoch: int, start: int, add: Callable[[Rows], None]) -> Iterator[Batch]:
-        """The batches of an epoch from number `start` on, without those that were taken several a call; see `add`."""
+    @property
+    def steady(self) -> bool:
+        """Whether batches of some shape are taken in a row."""
+        return any(map(self._steady, self._shapes))
+
+    def streak(self, batch: Batch) -> Streak | None:
+        """What takes batches like this one in a row, where nothing is left to find out about them."""
+        key = shape_of([batch])
+        return self.traced.streak(key) if self._steady(key) else None
+
+    def _steady(self, key: Any) -> bool:
+        shape = self._shapes.get(key)
+        settled = shape is not None and not shape.open and shape.whole is None
+        return self._may_take_several and settled and self.traced.in_a_row(key)
+
+    def rest(
+        self, source: Source, epoch: int, start: int, looked: bool, add: Callable[[Rows], None]
+    ) -> Iterator[Batch]:
+        """The batches of an epoch from number `start` on, without those that were taken in a row, of which `add` hears.
+
+        `looked` says that somebody wants to see them soon.
+        """
         assert isinstance(source, TensorSource)  # or there would be nothing that takes several
+        if self.several is None:
+            yield from in_a_row(self, source, epoch, start, looked, lambda rows: self._took(rows, add))
+            return
         for stacked, batch in blocks(source, epoch, start, TIMES):
             began = time.perf_counter()
             rows = None if stacked is None or self.several is None else self.several.take(stacked)
             if rows is not None:
                 if self._times is not None and self._times.add((time.perf_counter() - began) / TIMES):
                     self._judge_several()
-                self._taken += rows.times
-                self.step.taken += rows.times
-                add(rows)
+                self._took(rows, add)
             elif stacked is None:
                 assert batch is not None
                 yield batch
             else:
                 yield from (change(stacked, lambda leaf, k=k: leaf[k]) for k in range(TIMES))
+
+    def _took(self, rows: Rows, add: Callable[[Rows], None]) -> None:
+        self._taken += rows.times
+        self.step.taken += rows.times
+        add(rows)
 
     def _left(self) -> float:
         """Steps that are still to come, of each shape."""
@@ -142,6 +174,8 @@ class Tiers:
 
     def _repaid(self, each: float) -> bool:
         """Whether the steps of the run that are left repay what it takes to write one down."""
+        if not self._asked and each * LEAST > MOST:
+            return False
         return min(each * SAVED, MOST) * self._left() > LEARNING + TAKEN * each
 
     def _learn(self, micros: Sequence[Batch], key: Any, shape: _Shape) -> StepOut:
