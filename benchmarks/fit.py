@@ -31,7 +31,7 @@ THREADS = int(os.environ.get("FIT_THREADS", "0"))
 """0 in the process that starts one for each number of threads."""
 SAME = {"float32": 1e-6, "float64": 1e-12}
 """How far a step may lead away from the careful loop's from the same weights, by the largest entry of a parameter."""
-EXACT = ("eager", "traced", "compiled", "auto", "tutorial", "JAX")
+EXACT = ("eager", "traced", "compiled", "exact", "tutorial", "JAX")
 """Contenders whose steps are compared in float64 too."""
 COMPILERS = ("compiled", "torch.compile")
 """Contenders that no run of 300 steps repays: they are left out there, unless they are asked for."""
@@ -95,7 +95,7 @@ def _environment(threads: str, cache: str) -> dict[str, str]:
 
 
 def contenders(kind: str) -> Iterator[tuple[str, Contender]]:
-    for tier in ("auto", "eager", "traced", "compiled"):
+    for tier in ("exact", "eager", "traced", "compiled"):
         yield tier, getattr(truestep_fit, tier)
     yield "tutorial", loops.tutorial
     yield "torch.compile", loops.compiled

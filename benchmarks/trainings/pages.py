@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 Row = Mapping[str, Any]
-TIERS = {"eager": "as ever", "auto": "programs", "compiled": "compiled"}
+TIERS = {"eager": "as ever", "exact": "programs", "compiled": "compiled"}
 OTHERS = ("JAX", "torch.compile", "Lightning", "Accelerate", "Ignite", "skorch", "Keras", "fastai")
 
 

@@ -45,4 +45,4 @@ def traced(training: Training) -> None:
         training.ended(training.weights)
 
 
-auto, eager, compiled = (partial(train, tier) for tier in ("auto", False, True))
+auto, exact, eager, compiled = (partial(train, tier) for tier in ("auto", "exact", False, True))

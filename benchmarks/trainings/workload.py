@@ -145,7 +145,7 @@ def workloads() -> Iterator[Workload]:
     line, digits = (lambda: nn.Linear(2, 1), points, square, 10, 0.03), images(5120)
     few = digits[0][:2560], digits[1][:2560]
     yield Workload("linear regression, 300 steps with set-up", "linear", *line,
-                   {"eager": 1.0, "auto": 1.8}, whole=3)  # fmt: skip
+                   {"eager": 1.0, "exact": 1.8}, whole=3)  # fmt: skip
     yield Workload("linear regression 2-1, batch 10", "linear", *line, {"eager": 2, "compiled": 30})
     yield Workload("softmax 784-10, batch 256", "mlp", softmax, lambda: digits, entropy, 256, 0.1,
                    {"eager": 2, "compiled": 5})  # fmt: skip

@@ -130,7 +130,7 @@ class TestNothingIsLeft:
 
         def run() -> ts.Run:
             sgd = torch.optim.SGD(model.parameters(), 0.01)
-            return ts.fit(model, data, torch.nn.MSELoss(), sgd, 9, 10, compile="fast", progress=False,
+            return ts.fit(model, data, torch.nn.MSELoss(), sgd, 9, 10, compile="auto", progress=False,
                           observers=[interrupt], nonfinite="raise")  # fmt: skip
 
         if end == "last epoch":

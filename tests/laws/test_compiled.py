@@ -190,9 +190,10 @@ def test_several_steps_a_call_that_are_not_quicker_are_given_up(
     monkeypatch.setattr(compiled.Tiers, "_judge_several", slow)
     ends = [
         trained(c, OPTIMIZERS["momentum"], model=network(), data=PROBLEMS["mean"].batch(101, 1))
-        for c in (False, "fast")
+        for c in (False, "auto")
     ]
     assert near(ends[0][1], ends[1][1])
+    assert ends[1][0].notes.pop().endswith(compiled.TAKE_OVER)
     assert same_figures(ends[0][0], ends[1][0])
     assert at_once[0].several is None
 
@@ -232,7 +233,7 @@ def test_asked_to_compile_what_cannot_be_fit_says_why_and_takes_programs(words: 
     assert words in note
 
 
-@pytest.mark.parametrize("compile", [True, "fast"])
+@pytest.mark.parametrize("compile", [True, "auto"])
 def test_a_library_that_cannot_be_built_costs_a_sentence(
     compile: Any, at_once: Any, worthwhile: None, monkeypatch: pytest.MonkeyPatch
 ):

@@ -23,8 +23,8 @@ def test_the_compiler_ends_where_the_loop_ends_and_on_the_same_bits_from_the_lib
     monkeypatch.setattr(compiled, "TIMES", 2)
     ends, calls, take = [], list[Any](), Compiled.take
     monkeypatch.setattr(Compiled, "take", lambda self, batch: calls.append(take(self, batch)) or calls[-1])
-    for compile in (False, True, True, "fast"):
-        if compile == "fast":
+    for compile in (False, True, True, "auto"):
+        if compile == "auto":
             monkeypatch.setattr(compiled, "LEARNING", -1.0)
             monkeypatch.setattr(compiled, "PAYS", 1e9)
             monkeypatch.setattr(Worth, "opened", lambda self, left: True)

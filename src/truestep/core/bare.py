@@ -9,6 +9,7 @@ functions are called.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from logging import DEBUG
 from types import FunctionType
 from typing import Any
 
@@ -19,19 +20,27 @@ from torch.optim import SGD, Optimizer
 from torch.overrides import has_torch_function
 
 try:
-    from torch.autograd.graph import _engine_run_backward as _engine
-except ImportError:  # a torch that has it elsewhere
-    _engine = None
+    from torch.autograd.graph import _engine_run_backward
+    from torch.autograd.graph import log as _log
+    from torch.autograd.variable import Variable
+
+    _around: Any = _engine_run_backward
+    _engine: Any = Variable._execution_engine.run_backward
+except (ImportError, AttributeError):  # a torch that has it elsewhere
+    _around = _engine = _log = None
 _BACKWARD = torch.autograd.backward
 
 
 def backward(roots: Sequence[Tensor], seeds: Sequence[Tensor]) -> None:
     """`torch.autograd.backward(roots, seeds)`."""
     watched = torch.autograd.backward is not _BACKWARD or has_torch_function(tuple(roots))
-    if _engine is None or watched:
+    if _engine is None or _log is None or watched:
         torch.autograd.backward(roots, seeds)
         return
-    _engine(tuple(roots), tuple(seeds), False, False, (), allow_unreachable=True, accumulate_grad=True)
+    # Around the engine torch writes a log, where somebody reads it, and prepares the threads of other devices.
+    plain = roots[0].is_cpu and not _log.isEnabledFor(DEBUG)
+    run = _engine if plain else _around
+    run(tuple(roots), tuple(seeds), False, False, (), allow_unreachable=True, accumulate_grad=True)
 
 
 class Update:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -11,12 +9,12 @@ from torch import Tensor
 
 from truestep.core.batch import change
 from truestep.core.errors import TraceError
-from truestep.core.forward import Figures, Forward, Place, Tensors, told
+from truestep.core.forward import Figures, Forward, Tensors
 from truestep.core.inductor import loaded
 from truestep.core.nesting import flat
-from truestep.core.outcome import StepOut
 from truestep.core.plans import draw
 from truestep.core.program import trace
+from truestep.core.rows import Rows
 from truestep.core.trial import Window
 from truestep.core.whole import Whole
 
@@ -25,50 +23,6 @@ if TYPE_CHECKING:
 
 NEAR = {torch.float64: 1e-9, torch.float32: 1e-3}
 """What compiled steps may differ by, of the largest entry of a tensor: a bug is larger, rounding of ten steps less."""
-
-
-@dataclass(frozen=True, slots=True)
-class Rows:
-    """What some steps found: the figures of each as plain numbers, a column a figure, and as tensors."""
-
-    found: Figures
-    columns: list[list[float]]
-    tensors: list[Tensor]
-    weights: Any
-    lr: float | None
-
-    @property
-    def times(self) -> int:
-        """How many steps."""
-        return len(self.columns[-1])
-
-    @property
-    def norms(self) -> list[float]:
-        """The norm of the gradient of each step."""
-        return self.columns[-2]
-
-    def terms(self) -> Iterator[tuple[str, float, float]]:
-        """The name, total and count of each term over all of the steps."""
-        names, size = self.found.names, len(self.found.names)
-        for k, name in enumerate(names):
-            yield name, self._sum(self.found.rows[k]), self._sum(self.found.rows[size + k])
-
-    def metrics(self) -> Iterator[tuple[str, float, float, bool]]:
-        """The same of each metric, and whether it is a sum."""
-        for name, (loss, places) in self.found.metrics.items():
-            total, count = (
-                self._sum(Place(places[k]) if k in places else getattr(loss, k)) for k in ("total", "count")
-            )
-            yield name, total, count, loss.reduction == "sum"
-
-    def _sum(self, figure: Any) -> float:
-        return sum(self.columns[figure.number]) if isinstance(figure, Place) else float(figure) * self.times
-
-    def out(self, number: int) -> StepOut:
-        """What one of them did."""
-        row = [column[number] for column in self.columns]
-        tensors = [tensor[number] for tensor in self.tensors]
-        return told(self.found, row, tensors, self.weights, self.norms[number], self.lr)
 
 
 class Compiled:

@@ -13,7 +13,7 @@ from torch import Tensor
 from truestep.core.bare import backward
 from truestep.core.batch import Batch, rows
 from truestep.core.errors import ConfigError, CountError
-from truestep.core.loss import Count, Loss, Shares, divide, shares
+from truestep.core.loss import Count, Loss, Shares, divide, share_of, shares
 from truestep.core.model import Model, forward
 from truestep.core.objective import Objective
 from truestep.core.precision import Precision
@@ -126,8 +126,7 @@ class Pass:
         summed = name in self.objective.sums
         count = 1.0 if summed else size
         samples = rows(inputs) or rows(targets)
-        worth = self._worth(Whole({name: count}, samples))
-        backward([total], [self._seed(worth.of[name], total)])
+        backward([total], [self._seed(share_of(self.objective.weights[name], count), total)])
         tally = Tally({name: total.detach()}, {name: count}, {name: size if summed else 0})
         tally.samples = samples
         if self.metrics:

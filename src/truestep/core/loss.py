@@ -152,14 +152,14 @@ def shares(weights: Mapping[str, float], counts: Mapping[str, Count | None], sam
     `weight * number / count`.
     """
     if samples is None:
-        return Shares(1.0, {name: _share(weights[name], c) for name, c in counts.items() if c is not None})
+        return Shares(1.0, {name: share_of(weights[name], c) for name, c in counts.items() if c is not None})
     known = {name: count for name, count in counts.items() if count is not None}
     plain = {float(count) for count in known.values()}
     if len(known) == len(counts) and len(plain) == 1:
         return Shares(plain.pop(), dict(weights))
     if len(counts) == 1:
         return Shares(None, {})
-    return Shares(samples, {name: _share(weights[name] * samples, count) for name, count in known.items()})
+    return Shares(samples, {name: share_of(weights[name] * samples, count) for name, count in known.items()})
 
 
 def tensor_shares(weights: Mapping[str, float], counts: Mapping[str, Count | None]) -> dict[str, Count]:
@@ -170,11 +170,11 @@ def tensor_shares(weights: Mapping[str, float], counts: Mapping[str, Count | Non
             exact = count.to(torch.float32 if count.device.type == "mps" else torch.float64)
             found[name] = torch.where(exact == 0, 0.0, weights[name] / exact)
         elif count is not None:
-            found[name] = _share(weights[name], count)
+            found[name] = share_of(weights[name], count)
     return found
 
 
-def _share(weight: float, count: Count) -> Count:
+def share_of(weight: float, count: Count) -> Count:
     """`weight / count`, 0 where nothing counted; a plain number unless the count lies on another device."""
     if isinstance(count, Tensor) and not count.is_cpu:
         exact = count.to(torch.float32 if count.device.type == "mps" else torch.float64)
@@ -194,7 +194,7 @@ def mean_of(terms: Mapping[str, Loss], weights: Mapping[str, Count]) -> Tensor:
 
 def _worth(weight: Count, count: Count, total: Tensor) -> Tensor:
     if not isinstance(weight, Tensor) and not isinstance(count, Tensor):
-        return total * _share(weight, count)
+        return total * share_of(weight, count)
     exact = torch.as_tensor(count, dtype=torch.float64, device=total.device)
     share = torch.where(exact == 0, 0.0, weight / torch.where(exact == 0, 1.0, exact))
     return total * share.to(total.dtype)
@@ -210,5 +210,5 @@ def divide(gradients: Sequence[Tensor], count: Count, number: float) -> list[Ten
 
     A term that counted nothing contributes nothing.
     """
-    factor = float(_share(number, count))
+    factor = float(share_of(number, count))
     return [gradient * factor for gradient in gradients]

@@ -18,9 +18,9 @@ from truestep.core.eligible import mark, refusal
 from truestep.core.errors import TraceError
 from truestep.core.forward import Tensors
 from truestep.core.moving import NotYet
-from truestep.core.nesting import flat
 from truestep.core.outcome import StepOut
-from truestep.core.trial import Draws, Trial, Window, tensors_of
+from truestep.core.streak import Streak
+from truestep.core.trial import Draws, Trial, Window, shape_of, tensors_of
 
 if TYPE_CHECKING:
     from truestep.core.step import TrainStep
@@ -57,6 +57,17 @@ class Traced:
     def window(self, shape: Any) -> Window:
         """What is known of a shape."""
         return self._known[shape]
+
+    def in_a_row(self, shape: Any) -> bool:
+        """Whether whole batches of a shape can be taken without looking up between them, see `Streak`."""
+        window = self._known.get(shape)
+        if window is None or not window.pure or self.step.device.type == "mps":
+            return False
+        return not window.found.alone and not any(loss.alone for loss, _ in window.found.metrics.values())
+
+    def streak(self, shape: Any) -> Streak:
+        """What takes them."""
+        return Streak(self.step, self._known[shape], self.tensors, shape)
 
     @property
     def tensors(self) -> tuple[Tensors, Tensors]:
@@ -141,12 +152,3 @@ class AtOnce:
             if sentence not in traced.step.notes:
                 traced.step.notes.append(sentence)
         return out
-
-
-def shape_of(micros: Sequence[Batch]) -> Any:
-    """What decides which program takes a window: the shapes and dtypes of all that is in it."""
-    if len(micros) == 1 and isinstance(micros[0][0], Tensor) and isinstance(micros[0][1], Tensor):
-        inputs, targets = micros[0]
-        return inputs.shape, inputs.dtype, targets.shape, targets.dtype
-    leaves, nesting = flat(list(micros))
-    return repr(nesting), tuple((leaf.shape, leaf.dtype) if isinstance(leaf, Tensor) else leaf for leaf in leaves)

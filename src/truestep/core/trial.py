@@ -32,13 +32,14 @@ CLIP = 2**32
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Window:
-    """The programs for windows of one shape."""
+    """The programs for windows of one shape; a `pure` forward pass draws nothing and moves no buffer."""
 
     forward: Program
     update: Program
     moving: Moving
     found: Figures
     draws: bool
+    pure: bool
 
     def found_by(
         self, step: TrainStep, params: Tensors, buffers: Tensors, micros: Sequence[Batch]
@@ -81,7 +82,9 @@ class Trial:
         moving = Moving(step, reached)
         states, steps = _copied((moving.states, moving.steps))
         update = trace(moving, (reached, reached, states, steps, _unlike(moving.numbers()), unlike(CLIP)))
-        self.window = Window(program, update, moving, forward.found, program.draws)
+        self.window = Window(
+            program, update, moving, forward.found, program.draws, not program.draws and not program.writes
+        )
         with torch.random.fork_rng(_devices(step.device)), torch.no_grad():
             self.out, self.gradients = self.window.found_by(step, self.params, self.buffers, micros)
             self.drawn = Draws(step.device)
@@ -115,6 +118,15 @@ class Trial:
             for own, end in zip(self.moved, ends, strict=True)
         )
         return equal and _figures(out) == _figures(self.out)
+
+
+def shape_of(micros: Sequence[Batch]) -> Any:
+    """What decides which program takes a window: the shapes and dtypes of all that is in it."""
+    if len(micros) == 1 and isinstance(micros[0][0], Tensor) and isinstance(micros[0][1], Tensor):
+        inputs, targets = micros[0]
+        return inputs.shape, inputs.dtype, targets.shape, targets.dtype
+    leaves, nesting = flat(list(micros))
+    return repr(nesting), tuple((leaf.shape, leaf.dtype) if isinstance(leaf, Tensor) else leaf for leaf in leaves)
 
 
 def tensors_of(step: TrainStep) -> tuple[Tensors, Tensors]:

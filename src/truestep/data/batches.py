@@ -14,6 +14,7 @@ from torch.utils.data.distributed import DistributedSampler
 
 from truestep.core.batch import Batch, change, leaves, size, take, to_device
 from truestep.core.errors import ConfigError, DataError
+from truestep.core.nesting import flat, rebuilt
 from truestep.core.ranks import Ranks
 from truestep.data.gather import Gatherer
 
@@ -71,6 +72,18 @@ class TensorSource:
 
     def batches(self, epoch: int, first: int = 0) -> Iterator[Batch | None]:
         """Slices of the data as they lie, or gathered in the order of the epoch; the `first` ones are passed over."""
+        for data, passed in self._gathered(epoch, first):
+            yield from self._slices(data, passed)
+            del data  # or its memory could not be used again
+
+    def blocks(self, epoch: int, first: int = 0) -> Iterator[list[Batch]]:
+        """The same batches, those that were gathered at once together; for one rank whose data are on its device."""
+        for data, passed in self._gathered(epoch, first):
+            yield _split(take(data, slice(passed, None)) if passed else data, self.batch_size)
+            del data
+
+    def _gathered(self, epoch: int, first: int) -> Iterator[tuple[Batch, int]]:
+        """Many batches at a time, and how many samples of them are passed over."""
         positions = None if self.seed is None else order(self.samples, self.seed, epoch).to(self.home)
         # Gathered many batches at a time and then sliced: a gather costs a small step more than its arithmetic.
         block = self.batch_size * max(1, self.block // self.batch_size)
@@ -79,9 +92,7 @@ class TensorSource:
         # From the start of a block on, so that every batch lies in memory as it would had none been passed over.
         for start in range(passed // block * block, self.samples, block):
             part = slice(start, min(start + block, self.samples))
-            data = take(self.data, part) if positions is None else gatherer.take(positions[part])
-            yield from self._slices(data, max(0, passed - start))
-            del data  # or its memory could not be used again
+            yield take(self.data, part) if positions is None else gatherer.take(positions[part]), max(0, passed - start)
 
     def _slices(self, data: Batch, first: int) -> Iterator[Batch | None]:
         """The share of this rank of each batch of some data, in order, from sample `first` on."""
@@ -94,6 +105,13 @@ class TensorSource:
             mine = together.share(min(self.batch_size, samples - at))
             own = None if mine.start == mine.stop else take(data, slice(at + mine.start, at + mine.stop))
             yield None if own is None else to_device(own, self.device)
+
+
+def _split(data: Batch, batch_size: int) -> list[Batch]:
+    held, nesting = flat(data)
+    parts = zip(*(leaf.split(batch_size) for leaf in held), strict=True)
+    plain = all(isinstance(side, Tensor) for side in data)  # the common case, without building the trees anew
+    return list(parts) if plain else [rebuilt(nesting, part) for part in parts]
 
 
 class DatasetSource:

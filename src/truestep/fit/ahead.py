@@ -17,7 +17,7 @@ def blocks(source: TensorSource, epoch: int, start: int, times: int) -> Iterator
     """
     size, samples = source.batch_size, source.samples
     positions = None if source.seed is None else order(samples, source.seed, epoch).to(source.home)
-    whole = start + (samples // size - start) // times * times
+    whole = start + max(samples // size - start, 0) // times * times
     most = max(1, source.block // (size * times)) * times
     for at in range(start, whole, most):
         rows = slice(at * size, min(at + most, whole) * size)

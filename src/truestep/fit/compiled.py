@@ -18,15 +18,19 @@ import torch
 from torch import Tensor
 
 from truestep.core.batch import Batch, change
-from truestep.core.compiled import Compiled, Rows
+from truestep.core.compiled import Compiled
 from truestep.core.effort import effort
 from truestep.core.errors import TraceError
 from truestep.core.outcome import StepOut
+from truestep.core.rows import Rows
 from truestep.core.step import TrainStep
-from truestep.core.traced import Traced, shape_of
+from truestep.core.streak import Streak
+from truestep.core.traced import Traced
+from truestep.core.trial import shape_of
 from truestep.data.batches import Source, TensorSource
 from truestep.fit.ahead import blocks
 from truestep.fit.libraries import Libraries
+from truestep.fit.streaks import in_a_row
 from truestep.fit.worth import Worth
 
 if TYPE_CHECKING:
@@ -34,12 +38,14 @@ if TYPE_CHECKING:
 
 SEEN = 10
 """Steps of one shape whose time says what a step of it takes."""
-LEARNING = 0.025
+LEARNING = 0.01
 """Seconds that it takes to write a step down and to prove it, beside the steps that are taken for that."""
 TAKEN = 8
 """How many steps are taken for that."""
-SAVED, MOST = 0.6, 120e-6
+SAVED, MOST = 0.6, 100e-6
 """The share of a step's time that a program is expected to save before it is measured, and the most, in seconds."""
+LEAST = 0.01
+"""The share of a step's time below which nothing is tried to save it: that could hardly be measured."""
 TRIES = 3
 """Steps on which it is tried to learn a shape, since on one that is skipped nothing can be compared; and how often it
 is compiled, where somebody goes on changing the model."""
@@ -50,6 +56,7 @@ TIMES, SMALL = 10, 5e-4
 PAYS = 0.98
 """The share of the time as ever below which a program goes on being used."""
 UNCOMPILED = "the steps are programs that are not compiled:"
+TAKE_OVER = "steps are compiled, which round their last digits otherwise; compile='exact' keeps the bits."
 SAVED_RUNS = "a run with checkpoints ends on the same bits wherever it was interrupted, which these would not."
 
 
@@ -87,8 +94,8 @@ class Tiers:
 
     Args:
         step: whose steps they are; this becomes its `quick`.
-        compile: "auto": programs where they are repaid; "fast": compiled ones too, built by another process while the
-            run goes on; True: at once, waiting for it.
+        compile: "auto": programs where they are repaid, and compiled ones, built by another process while the run goes
+            on; "exact": programs alone; True: compiled at once, waiting for it.
         steps: how many steps the run is going to take, 0 where nobody can say.
         several: whether several whole batches could be taken a call.
         say: hears why a step that was asked to be compiled is not.
@@ -100,13 +107,14 @@ class Tiers:
         self, step: TrainStep, compile: Any, steps: int, several: bool, say: Callable[[str], None], exact: bool = False
     ) -> None:
         self.step, self.traced = step, Traced(step)
-        self._asked, self._at_once, self._rounds = compile != "auto", compile is True, compile != "auto" and not exact
+        self._at_once, self._rounds = compile is True, compile != "exact" and not exact
         self._steps, self._say = steps, say
         self._may_take_several = several
         self._shapes: dict[Any, _Shape] = {}
         self._taken = 0
         self.several: Compiled | None = None
         self._times: _Shape | None = None
+        self._row: _Shape | None = None  # whose steps are taken in a row
         self._libraries = Libraries(self._at_once, lambda why: say(f"{UNCOMPILED} {why}"))
         step.quick = self
 
@@ -149,23 +157,57 @@ class Tiers:
             shape.eager = shape.typical()
         return out
 
-    def rest(self, source: Source, epoch: int, start: int, add: Callable[[Rows], None]) -> Iterator[Batch]:
-        """The batches of an epoch from number `start` on, without those that were taken several a call; see `add`."""
+    @property
+    def steady(self) -> bool:
+        """Whether batches of some shape are taken in a row."""
+        return any(map(self._steady, self._shapes))
+
+    def streak(self, batch: Batch) -> Streak | None:
+        """What takes batches like this one in a row, where nothing is left to find out about them."""
+        key = shape_of([batch])
+        if not self._steady(key):
+            return None
+        self._row = self._shapes[key]
+        return self.traced.streak(key)
+
+    def _steady(self, key: Any) -> bool:
+        shape = self._shapes.get(key)
+        settled = shape is not None and not shape.open and shape.whole is None and self._taken < shape.again
+        return self._may_take_several and settled and self.traced.in_a_row(key)
+
+    def rest(
+        self, source: Source, epoch: int, start: int, looked: bool, add: Callable[[Rows], None]
+    ) -> Iterator[Batch]:
+        """The batches of an epoch from number `start` on, without those that were taken in a row, of which `add` hears.
+
+        `looked` says that somebody wants to see them soon.
+        """
         assert isinstance(source, TensorSource)  # or there would be nothing that takes several
+        if self.several is None:
+            start = yield from in_a_row(self, source, epoch, start, looked, lambda rows: self._took(rows, add))
+            if self.several is None:
+                return
         for stacked, batch in blocks(source, epoch, start, TIMES):
             began = time.perf_counter()
             rows = None if stacked is None or self.several is None else self.several.take(stacked)
             if rows is not None:
                 if self._times is not None and self._times.add((time.perf_counter() - began) / TIMES):
                     self._judge_several()
-                self._taken += rows.times
-                self.step.taken += rows.times
-                add(rows)
+                self._took(rows, add)
             elif stacked is None:
                 assert batch is not None
                 yield batch
             else:
                 yield from (change(stacked, lambda leaf, k=k: leaf[k]) for k in range(TIMES))
+
+    def _took(self, rows: Rows, add: Callable[[Rows], None]) -> None:
+        self._taken += rows.times
+        self.step.taken += rows.times
+        if self._row is not None:
+            self._row.count += rows.times
+        add(rows)
+        if self._libraries.busy:
+            self._libraries.look()
 
     def _left(self, shape: _Shape) -> float:
         """Steps of a shape that are still to come, if it goes on coming as often as it did."""
@@ -175,6 +217,8 @@ class Tiers:
     def _repaid(self, shape: _Shape) -> bool:
         """Whether the steps of the run that are left repay what it takes to write one down."""
         each = shape.eager
+        if not self._at_once and each * LEAST > MOST:
+            return False
         return min(each * SAVED, MOST) * self._left(shape) > LEARNING + TAKEN * each
 
     def _learn(self, micros: Sequence[Batch], key: Any, shape: _Shape) -> StepOut:
@@ -182,7 +226,7 @@ class Tiers:
         shape.times.clear()
         shape.tries += 1
         shape.open = not why and (self.traced.knows(key) or shape.tries < TRIES)
-        if why and self._asked:
+        if why and self._at_once:
             self._say(f"the steps are taken without a program of their own: {why}")
         return out
 
@@ -207,7 +251,7 @@ class Tiers:
         """Compile the steps of a shape where they were asked to be, or where that is repaid."""
         shape.again = inf
         if not self._rounds or self.several is not None or shape.wanted == TRIES:
-            if self._asked and not self._rounds:
+            if self._at_once and not self._rounds:
                 self._say(f"{UNCOMPILED} {SAVED_RUNS}")
             return
         if self._libraries.busy:
@@ -235,8 +279,10 @@ class Tiers:
         if ready.times == 1:
             shape.whole, shape.open = ready, not self._at_once
         else:
-            self.several = ready
+            self.several, self._row = ready, shape
             self._times = None if self._at_once else _Shape(traced=shape.traced)
+        if not self._at_once:
+            self._say(f"from step {self._taken + 1} on {TAKE_OVER}")
 
 
 def tiers(loop: Loop, steps: int) -> Tiers:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -47,6 +47,15 @@ class Sums:
         self.totals[name] = self.totals.get(name, 0.0) + total
         self.counts[name] = count if summed else self.counts.get(name, 0) + count
 
+    def add_each(self, name: str, totals: Sequence[float], counts: Sequence[float], summed: bool = False) -> None:
+        """Add those of several batches, one after another: in another order the last bits would differ."""
+        total, count = self.totals.get(name, 0.0), self.counts.get(name, 0)
+        for each in totals:
+            total = total + each
+        for each in counts:
+            count = count + each
+        self.totals[name], self.counts[name] = total, counts[-1] if summed else count
+
     def add_loss(self, name: str, part: Loss) -> None:
         """Add one term or metric of one batch."""
         part = part.detach()
@@ -54,7 +63,8 @@ class Sums:
             self.averaged[name] = part.alone
             self.add(name, _wide(part.mean) * part.samples, part.samples)
         else:
-            self.add(name, _wide(part.total), part.count, part.reduction == "sum")
+            weighted = isinstance(part.count, Tensor) and part.count.is_floating_point()
+            self.add(name, _wide(part.total), _wide(part.count) if weighted else part.count, part.reduction == "sum")
 
     def add_step(self, out: StepOut, sums: frozenset[str]) -> None:
         """Add what one training step found."""
@@ -206,6 +216,6 @@ def refuse_same_names(objective: Objective, metrics: Mapping[str, Metric]) -> No
             raise ConfigError(f"a term and a metric are both called {name}: give one of them another name.")
 
 
-def _wide(total: Tensor) -> Tensor:
+def _wide(total: Any) -> Tensor:
     """A total for adding up many: float32 would lose digits with every batch."""
     return total if total.device.type == "mps" else total.double()

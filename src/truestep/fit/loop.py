@@ -32,8 +32,7 @@ from truestep.fit.signals import Interrupted
 from truestep.fit.trained import Trained
 
 if TYPE_CHECKING:
-    from truestep.core.compiled import Rows
-    from truestep.core.outcome import StepOut
+    from truestep.core.rows import Rows
     from truestep.fit.compiled import Tiers
 
 
@@ -202,17 +201,25 @@ class Loop:
 
     def _fill(self, epoch: int, found: Trained) -> Iterator[None]:
         """Put the batches of an epoch into the window, without those that are taken several a call once that can be."""
-        tiers = self.tiers
-        if tiers is None or tiers.several is None:
+        if not self._in_a_row():
             # Only the window holds a batch, so that its memory is free for the next one.
             for _ in map(self.window.append, self.saver.batches(self)):
                 yield
-                if tiers is not None and tiers.several is not None:
+                if self._in_a_row():
                     break
             else:
                 return
-        rest = tiers.rest(self.batches, epoch, self.at.batch, lambda rows: self._add(epoch, found, rows))
+        assert self.tiers is not None
+        looked = self.audience.wants_steps
+        rest = self.tiers.rest(self.batches, epoch, self.at.batch, looked, lambda rows: self._add(epoch, found, rows))
         yield from map(self.window.append, rest)
+
+    def _in_a_row(self) -> bool:
+        """Whether steps can be taken without coming back after each."""
+        tiers, audience = self.tiers, self.audience
+        if tiers is None:
+            return False
+        return tiers.several is not None or (not (audience.wants_steps and audience.guests) and tiers.steady)
 
     def _add(self, epoch: int, found: Trained, rows: Rows) -> None:
         """Add steps that were taken in one call."""

@@ -9,7 +9,7 @@ from truestep.core.outcome import StepOut
 from truestep.fit.evaluate import Sums
 
 if TYPE_CHECKING:
-    from truestep.core.compiled import Rows
+    from truestep.core.rows import Rows
 
 
 @dataclass(slots=True)
@@ -32,11 +32,11 @@ class Trained:
             self.metrics.add_loss(name, part)
 
     def add_rows(self, rows: Rows, sums: frozenset[str]) -> None:
-        """Add updates that were made in one call."""
+        """Add updates that were made in one call, one after another."""
         self.steps += rows.times
         self.lr, self.grad_norm = rows.lr, rows.norms[-1]
-        for name, total, count in rows.terms():
-            self.terms.add(name, total, count, name in sums)
-        for name, total, count, summed in rows.metrics():
-            self.metrics.add(name, total, count, summed)
+        for name, totals, counts in rows.terms():
+            self.terms.add_each(name, totals, counts, name in sums)
+        for name, totals, counts, summed in rows.metrics():
+            self.metrics.add_each(name, totals, counts, summed)
         self.terms.samples += rows.found.samples * rows.times
