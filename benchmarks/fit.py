@@ -23,6 +23,7 @@ import torch
 
 from rivals import LIBRARIES
 from trainings import libraries, loops, truestep_fit
+from trainings.pages import page
 from trainings.timing import Contender, away, names, quiet_failures, steady, whole
 from trainings.workload import Workload, workloads
 
@@ -32,6 +33,8 @@ SAME = {"float32": 1e-6, "float64": 1e-12}
 """How far a step may lead away from the careful loop's from the same weights, by the largest entry of a parameter."""
 EXACT = ("eager", "traced", "compiled", "auto", "tutorial", "JAX")
 """Contenders whose steps are compared in float64 too."""
+COMPILERS = ("compiled", "torch.compile")
+"""Contenders that no run of 300 steps repays: they are left out there, unless they are asked for."""
 TITLES = ("Lightning", "fastai", "skorch", "Ignite", "Accelerate", "Keras")
 
 
@@ -74,6 +77,7 @@ def _in_processes(arguments: argparse.Namespace) -> None:
                     print(line, end="", flush=True)
         if not arguments.json:
             print(*table(rows, threads), sep="\n")
+            print(*page(rows, {each.name: each.goals for each in workloads()}), sep="\n")
 
 
 def _environment(threads: str, cache: str) -> dict[str, str]:
@@ -110,7 +114,8 @@ def _rows(arguments: argparse.Namespace) -> Iterator[dict[str, Any]]:
         if chosen and not any(part in workload.name.lower() for part in chosen):
             continue
         for name, contender in contenders(workload.kind):
-            if not ways or name.lower() in ways:
+            repaid = not (workload.whole and name in COMPILERS)
+            if name.lower() in ways or (not ways and repaid):
                 common = {"workload": workload.name, "way": name, "threads": THREADS}
                 row = quiet_failures(partial(_row, workload, name, contender, arguments.rounds))
                 yield common | row

@@ -13,10 +13,11 @@ from torch import nn, optim
 import truestep as ts
 from laws.step_cases import PROBLEMS, close, snapshot
 from laws.test_tiers import OPTIMIZERS, trained
-from truestep.core import compiled as core
+from truestep.core.compiled import Compiled
 from truestep.core.errors import TraceError
-from truestep.fit import compiled
+from truestep.fit import compiled, libraries
 from truestep.fit.loop import Loop
+from truestep.fit.worth import Worth
 
 
 def network() -> nn.Module:
@@ -25,8 +26,24 @@ def network() -> nn.Module:
     return nn.Sequential(nn.Linear(3, 7, bias=False), nn.BatchNorm1d(7), nn.Tanh(), nn.Linear(7, 5)).double()
 
 
+class Instead:
+    """A build that has ended at once."""
+
+    def __init__(self, plan: Any, aside: bool) -> None:
+        pass
+
+    def ended(self) -> bool:
+        return True
+
+    def library(self) -> str:
+        return ""
+
+    def stop(self) -> None:
+        pass
+
+
 @pytest.fixture
-def at_once(monkeypatch: pytest.MonkeyPatch) -> Any:
+def at_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> Any:
     """The program in the place of what the compiler would make of it; gives the runs' `Tiers`."""
     found: list[compiled.Tiers] = []
     start = Loop._start
@@ -35,16 +52,22 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> Any:
         start(self)
         found.extend([self.tiers] if self.tiers is not None else [])
 
-    def instead(given: core.Compiled, left: float, must: bool) -> bool:
-        given._run = given._program.run
-        return True
-
     monkeypatch.setattr(Loop, "_start", watched)
-    monkeypatch.setattr(compiled, "prepared", instead)
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path))
+    monkeypatch.setattr(libraries, "Build", Instead)
+    monkeypatch.setattr(Compiled, "load", lambda self, path: setattr(self, "_run", self._program.run))
     monkeypatch.setattr(compiled, "SEEN", 1)
-    monkeypatch.setattr(compiled, "PAYS", 1e9)
     monkeypatch.setattr(compiled, "SMALL", 1e9)
     return found
+
+
+@pytest.fixture
+def worthwhile(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Everything is expected to be repaid, and is taken to be."""
+    monkeypatch.setattr(compiled, "LEARNING", -1.0)
+    monkeypatch.setattr(compiled, "PAYS", 1e9)
+    monkeypatch.setattr(Worth, "opened", lambda self, left: True)
+    monkeypatch.setattr(Worth, "built", lambda self, left: True)
 
 
 def near(a: Any, b: Any, rtol: float = 1e-11) -> bool:
@@ -155,8 +178,9 @@ def test_a_batch_that_counts_nothing_among_several_is_skipped(at_once: Any):
     assert ends[1][0].history["skipped"] == [1, 1, 1]
 
 
-def test_several_steps_a_call_that_are_not_quicker_are_given_up(at_once: Any, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(compiled, "PAYS", 1e9)
+def test_several_steps_a_call_that_are_not_quicker_are_given_up(
+    at_once: Any, worthwhile: None, monkeypatch: pytest.MonkeyPatch
+):
     judge = compiled.Tiers._judge_several
 
     def slow(self: compiled.Tiers) -> None:
@@ -165,7 +189,8 @@ def test_several_steps_a_call_that_are_not_quicker_are_given_up(at_once: Any, mo
 
     monkeypatch.setattr(compiled.Tiers, "_judge_several", slow)
     ends = [
-        trained(c, OPTIMIZERS["momentum"], model=network(), data=PROBLEMS["mean"].batch(101, 1)) for c in (False, True)
+        trained(c, OPTIMIZERS["momentum"], model=network(), data=PROBLEMS["mean"].batch(101, 1))
+        for c in (False, "fast")
     ]
     assert near(ends[0][1], ends[1][1])
     assert same_figures(ends[0][0], ends[1][0])
@@ -173,19 +198,21 @@ def test_several_steps_a_call_that_are_not_quicker_are_given_up(at_once: Any, mo
 
 
 def test_an_observer_that_freezes_a_layer_ends_the_steps_several_a_call(at_once: Any):
-    ends = []
+    ends, held = [], list[Any]()
     for compile in (False, True):
         model: Any = network()
 
         def freeze(event: ts.events.Event, model: Any = model) -> None:
             if isinstance(event, ts.events.Stepped) and event.step == 40:
                 model[0].requires_grad_(False)
+                held.extend(tiers.several for tiers in at_once)
 
         _, ended, _ = trained(compile, OPTIMIZERS["momentum"], model=model, observers=[freeze], shuffle=False,
                               data=PROBLEMS["mean"].batch(80, 1))  # fmt: skip
         ends.append(ended)
     assert near(*ends)
-    assert at_once[0].several is None
+    assert held[0] is not None
+    assert at_once[0].several is not held[0]
 
 
 REFUSED: dict[str, Any] = {
@@ -205,65 +232,17 @@ def test_asked_to_compile_what_cannot_be_fit_says_why_and_takes_programs(words: 
     assert words in note
 
 
-def test_without_a_compiler_fit_says_so_and_takes_programs(monkeypatch: pytest.MonkeyPatch, tmp_path: Any):
-    def missing(program: Any) -> str:
+@pytest.mark.parametrize("compile", [True, "fast"])
+def test_a_library_that_cannot_be_built_costs_a_sentence(
+    compile: Any, at_once: Any, worthwhile: None, monkeypatch: pytest.MonkeyPatch
+):
+    def missing(self: Any) -> str:
         raise TraceError("there is no C++ compiler here: install g++, or stay with compile=False.")
 
-    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path))
-    monkeypatch.setattr(core, "ahead", missing)
-    monkeypatch.setattr(compiled, "SEEN", 1)
-    monkeypatch.setattr(compiled, "PAYS", 1e9)
-    run, _, _ = trained(True, OPTIMIZERS["momentum"], model=network(), batch_size=10)
-    assert run.notes == [
+    monkeypatch.setattr(Instead, "library", missing)
+    ends = [trained(c, OPTIMIZERS["momentum"], model=network(), batch_size=10) for c in (False, compile)]
+    assert all(torch.equal(a, b) for a, b in zip(ends[0][1], ends[1][1], strict=True))
+    assert ends[1][0].notes == [
         "the steps are programs that are not compiled: there is no C++ compiler here: install g++, or stay with "
         "compile=False."
     ]
-
-
-@pytest.mark.long
-def test_the_compiler_ends_where_the_loop_ends(monkeypatch: pytest.MonkeyPatch, tmp_path: Any):
-    """The whole way once, through torch's compiler and from the library that it left: ten steps a call."""
-    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path))
-    monkeypatch.setattr(compiled, "SEEN", 1)
-    monkeypatch.setattr(compiled, "PAYS", 1e9)
-    monkeypatch.setattr(compiled, "SMALL", 1e9)
-    ends = []
-    for compile in (False, True, "auto"):
-        monkeypatch.setattr(compiled, "LEARNING", -1.0)
-        monkeypatch.setattr(compiled, "TRACING", -1.0)
-        torch.manual_seed(0)
-        model = nn.Linear(3, 5).double()
-        ends.append(trained(compile, OPTIMIZERS["momentum"], model=model, data=PROBLEMS["mean"].batch(101, 1)))
-    assert near(ends[0][1], ends[1][1])
-    assert near(ends[0][1], ends[2][1])
-    assert same_figures(ends[0][0], ends[1][0])
-    assert [each.suffix for each in (tmp_path / "truestep" / "programs").iterdir()] == [".so"]
-
-
-LONG: dict[str, Any] = {
-    "perceptron": lambda: nn.Sequential(nn.Linear(3, 64), nn.ReLU(), nn.Linear(64, 5)),
-    "statistics": network,
-    "convolutions": lambda: nn.Sequential(
-        nn.Unflatten(1, (1, 1, 3)), nn.Conv2d(1, 4, (1, 2)), nn.Sigmoid(), nn.AvgPool2d((1, 2)), nn.Flatten(),
-        nn.Linear(4, 5),
-    ),
-}  # fmt: skip
-
-
-@pytest.mark.long
-@pytest.mark.parametrize("optimizer", OPTIMIZERS)
-@pytest.mark.parametrize("model", LONG)
-@pytest.mark.parametrize("settings", ["several a call", "one a call: a schedule"])
-def test_compiled_steps_are_the_steps_to_rounding(
-    settings: str, model: str, optimizer: str, monkeypatch: pytest.MonkeyPatch
-):
-    monkeypatch.setattr(compiled, "SEEN", 1)
-    monkeypatch.setattr(compiled, "PAYS", 1e9)
-    monkeypatch.setattr(compiled, "SMALL", 1e9)
-    ends = []
-    for compile in (False, True):
-        torch.manual_seed(0)
-        options: Any = {**SETTINGS[settings], "data": PROBLEMS["mean"].batch(101, 1), "epochs": 5}
-        ends.append(trained(compile, OPTIMIZERS[optimizer], model=LONG[model]().double(), **options))
-    assert near(ends[0][1], ends[1][1])
-    assert same_figures(ends[0][0], ends[1][0])

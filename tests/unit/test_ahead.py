@@ -9,7 +9,9 @@ import torch
 from truestep.core.errors import TraceError
 from truestep.core.ranks import Ranks
 from truestep.data.batches import TensorSource
-from truestep.fit import ahead
+from truestep.fit import ahead, libraries
+from truestep.fit.libraries import Libraries
+from truestep.fit.worth import Worth
 
 
 def test_blocks_are_the_batches_of_the_epoch_in_their_order():
@@ -26,35 +28,101 @@ def test_blocks_are_the_batches_of_the_epoch_in_their_order():
                    for a, b in zip(found, expected, strict=True))  # fmt: skip
 
 
-def test_a_library_is_kept_and_a_damaged_one_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Any):
-    """What costs is asked for once: the next run of the same make loads what the first compiled."""
-    made = tmp_path / "made.so"
-    made.write_bytes(b"a library")
-    asked: list[str] = []
+class Desk:
+    """Libraries, with a build that ends when it is told to, and steps whose library is so many bytes."""
 
-    class Stub:
-        key = "a-key"
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, folder: Path, wait: bool = False) -> None:
+        self.kept, self.events, self.said = folder / "kept.so", list[str](), list[str]()
+        self.done, self.error, self.left = wait, "", 1e6
+        self.worth = Worth(1e-3, 10, 30)
+        self.libraries = Libraries(wait, self.said.append)
+        monkeypatch.setattr(libraries, "Build", self.build)
+        monkeypatch.setattr(libraries, "kept", lambda plan: self.kept)
+        monkeypatch.setattr(libraries, "LOOK", 0.0)
 
-        def compile(self) -> str:
-            asked.append("compile")
-            return str(made)
+    def build(self, plan: Any, aside: bool) -> Any:
+        self.events.append("build")
+        return self
 
-        def load(self, path: str) -> None:
-            if Path(path).read_bytes() != b"a library":
-                raise TraceError("damaged.")
-            asked.append(path)
+    plan = None
 
-    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path / "cache"))
-    stub: Any = Stub()
-    monkeypatch.setattr(ahead, "compiling", 40.0)
-    assert not ahead.prepared(stub, 1e-9, must=False)
-    assert ahead.prepared(stub, 0.0, must=True)
-    assert ahead.prepared(stub, 0.0, must=False)
-    kept = tmp_path / "cache" / "truestep" / "programs" / "a-key.so"
-    assert asked == ["compile", str(kept), str(kept)]
-    assert kept.read_bytes() == b"a library"
-    kept.write_bytes(b"half a lib")
-    assert not ahead.prepared(stub, 0.0, must=False)
-    monkeypatch.setattr(ahead, "compiling", 1.0)
-    assert ahead.prepared(stub, 2.0, must=False)
-    assert kept.read_bytes() == b"a library"
+    def ended(self) -> bool:
+        return self.done
+
+    def library(self) -> str:
+        if self.error:
+            raise TraceError(self.error)
+        self.kept.write_bytes(b"a library")
+        return str(self.kept)
+
+    def stop(self) -> None:
+        self.events.append("stop")
+
+    def load(self, path: str) -> None:
+        if Path(path).read_bytes() != b"a library":
+            raise TraceError("damaged.")
+        self.events.append("load")
+
+    def want(self) -> None:
+        steps: Any = self
+        self.libraries.want(steps, self.worth, lambda: self.left, lambda ready: self.events.append("ready"))
+
+
+@pytest.fixture
+def desk(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Desk:
+    return Desk(monkeypatch, tmp_path)
+
+
+def test_a_library_is_taken_when_it_is_built_and_not_before(desk: Desk):
+    desk.want()
+    desk.libraries.look()
+    assert desk.events == ["build"]
+    desk.done = True
+    desk.libraries.look()
+    assert desk.events == ["build", "load", "ready", "stop"]
+    assert not desk.libraries.busy
+
+
+def test_a_library_that_is_kept_is_loaded_at_once_and_a_damaged_one_built_anew(desk: Desk):
+    desk.kept.write_bytes(b"a library")
+    desk.want()
+    assert desk.events == ["load", "ready"]
+    desk.kept.write_bytes(b"half a lib")
+    desk.left = 0.0
+    desk.want()
+    assert desk.events == ["load", "ready"]
+    assert not desk.kept.exists()
+    desk.left = 1e6
+    desk.want()
+    assert desk.events == ["load", "ready", "build"]
+
+
+def test_a_library_that_comes_too_late_is_not_loaded_and_is_kept(desk: Desk):
+    desk.want()
+    desk.left, desk.done = 3.0, True
+    desk.libraries.look()
+    assert desk.events == ["build", "stop"]
+    assert desk.kept.exists()
+
+
+def test_one_that_would_come_too_late_is_stopped(desk: Desk):
+    desk.want()
+    desk.left = 3.0
+    desk.libraries.look()
+    assert desk.events == ["build", "stop"]
+    assert not desk.libraries.busy
+
+
+def test_a_build_that_fails_is_one_sentence(desk: Desk):
+    desk.want()
+    desk.error, desk.done = "there is no compiler.", True
+    desk.libraries.look()
+    assert desk.said == ["there is no compiler."]
+    assert desk.events == ["build", "stop"]
+
+
+def test_who_asked_for_it_at_once_waits(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    desk = Desk(monkeypatch, tmp_path, wait=True)
+    desk.left = 0.0
+    desk.want()
+    assert desk.events == ["build", "load", "ready", "stop"]

@@ -280,7 +280,7 @@ def test_no_epochs_train_nothing():
         ({"checkpoint": ""}, "checkpoint takes a folder or ts.Checkpoints(folder), and not ''."),
         ({"checkpoint": True}, "checkpoint takes a folder or ts.Checkpoints(folder), and not True."),
         ({"resume": True}, "resume=True needs to know where the run was saved: give checkpoint='folder' too."),
-        ({"compile": 2}, "compile knows 'auto', True and False, and 2 is none of them."),
+        ({"compile": 2}, "compile knows 'auto', 'fast', True and False, and 2 is none of them."),
         ({"patience": 2}, "patience waits for a better validation loss: give fit validate=(inputs, targets)."),
     ],
 )  # fmt: skip

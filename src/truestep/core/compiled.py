@@ -10,8 +10,9 @@ from torch import Tensor
 from truestep.core.batch import change
 from truestep.core.errors import TraceError
 from truestep.core.forward import Figures, Forward, Tensors
-from truestep.core.inductor import ahead, key, loaded
+from truestep.core.inductor import loaded
 from truestep.core.nesting import flat
+from truestep.core.plans import draw
 from truestep.core.program import trace
 from truestep.core.rows import Rows
 from truestep.core.trial import Window
@@ -25,7 +26,7 @@ NEAR = {torch.float64: 1e-9, torch.float32: 1e-3}
 
 
 class Compiled:
-    """Some whole steps of one shape as one program; `compile` or `load` it before it is taken.
+    """Some whole steps of one shape as one program; before it is taken, `load` a library that was built by its `plan`.
 
     Args:
         step: whose steps they are.
@@ -56,13 +57,9 @@ class Compiled:
         self.found: Figures = forward.found
         if times > 1 and (self.found.alone or any(loss.alone for loss, _ in self.found.metrics.values())):
             raise TraceError("a figure of it cannot be merged with that of another step.")
-        self.key = key(self._program)
+        self.plan = draw(self._program)
         self._moved = self._whole.moved(self._state)
         self._steps = [count for counts in window.moving.steps for count in counts]
-
-    def compile(self) -> str:
-        """Compile it to a library, and return the path of that file."""
-        return ahead(self._program)
 
     def load(self, path: str) -> None:
         """Use the library at `path`, after it has shown on copies that it ends where the program does.

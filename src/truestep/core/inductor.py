@@ -1,18 +1,15 @@
 """Programs through Inductor, torch's compiler: the one place that knows its private doors.
 
-Compiling takes seconds, less where the cache on disk knows the program, so whoever asks for it has measured first that
-it is repaid, see `repaid`. Sums are added in another order than torch's own kernels add them: results agree with the
-program's within rounding, step by step.
+Compiling takes seconds, so whoever asks for it has measured first that it is repaid. Sums are added in another order
+than torch's own kernels add them: results agree with the program's within rounding, step by step.
 """
 
 from __future__ import annotations
 
-import platform
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from hashlib import sha256
 from typing import Any
 
 import torch
@@ -20,14 +17,17 @@ from torch import Tensor
 
 from truestep.core.errors import TraceError
 from truestep.core.lowering import FUSING
+from truestep.core.plans import Plan, draw, read
 from truestep.core.program import Program
 from truestep.core.recording import Rewrites
-from truestep.core.spelling import made, named, spell_around, spell_flat
+from truestep.core.spelling import made, named, spell_around
 
 SETTINGS = {"cpp.threads": 1, "compile_threads": 1, "fallback_random": True, "size_asserts": False}
 """Sizes and strides are looked at by `Program.fits`, once, and not by the kernels in each call."""
 AHEAD = {"aot_inductor.allow_stack_allocation": True}
 """Small results lie on the stack: ten steps of a linear regression take 3 microseconds, not 50 as tensors."""
+TRUSTING = {"cpp.vec_isa_ok": True}
+"""The instructions that the processor has are used without a trial of each, which takes eight seconds."""
 
 
 def compiled(program: Program, rewrites: Rewrites = FUSING) -> Program:
@@ -38,26 +38,34 @@ def compiled(program: Program, rewrites: Rewrites = FUSING) -> Program:
     Raises:
         TraceError: with a sentence that says why this program, or this machine, has to do without.
     """
-    with _refusing(program):
+    plan = draw(program)
+    with _refusing():
         from torch._inductor.compile_fx import compile_fx_inner
 
-        module, inputs = _lowered(program, rewrites)
+        module, inputs = _lowered(plan, rewrites)
         kernel = _in(SETTINGS, compile_fx_inner, module, inputs)
     return _around(program, kernel)
 
 
-def ahead(program: Program, rewrites: Rewrites = FUSING) -> str:
-    """Compile a program to a library of its own, for `loaded`, and return the path of that file.
+def build(plan: Plan, rewrites: Rewrites = FUSING) -> str:
+    """Compile what a plan says to a library of its own, for `loaded`, and return the path of that file.
 
     Raises:
         TraceError: as `compiled`.
     """
-    with _refusing(program):
+    with _refusing():
         import torch._inductor as inductor
 
-        module, inputs = _lowered(program, rewrites)
-        settings = {**SETTINGS, **AHEAD, "cpp.threads": torch.get_num_threads()}
-        path = _in({}, lambda *given: inductor.aot_compile(*given, options=settings), module, tuple(inputs))
+        module, inputs = _lowered(plan, rewrites)
+        settings = {**SETTINGS, **AHEAD, "cpp.threads": plan.threads}
+
+        def compile(more: dict[str, Any]) -> Any:
+            return _in({}, inductor.aot_compile, module, tuple(inputs), options={**settings, **more})
+
+        try:
+            path = compile(TRUSTING)
+        except Exception:  # noqa: BLE001 - an old compiler that does not know the instructions of a new processor, say
+            path = compile({})
         if not isinstance(path, str):
             raise TraceError("torch's compiler wrote no library.")
     return path
@@ -76,16 +84,6 @@ def loaded(program: Program, path: str) -> Program:
     return _around(program, runner.run)
 
 
-def key(program: Program) -> str:
-    """A name for what would be compiled: equal for equal programs on this torch and this kind of processor."""
-    text, names = spell_flat(program.graph)
-    constants = sorted((name, str(value)) for name, value in names.items() if name.startswith("constant"))
-    likes = [str(like) for like in program.given]
-    held = [(each.shape, each.stride(), each.dtype) for each in program.held]
-    machine = platform.machine(), platform.node(), torch.backends.cpu.get_cpu_capability(), torch.get_num_threads()
-    return sha256(repr((text, constants, likes, held, machine, torch.__version__, AHEAD)).encode()).hexdigest()[:32]
-
-
 def _around(program: Program, kernel: Callable[[list[Tensor]], Any]) -> Program:
     text, around = spell_around(program.graph, program.takes, program.returns)
     given = tuple(replace(like, strict=True) for like in program.given)
@@ -93,10 +91,8 @@ def _around(program: Program, kernel: Callable[[list[Tensor]], Any]) -> Program:
 
 
 @contextmanager
-def _refusing(program: Program) -> Iterator[None]:
+def _refusing() -> Iterator[None]:
     """Private doors fail in every way, and all mean: go on without."""
-    if program.draws:
-        raise TraceError("it draws random numbers, which come out otherwise when they are compiled.")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -110,14 +106,13 @@ def _refusing(program: Program) -> Iterator[None]:
         raise TraceError(f"torch's compiler refused it ({type(error).__name__}: {first}).") from error
 
 
-def _lowered(program: Program, rewrites: Rewrites) -> tuple[Any, list[Tensor]]:
+def _lowered(plan: Plan, rewrites: Rewrites) -> tuple[Any, list[Tensor]]:
     """The module that Inductor takes, and inputs of its kind."""
     from torch._inductor.decomposition import select_decomp_table
     from torch.fx.experimental.proxy_tensor import make_fx
 
-    inputs = [*(like.empty() for like in program.given), *program.held]
-    function = made(*spell_flat(program.graph))
-    if program.writes:
+    function, inputs = read(plan)
+    if plan.writes:
         function = torch.func.functionalize(function, remove="mutations")
     table = {**select_decomp_table(), **rewrites}
     with torch.no_grad():
@@ -127,13 +122,8 @@ def _lowered(program: Program, rewrites: Rewrites) -> tuple[Any, list[Tensor]]:
     return module, [node.meta["val"] for node in module.graph.nodes if node.op == "placeholder"]
 
 
-def _in(settings: dict[str, Any], compile: Callable[..., Any], *args: Any) -> Any:
+def _in(settings: dict[str, Any], compile: Callable[..., Any], *args: Any, **options: Any) -> Any:
     import torch._inductor.config as config
 
     with torch.no_grad(), config.patch(settings):
-        return compile(*args)
-
-
-def repaid(compile_s: float, saved_us: float, steps: int) -> bool:
-    """Whether compiling for so many seconds is earned back by saving so many microseconds in each step to come."""
-    return saved_us * steps * 1e-6 > compile_s
+        return compile(*args, **options)

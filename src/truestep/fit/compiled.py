@@ -1,10 +1,17 @@
-"""Which way the steps of a run are taken: as ever, or as programs where they are repaid; measured, not guessed."""
+"""Which way the steps of a run are taken: as ever, or as programs where they are repaid; measured, not guessed.
+
+Steps as programs end on the bits of the steps as ever, so that it does not matter when they take over. Compiled steps
+round otherwise. They are taken only where somebody said so, and where they were asked for at once, no decision hangs on
+a clock: the run then ends on the same bits each time.
+"""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
+from math import inf
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -12,6 +19,7 @@ from torch import Tensor
 
 from truestep.core.batch import Batch, change
 from truestep.core.compiled import Compiled
+from truestep.core.effort import effort
 from truestep.core.errors import TraceError
 from truestep.core.outcome import StepOut
 from truestep.core.rows import Rows
@@ -20,8 +28,10 @@ from truestep.core.streak import Streak
 from truestep.core.traced import Traced
 from truestep.core.trial import shape_of
 from truestep.data.batches import Source, TensorSource
-from truestep.fit.ahead import SMALL, TIMES, TRACING, blocks, prepared, saved
+from truestep.fit.ahead import blocks
+from truestep.fit.libraries import Libraries
 from truestep.fit.streaks import in_a_row
+from truestep.fit.worth import Worth
 
 if TYPE_CHECKING:
     from truestep.fit.loop import Loop
@@ -32,29 +42,38 @@ LEARNING = 0.01
 """Seconds that it takes to write a step down and to prove it, beside the steps that are taken for that."""
 TAKEN = 8
 """How many steps are taken for that."""
-SAVED, MOST = 0.6, 120e-6
+SAVED, MOST = 0.6, 100e-6
 """The share of a step's time that a program is expected to save before it is measured, and the most, in seconds."""
 LEAST = 0.01
 """The share of a step's time below which nothing is tried to save it: that could hardly be measured."""
 TRIES = 3
-"""Steps on which it is tried to learn a shape: on one that is skipped nothing can be compared."""
+"""Steps on which it is tried to learn a shape, since on one that is skipped nothing can be compared; and how often it
+is compiled, where somebody goes on changing the model."""
 SHAPES = 32
 """Shapes of windows that are looked at; there is no end to those of sequences as long as they come."""
-SAVED_RUNS = "a run with checkpoints ends on the same bits wherever it was interrupted, which these would not."
+TIMES, SMALL = 10, 5e-4
+"""Steps a call of a model whose arithmetic takes less than so many seconds a step."""
 PAYS = 0.98
 """The share of the time as ever below which a program goes on being used."""
+UNCOMPILED = "the steps are programs that are not compiled:"
+SAVED_RUNS = "a run with checkpoints ends on the same bits wherever it was interrupted, which these would not."
 
 
 @dataclass(slots=True)
 class _Shape:
-    """What is known of the steps of one shape: times in seconds, whether to go on measuring, what was compiled."""
+    """What is known of the steps of one shape: times in seconds, whether to go on measuring, what was compiled.
+
+    `again` is the step of the run from which on it is considered to compile them.
+    """
 
     times: list[float] = field(default_factory=list)
     eager: float = 0.0
     traced: float = 0.0
     open: bool = True
     tries: int = 0
-    tried: bool = False
+    wanted: int = 0
+    count: int = 0
+    again: float = inf
     whole: Compiled | None = None
 
     def add(self, seconds: float) -> bool:
@@ -74,7 +93,8 @@ class Tiers:
 
     Args:
         step: whose steps they are; this becomes its `quick`.
-        compile: "auto" where it is repaid, or True: at once.
+        compile: "auto": programs where they are repaid; "fast": compiled ones too, built by another process while the
+            run goes on; True: at once, waiting for it.
         steps: how many steps the run is going to take, 0 where nobody can say.
         several: whether several whole batches could be taken a call.
         say: hears why a step that was asked to be compiled is not.
@@ -85,38 +105,50 @@ class Tiers:
     def __init__(
         self, step: TrainStep, compile: Any, steps: int, several: bool, say: Callable[[str], None], exact: bool = False
     ) -> None:
-        self.step, self.traced, self._exact = step, Traced(step), exact
-        self._asked, self._steps, self._say = compile is True, steps, say
+        self.step, self.traced = step, Traced(step)
+        self._asked, self._at_once, self._rounds = compile != "auto", compile is True, compile != "auto" and not exact
+        self._steps, self._say = steps, say
         self._may_take_several = several
         self._shapes: dict[Any, _Shape] = {}
         self._taken = 0
         self.several: Compiled | None = None
         self._times: _Shape | None = None
+        self._libraries = Libraries(self._at_once, lambda why: say(f"{UNCOMPILED} {why}"))
         step.quick = self
 
     def refresh(self) -> None:
         """Look anew at what others could have changed meanwhile."""
         if self.traced.refresh():
+            self.close()
             self.several = None
             for shape in self._shapes.values():
                 shape.times.clear()
-                shape.open, shape.whole = True, None
+                shape.open, shape.whole, shape.again = True, None, inf
+
+    def close(self) -> None:
+        """Build no library any more."""
+        self._libraries.close()
 
     def take(self, micros: Sequence[Batch], before: Sequence[Tensor]) -> StepOut:
         """One step; see `TrainStep.window`."""
         key = shape_of(micros)
         shape = self._shapes.get(key) or self._shapes.setdefault(key, _Shape(open=len(self._shapes) < SHAPES))
         self._taken += 1
+        shape.count += 1
         known = self.traced.knows(key)
         began = time.perf_counter()
         if known:
             rows = None if shape.whole is None else shape.whole.take(micros)
             out = self.traced.take(micros, before, key) if rows is None else rows.out(0)
             if shape.open and shape.add(time.perf_counter() - began):
-                self._judge(key, shape, micros)
+                self._judge(key, shape)
+            if self._taken >= shape.again:
+                self._consider(key, shape, micros)
+            if self._libraries.busy:
+                self._libraries.look()
             return out
         begun = bool(shape.times or shape.eager)
-        if shape.open and begun and (self._asked or (shape.eager and self._repaid(shape.eager))):
+        if shape.open and begun and (self._at_once or (shape.eager and self._repaid(shape))):
             return self._learn(micros, key, shape)
         out = self.step.eagerly(micros)
         if shape.open and shape.add(time.perf_counter() - began):
@@ -135,11 +167,11 @@ class Tiers:
 
     def _steady(self, key: Any) -> bool:
         shape = self._shapes.get(key)
-        settled = shape is not None and not shape.open and shape.whole is None
-        return self._may_take_several and settled and self.traced.in_a_row(key)
+        settled = shape is not None and not shape.open and shape.whole is None and self._taken < shape.again
+        return self._may_take_several and settled and not self._libraries.busy and self.traced.in_a_row(key)
 
     def rest(
-        self, source: Source, epoch: int, start: int, looked: bool, add: Callable[[Rows], None]
+        self, source: Source, epoch: int, start: int, add: Callable[[Rows], None], looked: bool = False
     ) -> Iterator[Batch]:
         """The batches of an epoch from number `start` on, without those that were taken in a row, of which `add` hears.
 
@@ -167,16 +199,17 @@ class Tiers:
         self.step.taken += rows.times
         add(rows)
 
-    def _left(self) -> float:
-        """Steps that are still to come, of each shape."""
+    def _left(self, shape: _Shape) -> float:
+        """Steps of a shape that are still to come, if it goes on coming as often as it did."""
         left = max(self._steps - self._taken, 0) if self._steps else self._taken
-        return left / len(self._shapes)
+        return left * shape.count / sum(one.count for one in self._shapes.values())
 
-    def _repaid(self, each: float) -> bool:
+    def _repaid(self, shape: _Shape) -> bool:
         """Whether the steps of the run that are left repay what it takes to write one down."""
+        each = shape.eager
         if not self._asked and each * LEAST > MOST:
             return False
-        return min(each * SAVED, MOST) * self._left() > LEARNING + TAKEN * each
+        return min(each * SAVED, MOST) * self._left(shape) > LEARNING + TAKEN * each
 
     def _learn(self, micros: Sequence[Batch], key: Any, shape: _Shape) -> StepOut:
         out, why = self.traced.learn(micros, key)
@@ -187,21 +220,16 @@ class Tiers:
             self._say(f"the steps are taken without a program of their own: {why}")
         return out
 
-    def _judge(self, key: Any, shape: _Shape, micros: Sequence[Batch]) -> None:
-        """Give up what has not paid, or look whether the next way would."""
-        each = shape.typical()
+    def _judge(self, key: Any, shape: _Shape) -> None:
+        """Give up what has not paid, unless it was asked for at once; else look whether the next way would."""
+        each, shape.open = shape.typical(), False
         if shape.whole is not None:
-            shape.open = False
             if each > PAYS * shape.traced:
                 shape.whole = None
-            return
-        if shape.eager and each > PAYS * shape.eager:
-            shape.open = False
+        elif shape.eager and each > PAYS * shape.eager and not self._at_once:
             self.traced.forget(key)
-            return
-        shape.traced = each
-        self._compile(key, shape, micros)
-        shape.open = shape.whole is not None  # which is measured next
+        else:
+            shape.traced, shape.again = each, self._taken
 
     def _judge_several(self) -> None:
         assert self._times is not None
@@ -209,29 +237,40 @@ class Tiers:
             self.several = None
         self._times = None
 
-    def _compile(self, key: Any, shape: _Shape, micros: Sequence[Batch]) -> None:
-        times = TIMES if self._may_take_several and shape.traced < SMALL and len(micros) == 1 else 1
-        left = saved(shape.traced, times) * self._left() - TRACING
-        if shape.tried or (left < 0 and not self._asked) or self.several is not None:
+    def _consider(self, key: Any, shape: _Shape, micros: Sequence[Batch]) -> None:
+        """Compile the steps of a shape where they were asked to be, or where that is repaid."""
+        shape.again = inf
+        if not self._rounds or self.several is not None or shape.wanted == TRIES:
+            if self._asked and not self._rounds:
+                self._say(f"{UNCOMPILED} {SAVED_RUNS}")
             return
-        shape.tried = True
-        if self._exact:
-            if self._asked:
-                self._say(f"the steps are programs that are not compiled: {SAVED_RUNS}")
+        if self._libraries.busy:
+            shape.again = self._taken + SEEN
             return
+        window = self.traced.window(key)
+        small = self._may_take_several and len(micros) == 1 and effort(window.forward) < SMALL
+        times = TIMES if small else 1
+        worth = Worth(shape.traced, times, len(window.forward.graph.nodes) + len(window.update.graph.nodes))
+        if not self._at_once and not worth.opened(self._left(shape)):
+            if not self._steps:
+                shape.again = 2 * self._taken  # where nobody knows how long it is, as long again as it was
+            return
+        shape.wanted += 1
         batch: Any = list(micros) if times == 1 else change(micros[0], lambda leaf: torch.stack([leaf] * times))
         try:
-            compiled = Compiled(self.step, self.traced.window(key), self.traced.tensors, batch, times)
-            if not prepared(compiled, left, self._asked):
-                return
+            compiled = Compiled(self.step, window, self.traced.tensors, batch, times)
+            left, ready = partial(self._left, shape), partial(self._take_over, shape)
+            self._libraries.want(compiled, worth, left, ready)
         except TraceError as error:
-            if self._asked:
-                self._say(f"the steps are programs that are not compiled: {error}")
-            return
-        if times > 1:
-            self.several, self._times = compiled, _Shape(traced=shape.traced)
+            self._say(f"{UNCOMPILED} {error}")
+
+    def _take_over(self, shape: _Shape, ready: Compiled) -> None:
+        """Compiled steps take over; unless they were asked for at once, they are measured next."""
+        if ready.times == 1:
+            shape.whole, shape.open = ready, not self._at_once
         else:
-            shape.whole = compiled
+            self.several = ready
+            self._times = None if self._at_once else _Shape(traced=shape.traced)
 
 
 def tiers(loop: Loop, steps: int) -> Tiers:

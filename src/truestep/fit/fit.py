@@ -69,7 +69,9 @@ def fit(
             then finish the step, save, and end the run.
         resume: go on from the newest sound checkpoint there, to the bits of a run that was never interrupted; where
             there is none, begin.
-        compile: "auto" takes steps as programs where the run is long enough to repay it; True at once; False never.
+        compile: "auto" takes steps as programs where the run is long enough to repay it, on the same bits; "fast"
+            compiles them too, beside the run, to rounding and from a moment on that differs from run to run; True
+            compiles at once, to rounding and the same each time; False does neither.
         progress: whether to show progress on stderr; sentences that must not be missed are written there anyway.
         observers: callables that see each event of the run (`ts.events`); they cannot change it.
         tail: what becomes of an incomplete last window of `accumulate` batches: "step" takes it at its true count,

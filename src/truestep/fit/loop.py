@@ -84,6 +84,8 @@ class Loop:
             reason = f"failed after {run.steps} steps: {error}"
             raise
         finally:
+            if self.tiers is not None:
+                self.tiers.close()
             run.seconds = time.perf_counter() - began
             self.audience.tell(Ended(status, reason))
         return run
@@ -209,7 +211,7 @@ class Loop:
                 return
         assert self.tiers is not None
         looked = self.audience.wants_steps
-        rest = self.tiers.rest(self.batches, epoch, self.at.batch, looked, lambda rows: self._add(epoch, found, rows))
+        rest = self.tiers.rest(self.batches, epoch, self.at.batch, lambda rows: self._add(epoch, found, rows), looked)
         yield from map(self.window.append, rest)
 
     def _in_a_row(self) -> bool:

@@ -62,7 +62,7 @@ def refuse_other(compile: Any) -> None:
     """Refuse a setting that is none.
 
     Raises:
-        ConfigError: for anything but "auto", True and False.
+        ConfigError: for anything but "auto", "fast", True and False.
     """
-    if not isinstance(compile, bool) and compile != "auto":
-        raise ConfigError(f"compile knows 'auto', True and False, and {compile!r} is none of them.")
+    if not isinstance(compile, bool) and compile not in ("auto", "fast"):
+        raise ConfigError(f"compile knows 'auto', 'fast', True and False, and {compile!r} is none of them.")
