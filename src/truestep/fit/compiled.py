@@ -51,8 +51,9 @@ TRIES = 3
 is compiled, where somebody goes on changing the model."""
 SHAPES = 32
 """Shapes of windows that are looked at; there is no end to those of sequences as long as they come."""
-TIMES, SMALL = 10, 5e-4
-"""Steps a call of a model whose arithmetic takes less than so many seconds a step."""
+TIMES, SMALL = 10, 1e-4
+"""Steps a call of a model whose arithmetic takes less than so many seconds a step; above, the batches of several, which
+are gathered at once, would leave the cache, and cost more than calls."""
 PAYS = 0.98
 """The share of the time as ever below which a program goes on being used."""
 UNCOMPILED = "the steps are programs that are not compiled:"
