@@ -20,8 +20,9 @@ from torch.optim import SGD, Optimizer
 from torch.overrides import has_torch_function
 
 try:
-    from torch.autograd.graph import Variable, _engine_run_backward
+    from torch.autograd.graph import _engine_run_backward
     from torch.autograd.graph import log as _log
+    from torch.autograd.variable import Variable
 
     _around: Any = _engine_run_backward
     _engine: Any = Variable._execution_engine.run_backward
