@@ -64,8 +64,8 @@ def _rows(arguments: argparse.Namespace) -> Iterator[dict[str, Any]]:
 
 def run(workload: Workload, steps: int) -> Training:
     """A fresh start for so many steps: of some of the data, or of all of them as often as it takes."""
-    epochs = max(1, steps // workload.steps)
-    training = workload.training(epochs, samples=min(steps, workload.steps) * workload.batch)
+    epochs = -(-steps // workload.steps)
+    training = workload.training(epochs, samples=steps // epochs * workload.batch)
     return replace(training, ended=lambda weights: None)
 
 

@@ -77,7 +77,7 @@ class World:
         for number in range(steps):
             tiers.take(MICROS, [])
             if tiers.several is not None:
-                for _ in tiers.rest(source, 1, number + 1, False, lambda rows: None):
+                for _ in tiers.rest(source, 1, number + 1, lambda rows: None):
                     tiers.take(MICROS, [])
                 break
         tiers.close()

@@ -1,5 +1,6 @@
 """Compiled steps in a run: their batches, and the libraries that are kept."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import torch
 from truestep.core.errors import TraceError
 from truestep.core.ranks import Ranks
 from truestep.data.batches import TensorSource
-from truestep.fit import ahead, libraries
+from truestep.fit import ahead, background, libraries
 from truestep.fit.libraries import Libraries
 from truestep.fit.worth import Worth
 
@@ -126,3 +127,17 @@ def test_who_asked_for_it_at_once_waits(monkeypatch: pytest.MonkeyPatch, tmp_pat
     desk.left = 0.0
     desk.want()
     assert desk.events == ["build", "load", "ready", "stop"]
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="asks which cores a process may use")
+@pytest.mark.parametrize(
+    "cores, quota, threads, there",
+    [(1, 4.0, 1, False), (2, 4.0, 1, True), (2, 1.0, 1, False), (2, 1.5, 1, True), (4, 4.0, 4, False)],
+)
+def test_a_core_is_to_spare_where_the_process_may_use_more_than_its_threads(
+    cores: int, quota: float, threads: int, there: bool, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: set(range(cores)))
+    monkeypatch.setattr(background, "_quota", lambda: quota)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
+    assert background.spare() == there

@@ -51,8 +51,9 @@ TRIES = 3
 is compiled, where somebody goes on changing the model."""
 SHAPES = 32
 """Shapes of windows that are looked at; there is no end to those of sequences as long as they come."""
-TIMES, SMALL = 10, 5e-4
-"""Steps a call of a model whose arithmetic takes less than so many seconds a step."""
+TIMES, SMALL = 10, 1e-4
+"""Steps a call of a model whose arithmetic takes less than so many seconds a step; above, the batches of several, which
+are gathered at once, would leave the cache, and cost more than calls."""
 PAYS = 0.98
 """The share of the time as ever below which a program goes on being used."""
 UNCOMPILED = "the steps are programs that are not compiled:"
@@ -114,7 +115,6 @@ class Tiers:
         self._taken = 0
         self.several: Compiled | None = None
         self._times: _Shape | None = None
-        self._row: _Shape | None = None  # whose steps are taken in a row
         self._libraries = Libraries(self._at_once, lambda why: say(f"{UNCOMPILED} {why}"))
         step.quick = self
 
@@ -165,10 +165,7 @@ class Tiers:
     def streak(self, batch: Batch) -> Streak | None:
         """What takes batches like this one in a row, where nothing is left to find out about them."""
         key = shape_of([batch])
-        if not self._steady(key):
-            return None
-        self._row = self._shapes[key]
-        return self.traced.streak(key)
+        return self.traced.streak(key) if self._steady(key) else None
 
     def _steady(self, key: Any) -> bool:
         shape = self._shapes.get(key)
@@ -176,7 +173,7 @@ class Tiers:
         return self._may_take_several and settled and self.traced.in_a_row(key)
 
     def rest(
-        self, source: Source, epoch: int, start: int, looked: bool, add: Callable[[Rows], None]
+        self, source: Source, epoch: int, start: int, add: Callable[[Rows], None], looked: bool = False
     ) -> Iterator[Batch]:
         """The batches of an epoch from number `start` on, without those that were taken in a row, of which `add` hears.
 
@@ -203,8 +200,6 @@ class Tiers:
     def _took(self, rows: Rows, add: Callable[[Rows], None]) -> None:
         self._taken += rows.times
         self.step.taken += rows.times
-        if self._row is not None:
-            self._row.count += rows.times
         add(rows)
         if self._libraries.busy:
             self._libraries.look()
@@ -212,7 +207,7 @@ class Tiers:
     def _left(self, shape: _Shape) -> float:
         """Steps of a shape that are still to come, if it goes on coming as often as it did."""
         left = max(self._steps - self._taken, 0) if self._steps else self._taken
-        return left * shape.count / self._taken
+        return left * shape.count / sum(one.count for one in self._shapes.values())
 
     def _repaid(self, shape: _Shape) -> bool:
         """Whether the steps of the run that are left repay what it takes to write one down."""
@@ -279,7 +274,7 @@ class Tiers:
         if ready.times == 1:
             shape.whole, shape.open = ready, not self._at_once
         else:
-            self.several, self._row = ready, shape
+            self.several = ready
             self._times = None if self._at_once else _Shape(traced=shape.traced)
         if not self._at_once:
             self._say(f"from step {self._taken + 1} on {TAKE_OVER}")

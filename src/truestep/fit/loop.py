@@ -211,7 +211,7 @@ class Loop:
                 return
         assert self.tiers is not None
         looked = self.audience.wants_steps
-        rest = self.tiers.rest(self.batches, epoch, self.at.batch, looked, lambda rows: self._add(epoch, found, rows))
+        rest = self.tiers.rest(self.batches, epoch, self.at.batch, lambda rows: self._add(epoch, found, rows), looked)
         yield from map(self.window.append, rest)
 
     def _in_a_row(self) -> bool:
