@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ast
 import linecache
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from truestep.check.changes import Saved, StateTaken
@@ -93,7 +93,7 @@ def _of_test(site: Site, test: ast.Compare, node: ast.If, span: tuple[int, int])
 def _idle(tree: ast.Module, node: ast.If, best: str) -> bool:
     """Whether no statement that runs each time sets this name: in the loop around, or anywhere for an attribute."""
     tail = best.rpartition(".")[2]
-    around: list[ast.AST] = [tree]
+    around: Sequence[ast.AST] = [tree]
     if tail == best:
         loops = [each for each in ast.walk(tree) if isinstance(each, ast.For | ast.While | ast.AsyncFor)]
         around = [each for each in loops if each.lineno <= node.lineno <= (each.end_lineno or each.lineno)][:1]
