@@ -85,8 +85,7 @@ class _Runs:
                 ground = self._ground(tried, first)
         except KeyboardInterrupt:
             why = "the reruns were interrupted"
-            left = " with a mend" if len(mended) < self._made or mended else ""
-            words = f"the reruns were interrupted: what the script writes may be that of a run{left}"
+            words = f"{why}: what the script writes may be that of a run with a mend"
             return [untried(each.finding, why) for each in tried], words
         except Failed as error:
             return [untried(each.finding, f"run once more as it is, the script {error}") for each in tried], (

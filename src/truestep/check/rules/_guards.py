@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import ast
 import linecache
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
 from truestep.check.changes import Saved, StateTaken
 from truestep.check.events import Event, Names
@@ -22,7 +22,8 @@ class Guard:
     """`if value < best:` as `value`, `best` in the words of the source; `less` when the smaller value is kept.
 
     `body` are the first and last line of what runs when the value is kept, `function` those of the function around
-    (of the file without one), `sets` whether the block sets `best`.
+    (of the file without one), `sets` whether the block sets `best`; `idle`: nothing in the loop around sets it, and for
+    an attribute nothing but `__init__`.
     """
 
     site: Site
@@ -32,6 +33,7 @@ class Guard:
     sets: bool
     body: tuple[int, int]
     function: tuple[int, int]
+    idle: bool = False
 
     def inside(self, event: Event) -> bool:
         """Whether something happened inside the block, or in what it called."""
@@ -65,7 +67,8 @@ def _of_file(file: str) -> Iterator[Guard]:
         site = Site(file, node.lineno, inner.name if inner else "<module>")
         for test in ast.walk(node.test):
             if isinstance(test, ast.Compare) and len(test.ops) == 1:
-                yield from _of_test(site, test, node, span)
+                for guard in _of_test(site, test, node, span):
+                    yield replace(guard, idle=not guard.sets and _idle(tree, node, guard.best))
 
 
 def _of_test(site: Site, test: ast.Compare, node: ast.If, span: tuple[int, int]) -> Iterator[Guard]:
@@ -85,6 +88,24 @@ def _of_test(site: Site, test: ast.Compare, node: ast.If, span: tuple[int, int])
             if takes or (hopeful and not sets):
                 body = (block[0].lineno, block[-1].end_lineno or block[-1].lineno)
                 yield Guard(site, value, best, kept, sets, body, span)
+
+
+def _idle(tree: ast.Module, node: ast.If, best: str) -> bool:
+    """Whether no statement that runs each time sets this name: in the loop around, or anywhere for an attribute."""
+    tail = best.rpartition(".")[2]
+    around: Sequence[ast.AST] = [tree]
+    if tail == best:
+        loops = [each for each in ast.walk(tree) if isinstance(each, ast.For | ast.While | ast.AsyncFor)]
+        around = [each for each in loops if each.lineno <= node.lineno <= (each.end_lineno or each.lineno)][:1]
+    set_at = [
+        each for scope in around for each in ast.walk(scope)
+        if isinstance(each, ast.Name | ast.Attribute) and isinstance(each.ctx, ast.Store)
+        and (each.id if isinstance(each, ast.Name) else each.attr) == tail
+    ]  # fmt: skip
+    first = [each for each in ast.walk(tree) if isinstance(each, ast.FunctionDef) and each.name == "__init__"]
+    return bool(around) and all(
+        any(one.lineno <= each.lineno <= (one.end_lineno or 0) for one in first) for each in set_at
+    )
 
 
 def _words(node: ast.expr) -> str:

@@ -7,6 +7,7 @@ Why: what is restored, saved or returned as the best model is the model of the l
 
 Evidence: the state that is loaded shares its memory with the model that loads it, and was taken updates before; or a
 name for the best model is the very module, or holds the very memory, that was updated after the best value was read.
+Where a newer state replaced it each time, what counts is that the updates between changed what the name stood for.
 
 False alarms: a state that is loaded or written at once needs no copy and is no finding.
 
@@ -25,11 +26,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from truestep.check.changes import StateLoaded, StateTaken
+from truestep.check.changes import Saved, StateLoaded, StateTaken
 from truestep.check.events import Names, Number
 from truestep.check.finding import Finding, Rule
 from truestep.check.mends.keeping import Copied
 from truestep.check.rules import found
+from truestep.check.rules._guards import guards
 from truestep.check.rules._states import dicts, steps_on, storages, taken_before
 from truestep.check.site import Site
 from truestep.check.trace import Trace
@@ -47,7 +49,19 @@ def look(trace: Trace) -> Iterator[Finding]:
         if load.of == "module" and load.matched and load.shared == load.matched:
             taken = taken_before(trace, load)
             steps = steps_on(trace, load.owner, taken, load.n) if taken else 0
-            if steps:
+            earlier = None if steps or not taken else _replaced(trace, load.owner, load.n)
+            if earlier is not None:
+                said = True
+                first, held, steps = earlier
+                yield found(
+                    RULE, first.site,
+                    "the state that is kept here shares its memory with the model",
+                    f"{held} stood for the model's own memory from the state taken after {first.update} updates on, "
+                    f"and {steps} updates changed it until the next one was taken; in the end {load.shared} of "
+                    f"{load.matched} tensors were loaded from themselves",
+                    WHY, MEND,
+                )  # fmt: skip
+            elif steps:
                 said = True
                 yield found(
                     RULE, _taken(trace, load.owner, taken) or load.site,
@@ -58,6 +72,23 @@ def look(trace: Trace) -> Iterator[Finding]:
                 )  # fmt: skip
     if not said:
         yield from _kept(trace)
+
+
+def _replaced(trace: Trace, owner: int, before: int) -> tuple[StateTaken, str, int] | None:
+    """A state taken where a best value is compared, which a name held on to while the model was trained further."""
+    places = guards(trace)
+    taken = {
+        event.state: event
+        for event in trace.of(StateTaken)
+        if event.owner == owner and event.state and event.n < before and any(guard.inside(event) for guard in places)
+    }
+    for event in trace.of(Names) if taken else ():
+        for name, number, memory in dicts(trace, event):
+            if number in taken and event.n < before and memory <= storages(trace, owner):
+                steps = steps_on(trace, owner, taken[number].n, event.n)
+                if steps:
+                    return taken[number], name, steps
+    return None
 
 
 def _taken(trace: Trace, owner: int, last: int) -> Site | None:
@@ -77,7 +108,7 @@ def _kept(trace: Trace) -> Iterator[Finding]:
     for name, (module, event, number) in last.items():
         first = min(since[name, number], _read(trace, event, name) or event.n)
         steps = steps_on(trace, module, first, event.n)
-        if steps:
+        if steps and not _written(trace, module, number, since[name, number]):
             yield found(
                 RULE,
                 _taken(trace, module, event.n) or _line(trace, module) or event.site,
@@ -86,6 +117,15 @@ def _kept(trace: Trace) -> Iterator[Finding]:
                 "value was read",
                 WHY, MEND, level="warning",
             )  # fmt: skip
+
+
+def _written(trace: Trace, module: int, number: int, since: int) -> bool:
+    """Whether what the name stands for was written to a file before any update came."""
+    taken = next((event.n for event in trace.of(StateTaken) if event.state == number), since)
+    saves = [
+        event.n for event in trace.of(Saved) if event.how == "save" and module in event.modules and event.n > taken
+    ]
+    return bool(saves) and not steps_on(trace, module, taken, saves[0])
 
 
 def _best(trace: Trace, event: Names) -> Iterator[tuple[str, int, int]]:

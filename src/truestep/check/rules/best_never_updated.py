@@ -5,7 +5,8 @@ What: `if acc > best_acc:` keeps the model and leaves `best_acc` as it was, or s
 Why: the last model that passes is kept and not the best one.
 
 Evidence: the best value was the same each time that a model was kept, and a later kept model was worse than one kept
-before it.
+before it. Where each was better than the one before, as a loss that only falls, the source must not set the name
+anywhere in the loop either, and the finding is a warning.
 
 False alarms: a fixed bound of quality, as `if acc > 0.9`, stays the same on purpose; only bounds that anything passes
 (zero, infinity, a huge number) are looked at.
@@ -50,17 +51,23 @@ def look(trace: Trace) -> Iterator[Finding]:
         worse = [
             (before, after) for before, after in pairwise(values) if (after > before if guard.less else after < before)
         ]
+        told = f"it was {bounds.pop():g} each of the {len(values)} times that a model was kept"
         if worse:
             before, after = worse[0]
-            yield found(
-                RULE,
-                guard.site,
-                f"{guard.best} is compared and never set",
-                f"it was {bounds.pop():g} each of the {len(values)} times that a model was kept; one with "
-                f"{guard.value} = {after:.4g} replaced one with {before:.4g}",
-                "the last model that passes is kept, and not the best",
-                f"set it where the model is kept: {guard.best} = {guard.value}",
-            )
+            told += f"; one with {guard.value} = {after:.4g} replaced one with {before:.4g}"
+        elif guard.idle and "best" in guard.best.lower():
+            told += f", and {guard.value} went from {values[0]:.4g} to {values[-1]:.4g}"
+        else:
+            continue
+        yield found(
+            RULE,
+            guard.site,
+            f"{guard.best} is compared and never set",
+            told,
+            "the last model that passes is kept, and not the best",
+            f"set it where the model is kept: {guard.best} = {guard.value}",
+            None if worse else "warning",
+        )
 
 
 def _pair(names: Names, guard: Guard) -> tuple[float, float] | None:

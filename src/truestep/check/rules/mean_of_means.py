@@ -33,6 +33,7 @@ from collections.abc import Iterator
 
 from truestep.check.finding import Finding, Rule
 from truestep.check.rules import found
+from truestep.check.rules._quotients import dividing
 from truestep.check.rules._readings import Figure, cuts, figures, near, shown
 from truestep.check.rules._totals import totals
 from truestep.check.trace import Trace
@@ -55,10 +56,10 @@ def look(trace: Trace) -> Iterator[Finding]:
     for apart, figure, plain, exact, sizes in worst.values():
         yield found(
             RULE,
-            figure.readings[0].site,
+            dividing(figure),
             f"{len(sizes)} batches of {min(sizes)} to {max(sizes)} count the same in a reported mean",
             f"{figure.name} is made of {plain:.6g}, the mean of the means; over all {sum(sizes)} it is {exact:.6g} "
-            f"({100 * apart:.2g} % apart)",
+            f"({100 * apart:.2g} % apart); the batches' numbers are read on line {figure.readings[0].site.line}",
             "what is reported depends on how the data were cut into batches",
             "add up value * count, and divide once by the sum of the counts",
             level="warning" if apart >= TOLD else "advice",

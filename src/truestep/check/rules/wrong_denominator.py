@@ -29,6 +29,7 @@ from collections.abc import Iterator
 from truestep.check.events import LoaderEnd, LoaderMade
 from truestep.check.finding import Finding, Rule
 from truestep.check.rules import found
+from truestep.check.rules._quotients import dividing
 from truestep.check.rules._readings import Figure, Reading, figures, near, shown
 from truestep.check.rules._totals import totals
 from truestep.check.trace import Trace
@@ -66,10 +67,10 @@ def look(trace: Trace) -> Iterator[Finding]:
                 added, given, right, words, kind = said
                 yield found(
                     RULE,
-                    window[0].site,
+                    dividing(figure),
                     f"{kind} over {len(window)} batches are divided by {given}, {words}",
                     f"{figure.name} is made of {added:.6g} / {given} = {added / given:.6g}; with the right count, "
-                    f"{right}, it is {added / right:.6g}",
+                    f"{right}, it is {added / right:.6g}; the batches' numbers are read on line {window[0].site.line}",
                     "the figure is off by a factor and cannot be compared with any other",
                     "divide a sum over samples by the samples seen, and weigh a mean by its samples before adding",
                 )
