@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import difflib
 import json
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,7 @@ EPILOG = """examples:
   truestep check --rules                        every rule in a line; --rule TS101 is the page of one
 
 The script runs as it is, with its own arguments; nothing that it computes is changed. A line that ends in
-`# truestep: ignore TS101` is left alone.
+`# truestep: ignore TS101` is left alone. Under torchrun every rank is watched, and the first one tells.
 
 exit status: 0 clean or advice alone, 1 findings, 2 usage, 3 the script failed, 130 interrupted."""
 
@@ -63,17 +64,28 @@ def run(found: argparse.Namespace) -> int:
     with seen:
         status = start(program, seen.ended)
     report.fill(seen.trace)
+    ranks = int(os.environ.get("WORLD_SIZE") or 1)
+    first = ranks < 2 or int(os.environ.get("RANK") or 0) == 0
+    if first:
+        _tell(found, report, status, str(program))
+    if ranks > 1:
+        from truestep.check.ranks import hand_over
+
+        hand_over(first)
+    return FAILED if status else CLEAN if report.clean else FINDINGS
+
+
+def _tell(found: argparse.Namespace, report: Report, status: int, program: str) -> None:
+    """What was found, where it was asked to be told."""
     if found.sarif is not None:
         atomic.write_text(Path(found.sarif), json.dumps(report.to_sarif(), indent=1))
     if found.json:
         told = report.to_json() | {"version": ts.__version__, "sarif": found.sarif}
         show_json({"program": " ".join(found.program), "status": status, **told})
     else:
-        print(report)
+        print(report, flush=True)
     if status:
         say(f"{program} left with status {status}: what is told above is what it did until then.")
-        return FAILED
-    return CLEAN if report.clean else FINDINGS
 
 
 def _manual(which: str | None, as_json: bool) -> int:
