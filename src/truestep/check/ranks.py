@@ -122,12 +122,14 @@ class _Ranks:
 
 def hand_over(first: bool) -> None:
     """Let the first rank tell what was found, and leave after it: torchrun ends all once one has left with a status."""
+    from torch._C._distributed_c10d import TCPStore
+
     words = os.environ
     if words.get("TORCHELASTIC_USE_AGENT_STORE") != "True":
         return
     key = f"truestep/told/{words.get('TORCHELASTIC_RESTART_COUNT', '0')}"
     with suppress(RuntimeError, ValueError, KeyError):  # the launcher has ended, or the time is over
-        store = dist.TCPStore(words["MASTER_ADDR"], int(words["MASTER_PORT"]), is_master=False, timeout=PATIENCE)
+        store = TCPStore(words["MASTER_ADDR"], int(words["MASTER_PORT"]), is_master=False, timeout=PATIENCE)
         if first:
             store.set(key, "1")
         else:
