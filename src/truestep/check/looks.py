@@ -115,10 +115,10 @@ def tensors(value: Any, depth: int = 3) -> Iterator[Tensor]:
 
 
 def given(value: Any) -> tuple[Tensor, ...]:
-    """The same as a tuple; one tensor, or one alone in a tuple, as calls nearly always have, at once."""
+    """The same as a tuple; at once for a tensor and for a short tuple of them, as calls nearly always have."""
     if isinstance(value, Tensor):
         return (value,)
-    if type(value) is tuple and len(value) == 1 and isinstance(value[0], Tensor):
+    if type(value) is tuple and len(value) < 5 and all(isinstance(each, Tensor) for each in value):
         return value
     return tuple(tensors(value))
 

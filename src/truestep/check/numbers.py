@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 from torch import Tensor, UntypedStorage
 
@@ -56,7 +56,7 @@ class Numbers:
         """The number of a storage."""
         known = self._stores.get(held._cdata)
         if known is None:
-            address = held._weak_ref()  # type: ignore[attr-defined]
+            address = cast(int, held._weak_ref())
             self._last += 1
             known = self._stores[address] = self._last
             self._fresh_stores.append(address)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 from collections import defaultdict, deque
 from collections.abc import Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager, suppress
+from datetime import timedelta
 from typing import Any
 
 from torch import distributed as dist
@@ -19,12 +21,17 @@ from truestep.check.patches import hooked, replaced
 from truestep.check.recorder import Recorder
 
 WAITING = 16  # steps for which the others' words are still awaited
+GONE = "truestep/gone"
+PATIENCE = timedelta(seconds=60)  # for the first rank to tell
 MOST = 64  # steps of an optimizer that are compared
 
 
 def watches(recorder: Recorder) -> Iterator[AbstractContextManager[None]]:
     """Everything that is hooked or replaced for ranks; call it after what writes the steps."""
-    yield hooked(register_optimizer_step_post_hook(_Ranks(recorder).after))
+    ranks = _Ranks(recorder)
+    yield hooked(register_optimizer_step_post_hook(ranks.after))
+    yield replaced(dist, "destroy_process_group", ranks.left)
+    yield ranks.met()
 
     def made(run: Any, one: Any, *args: Any, **words: Any) -> None:
         run(one, *args, **words)
@@ -68,8 +75,29 @@ class _Ranks:
                 self._over = True
                 recorder.trace.note("from some step on the other ranks could not be asked for their weights")
 
+    def left(self, run: Any, *args: Any, **words: Any) -> Any:
+        """The program leaves its group."""
+        self._leave()
+        return run(*args, **words)
+
+    @contextmanager
+    def met(self) -> Iterator[None]:
+        """Inside, ranks may meet."""
+        try:
+            yield
+        finally:
+            self._leave()
+
+    def _leave(self) -> None:
+        """Where this rank keeps the store, say that it will be gone: who asks one that is gone is warned about."""
+        if self._recorder.awake and self._steps and _met() and dist.get_rank() == 0:
+            with self._recorder.looking, suppress(RuntimeError):
+                _store().set(GONE, "1")
+
     def _talk(self, key: str, mine: list[Any]) -> None:
-        store = dist.distributed_c10d._get_default_store()
+        store = _store()
+        if store.check([GONE]):
+            raise RuntimeError
         store.set(key, json.dumps(mine))
         for _ in range(len(self._asked)):
             self._ask(store, self._asked.popleft())
@@ -90,6 +118,26 @@ class _Ranks:
             numbers=tuple(one.number for one in step.moved), before=tuple(before), after=tuple(after),
             grads=tuple(grads), norms=norms[0] if norms else None,
         )  # fmt: skip
+
+
+def hand_over(first: bool) -> None:
+    """Let the first rank tell what was found, and leave after it: torchrun ends all once one has left with a status."""
+    from torch._C._distributed_c10d import TCPStore
+
+    words = os.environ
+    if words.get("TORCHELASTIC_USE_AGENT_STORE") != "True":
+        return
+    key = f"truestep/told/{words.get('TORCHELASTIC_RESTART_COUNT', '0')}"
+    with suppress(RuntimeError, ValueError, KeyError):  # the launcher has ended, or the time is over
+        store = TCPStore(words["MASTER_ADDR"], int(words["MASTER_PORT"]), is_master=False, timeout=PATIENCE)
+        if first:
+            store.set(key, "1")
+        else:
+            store.wait([key], PATIENCE)
+
+
+def _store() -> Any:
+    return dist.distributed_c10d._get_default_store()
 
 
 def _met() -> bool:

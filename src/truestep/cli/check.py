@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import difflib
 import json
+import os
 import time
 from collections.abc import Sequence
 from contextlib import nullcontext
@@ -34,7 +35,7 @@ EPILOG = """examples:
   truestep check --rules                        every rule in a line; --rule TS101 is the page of one
 
 The script runs as it is, with its own arguments; nothing that it computes is changed. A line that ends in
-`# truestep: ignore TS101` is left alone.
+`# truestep: ignore TS101` is left alone. Under torchrun every rank is watched, and the first one tells.
 
 --confirm runs the script once more for each finding that can be mended in a run, with that mend in force, and then as
 it is, each in a new process with the same arguments, folder and input; nothing of these runs is shown. They write their
@@ -81,17 +82,28 @@ def run(found: argparse.Namespace) -> int:
     report.fill(seen.trace)
     if found.confirm:
         _confirm(report, seen.trace, around, seconds, status)
+    ranks = int(os.environ.get("WORLD_SIZE") or 1)
+    first = ranks < 2 or int(os.environ.get("RANK") or 0) == 0
+    if first:
+        _tell(found, report, status, str(program))
+    if ranks > 1:
+        from truestep.check.ranks import hand_over
+
+        hand_over(first)
+    return FAILED if status else CLEAN if report.clean else FINDINGS
+
+
+def _tell(found: argparse.Namespace, report: Report, status: int, program: str) -> None:
+    """What was found, where it was asked to be told."""
     if found.sarif is not None:
         atomic.write_text(Path(found.sarif), json.dumps(report.to_sarif(), indent=1))
     if found.json:
         told = report.to_json() | {"version": ts.__version__, "sarif": found.sarif}
         show_json({"program": " ".join(found.program), "status": status, **told})
     else:
-        print(report)
+        print(report, flush=True)
     if status:
         say(f"{program} left with status {status}: what is told above is what it did until then.")
-        return FAILED
-    return CLEAN if report.clean else FINDINGS
 
 
 def _confirm(report: Report, trace: Trace, around: Surroundings, seconds: float, status: int) -> None:
