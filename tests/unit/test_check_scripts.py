@@ -8,6 +8,7 @@ from torch import nn
 
 from truestep.check.changes import Step
 from truestep.check.events import Forward, Op
+from truestep.check.looks import Numbers
 from truestep.check.watch import Watching
 
 HELPER = """
@@ -36,3 +37,14 @@ def test_what_is_installed_in_any_folder_of_packages_is_not_the_users(tmp_path, 
     events = seen.trace.of(Step, Forward, Op)
     assert events
     assert {event.site.function == "advance" for event in events} == {mine}
+
+
+def test_memory_that_is_gone_is_forgotten_and_its_number_is_never_given_again():
+    numbers = Numbers()
+    kept = [torch.ones(2) for _ in range(5)]
+    first = [numbers.storage(each) for each in kept]
+    given = {numbers.storage(torch.ones(3)) for _ in range(1000)}
+    assert len(given) == 1000
+    assert not given & set(first)
+    assert [numbers.storage(each) for each in kept] == first
+    assert numbers.storages < 200

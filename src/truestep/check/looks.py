@@ -17,6 +17,7 @@ from torch.nn.parameter import is_lazy
 
 ROWS = 1024  # rows of a batch that are told apart
 LARGEST = 1 << 24  # elements of what is digested at all
+DEAD = 64  # storages that are gone and still known, at most, beside as many as live
 SMALL = 1 << 16  # elements of what is summed in float64
 
 _shapes: dict[tuple[int, ...], tuple[int, ...]] = {}  # one object a shape keeps the garbage collector idle
@@ -75,7 +76,7 @@ class Numbers:
     def __init__(self) -> None:
         self._known: dict[int, tuple[weakref.ref[Any], int]] = {}
         self._stores: dict[int, tuple[StorageWeakRef, int]] = {}
-        self._last = 0
+        self._last, self._due = 0, DEAD
 
     def of(self, one: Any) -> int:
         """The number of an object; 0 for what cannot be referred to weakly."""
@@ -105,7 +106,19 @@ class Numbers:
         if known is None:
             self._last += 1
             known = self._stores[held.cdata] = (held, self._last)
+            if len(self._stores) >= self._due:
+                self._forget()
         return known[1]
+
+    @property
+    def storages(self) -> int:
+        """How many storages are known, those that are gone since the last look included."""
+        return len(self._stores)
+
+    def _forget(self) -> None:
+        """Let go of memory that is gone: what is left of it, a few bytes each, would split what becomes free around."""
+        self._stores = {key: one for key, one in self._stores.items() if not one[0].expired()}
+        self._due = DEAD + 2 * len(self._stores)
 
     def alive(self) -> Iterator[tuple[int, Any]]:
         """The objects that still live, with their numbers."""
