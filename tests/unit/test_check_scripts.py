@@ -1,6 +1,7 @@
 """Scripts as they are found in the world: beside them lie libraries, from wherever they were installed."""
 
 import sys
+from importlib import import_module
 
 import pytest
 import torch
@@ -27,8 +28,7 @@ def test_what_is_installed_in_any_folder_of_packages_is_not_the_users(tmp_path, 
     (tmp_path / folder / "advancing.py").write_text(HELPER)
     monkeypatch.syspath_prepend(str(tmp_path / folder))
     monkeypatch.delitem(sys.modules, "advancing", raising=False)
-    import advancing
-
+    advancing = import_module("advancing")
     model = nn.Linear(3, 1)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
     with Watching(strict=True) as seen:
