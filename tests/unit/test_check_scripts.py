@@ -1,6 +1,7 @@
 """Scripts as they are found in the world: beside them lie libraries, from wherever they were installed."""
 
 import sys
+from importlib import import_module
 
 import pytest
 import torch
@@ -8,6 +9,7 @@ from torch import nn
 
 from truestep.check.changes import Step
 from truestep.check.events import Forward, Op
+from truestep.check.looks import Numbers
 from truestep.check.watch import Watching
 
 HELPER = """
@@ -26,8 +28,7 @@ def test_what_is_installed_in_any_folder_of_packages_is_not_the_users(tmp_path, 
     (tmp_path / folder / "advancing.py").write_text(HELPER)
     monkeypatch.syspath_prepend(str(tmp_path / folder))
     monkeypatch.delitem(sys.modules, "advancing", raising=False)
-    import advancing
-
+    advancing = import_module("advancing")
     model = nn.Linear(3, 1)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
     with Watching(strict=True) as seen:
@@ -36,3 +37,14 @@ def test_what_is_installed_in_any_folder_of_packages_is_not_the_users(tmp_path, 
     events = seen.trace.of(Step, Forward, Op)
     assert events
     assert {event.site.function == "advance" for event in events} == {mine}
+
+
+def test_memory_that_is_gone_is_forgotten_and_its_number_is_never_given_again():
+    numbers = Numbers()
+    kept = [torch.ones(2) for _ in range(5)]
+    first = [numbers.storage(each) for each in kept]
+    given = {numbers.storage(torch.ones(3)) for _ in range(1000)}
+    assert len(given) == 1000
+    assert not given & set(first)
+    assert [numbers.storage(each) for each in kept] == first
+    assert numbers.storages < 200

@@ -60,7 +60,14 @@ class Numbers:
             self._last += 1
             known = self._stores[address] = self._last
             self._fresh_stores.append(address)
+            if len(self._fresh_stores) >= 2 * FEW:  # what is left of them would split the memory around
+                self.sweep()
         return known
+
+    @property
+    def storages(self) -> int:
+        """How many storages are known, those that are gone since the last sweep included."""
+        return len(self._stores)
 
     def sweep(self) -> None:
         """Forget what is gone of what was met since the last time, and now and then of all."""

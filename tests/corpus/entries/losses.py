@@ -66,6 +66,24 @@ WRONG = [
         effect=lambda wrong, right: wrong.row_sum_error > 0.1 and right.row_sum_error < 1e-4,
     ),
     Wrong(
+        "softmax_dim_c",
+        "log_softmax runs over the nodes of a graph (dim 0), and a mask of the labelled ones hides the shape.",
+        at="return F.log_softmax(links @ self.second(x), dim=0)",
+        effect=lambda wrong, right: wrong.total > 0.1 and right.total < 1e-4,
+    ),
+    Wrong(
+        "softmax_dim_d",
+        "The attention weights of (batch, heads, queries, keys) are normalised over the heads.",
+        at="self.outward, self.softmax = nn.Linear(width, 1), nn.Softmax(dim=1)",
+        effect=lambda wrong, right: wrong.row_sum_error > 0.1 and right.row_sum_error < 1e-4,
+    ),
+    Wrong(
+        "broadcast_e",
+        "The bootstrapped target adds a row of rewards to a column of values: a table of targets.",
+        at="target = reward[rows] + gamma * alive[rows] * lagging(then[rows])",
+        effect=lambda wrong, right: wrong.error > 2 * right.error,
+    ),
+    Wrong(
         "broadcast_a",
         "Predictions are (N, 1) and targets (N,), so MSELoss compares every prediction with every target.",
         at="loss = criterion(",

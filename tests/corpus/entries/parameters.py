@@ -47,6 +47,13 @@ WRONG = [
         ),
     ),
     Wrong(
+        "parameters_unheld_d",
+        "The head is replaced after the optimizer was made; the best weights are loaded at the end.",
+        at="optimizer = torch.optim.SGD(",
+        effect=lambda wrong, right: wrong.head_moved == 0 and right.head_moved > 0.05,
+        also=("optimizer_strangers",),
+    ),
+    Wrong(
         "parameters_unheld_b",
         "The class centres of the centre loss are parameters of the criterion, which no optimizer was given.",
         at="optimizer = torch.optim.SGD(",

@@ -68,6 +68,12 @@ WRONG = [
         effect=lambda wrong, right: wrong.loss > 3 * right.loss,
     ),
     Wrong(
+        "update_rebound_c",
+        "The loop binds its variable to a new tensor, outside of no_grad, and the layer stays as it was.",
+        at="weight = weight - 0.2 * weight.grad",
+        effect=lambda wrong, right: wrong.loss > 3 * right.loss,
+    ),
+    Wrong(
         "update_rebound_b",
         "Tensor.sub returns a new tensor, which is thrown away; sub_ was meant.",
         at="theta.data.sub(eta * g)",

@@ -42,7 +42,8 @@ class Reading:
 class Figure:
     """A float of the user's at its first appearance, with the trailing readings of one line, the last one first.
 
-    `value` is None where only its total is a name's; then `printed` has the decimals of the printed line.
+    A whole number is held as one, an int: it may be a total, never a quotient. `printed` has the decimals of the line
+    that was printed with it.
     """
 
     n: int
@@ -144,7 +145,7 @@ def figures(trace: Trace) -> Iterator[Figure]:
 def _floats(event: Names) -> Iterator[tuple[str, float]]:
     for name, value in event.held.items():
         if isinstance(value, float) or (isinstance(value, int) and not isinstance(value, bool) and value > 1):
-            yield name, float(value)
+            yield name, value
         elif isinstance(value, tuple) and value and value[0] == "list" and value[2]:
             last = value[2][-1]
             if isinstance(last, float) and value[1] <= 64:

@@ -22,6 +22,7 @@ Right:
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 from truestep.check.events import Op
@@ -36,6 +37,7 @@ MENDING = Squeezed()
 LOSSES = ("mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss", "gaussian_nll_loss", "poisson_nll_loss")
 PLAIN = ("sub", "eq", "ne")
 ON_PURPOSE = {"unsqueeze", "__getitem__", "t", "transpose", "T", "mT", "permute", "expand", "view", "reshape"}
+MIXES = {"add", "sub", "mul", "div", "neg", "__radd__", "detach", "clone", "float", "to"}
 REDUCED = {"mean", "sum", "nanmean", "nansum"}
 
 
@@ -45,6 +47,19 @@ def look(trace: Trace) -> Iterator[Finding]:
         if len(op.inputs) < 2:
             continue
         one, other = op.inputs[:2]
+        crossed = _crossed(trace, op) if op.name in LOSSES else None
+        if crossed is not None:
+            size = one.shape[0]
+            yield found(
+                RULE,
+                crossed.site,
+                f"{crossed.name} of shapes {' and '.join(_shape(each) for each in crossed.inputs[:2])} makes a table",
+                f"{op.name} on line {op.site.line} then compares {_shape(one)} with {_shape(other)}: {size * size} "
+                f"pairs, of which {size} are meant",
+                "a loss over all pairs is least when every prediction is the mean of the targets",
+                "give both the same shape: squeeze(1) the column, or unsqueeze(1) the row",
+            )
+            continue
         column, row = (one, other) if len(one.shape) > len(other.shape) else (other, one)
         if not _outer(column, row) or column.storage == row.storage:
             continue
@@ -61,6 +76,26 @@ def look(trace: Trace) -> Iterator[Finding]:
                 "over all pairs counts chance",
                 "give both the same shape: squeeze(1) the column, or unsqueeze(1) the row",
             )
+
+
+def _crossed(trace: Trace, op: Op, most: int = 8) -> Op | None:
+    """The call that made a table of a column and a row, where a loss compares that table with one number a sample."""
+    flat, table = sorted(op.inputs[:2], key=lambda each: math.prod(each.shape))
+    size = table.shape[0] if table.shape else 0
+    if size < 2 or table.shape != (size, size) or flat.shape not in ((size,), (size, 1)):
+        return None
+    waiting = [(table, op.n)]
+    for _ in range(most):
+        if not waiting:
+            return None
+        made = trace.maker(*waiting.pop(0))
+        if made is None or made.name not in MIXES:
+            continue
+        both = sorted(made.inputs[:2], key=lambda each: -len(each.shape))
+        if len(both) == 2 and _outer(*both):
+            return made
+        waiting += [(each, made.n) for each in made.inputs if each.shape == table.shape]
+    return None
 
 
 def _outer(column: Seen, row: Seen) -> bool:

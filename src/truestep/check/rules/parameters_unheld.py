@@ -38,7 +38,6 @@ OFTEN = 5
 def look(trace: Trace) -> Iterator[Finding]:
     """Compare who receives gradients with who is held."""
     held = set().union(*(trace.held(optimizer) for optimizer in trace.optimizers()))
-    given = _loaded(trace)
     owned = {number for facts in trace.modules.values() for number in facts.parameters.values()}
     moving = [step for step in trace.of(Step) if any(one.change > 0 for one in step.moved)]
     if len(moving) < OFTEN:
@@ -49,11 +48,15 @@ def look(trace: Trace) -> Iterator[Finding]:
     for event in trace.backwards():
         trained = any(leaf.number in held for leaf in event.leaves)
         for leaf in event.leaves if trained else ():
-            if leaf.number in owned - held - given and leaf.after is not None and leaf.after.norm and leaf.weight:
+            if leaf.number in owned - held and leaf.after is not None and leaf.after.norm and leaf.weight:
                 marks.setdefault(leaf.number, set()).add(leaf.weight.mark)
                 norms.setdefault(leaf.number, []).append(leaf.after.norm)
                 mates[leaf.number] = event.n
-    idle = [number for number, seen in marks.items() if len(seen) == 1 and len(norms[number]) >= OFTEN]
+    loaded = _loaded(trace)
+    idle = [
+        number for number, seen in marks.items()
+        if len(seen) == 1 and len(norms[number]) >= OFTEN and loaded.get(number, mates[number]) >= mates[number]
+    ]  # fmt: skip
     if idle:
         made = trace.of(OptimizerMade)
         names = ", ".join(trace.name(number) for number in idle[:3]) + (", ..." if len(idle) > 3 else "")
@@ -68,8 +71,8 @@ def look(trace: Trace) -> Iterator[Finding]:
         )
 
 
-def _loaded(trace: Trace) -> set[int]:
-    """The parameters that were loaded from a state."""
+def _loaded(trace: Trace) -> dict[int, int]:
+    """The parameters that were loaded from a state, with the place of the first time."""
     loads = [event for event in trace.of(StateLoaded) if event.of == "module" and event.matched]
-    return {number for load in loads if load.owner in trace.modules
+    return {number: load.n for load in reversed(loads) if load.owner in trace.modules
             for number in trace.modules[load.owner].parameters.values()}  # fmt: skip

@@ -39,6 +39,8 @@ MOST = 0.9
 KINDS = ("softmax", "log_softmax", "gumbel_softmax")
 SAME = {"dropout", "log", "clamp", "clamp_min", "float", "to", "contiguous", "clone", "add", "neg"}
 """Calls behind a softmax that keep its shape and its meaning (with one tensor among their inputs)."""
+ROWS = {"__getitem__", "index_select"}
+"""Calls that choose some of the rows, as a mask of the training nodes does."""
 PRODUCTS = {"matmul", "bmm", "einsum", "baddbmm"}
 SCORES = {"matmul", "bmm", "einsum", "baddbmm", "div", "mul", "masked_fill", "masked_fill_", "add", "sub", "where"}
 
@@ -83,13 +85,13 @@ def _misread(trace: Trace, op: Op, dim: int) -> str:
     for user in _users(trace, op):
         classes = 1 if len(shape) > 1 else 0
         loss = user.name == "nll_loss" or (user.name == "kl_div" and len(shape) == 2)
-        if loss and user.inputs[0].shape == shape and dim != classes:
+        if loss and user.inputs[0].shape[1:] == shape[1:] and dim != classes:
             return f"{user.name} on line {user.site.line} reads them along dimension {classes}"
         if op.name == "log_softmax" and dim == 0 and len(shape) == 2 and _weighed(trace, user, shape):
             return f"{user.name} on line {user.site.line} weighs them, and they are summed over dimension 1"
         if dim == 0 and len(shape) == 2 and _along(user, shape) == classes:
             return f"{user.name} on line {user.site.line} reads them along dimension 1"
-        if user.name in PRODUCTS and dim == len(shape) - 2 and _attends(trace, op, user):
+        if user.name in PRODUCTS and dim < len(shape) - 1 and _attends(trace, op, user):
             return f"{user.name} on line {user.site.line} sums them over the last dimension, the keys"
     return ""
 
@@ -123,6 +125,8 @@ def _users(trace: Trace, op: Op, most: int = 12) -> Iterator[Op]:
             yield user
             if user.name in SAME and len(user.inputs) == 1:
                 waiting += [(each, user.n) for each in user.out if each.shape == seen.shape]
+            elif user.name in ROWS and user.inputs and user.inputs[0].number == seen.number:
+                waiting += [(each, user.n) for each in user.out if each.shape[1:] == seen.shape[1:] != ()]
 
 
 def _along(user: Op, shape: tuple[int, ...]) -> int | None:

@@ -28,6 +28,7 @@ from truestep.check.changes import StateLoaded
 from truestep.check.events import Forward, Names, Op
 from truestep.check.finding import Finding, Rule
 from truestep.check.rules import found
+from truestep.check.rules._chains import reaches
 from truestep.check.rules._states import aliases, around, steps_on, taken_before
 from truestep.check.site import Site
 from truestep.check.trace import Trace
@@ -145,9 +146,18 @@ def _goes_by_two_names(trace: Trace) -> Iterator[tuple[Site, str, str]]:
             plain = [other for other in aliases(event, number)
                      if not set(other.rpartition(".")[2].lower().split("_")) & set(WORDS)]  # fmt: skip
             steps = steps_on(trace, number, 0, event.n)
-            if plain and steps and number in quiet and number in loud:
+            if plain and steps and number in quiet and number in loud and _learns_from_itself(trace, number):
                 yield (
                     quiet[number].site,
                     f"{name} and {plain[0]} are one module",
                     f"{steps} updates moved both, and it is called with and without a graph",
                 )
+
+
+def _learns_from_itself(trace: Trace, number: int) -> bool:
+    """Whether what the module gave without a graph went into a loss that its own weights were trained by."""
+    own = set(trace.modules[number].parameters.values()) if number in trace.modules else set()
+    roots = {root.number for event in trace.backwards() for root in event.roots
+             if own & {leaf.number for leaf in event.leaves}}  # fmt: skip
+    calls = (event for event in trace.of(Forward) if event.module == number and event.close and not event.grad)
+    return any(reaches(trace, event.outputs, event.n)[1] & roots for event in calls)

@@ -74,7 +74,7 @@ def look(trace: Trace) -> Iterator[Finding]:
 
 def _new_value(trace: Trace, op: Op, still: set[int], shapes: dict[int, tuple[int, ...]], homes: dict[int, int]) -> int:
     """The parameter of which this call makes a new value out of its gradient, where nobody reads that; else 0."""
-    if len(op.inputs) < 2 or not op.out or op.out[0].needs_grad or op.out[0].storage in homes:
+    if len(op.inputs) < 2 or not op.out or op.out[0].storage in homes:
         return 0  # what stands in a parameter's memory has reached it
     for one in op.inputs[:2]:
         number = _source(trace, one, op.n, homes)

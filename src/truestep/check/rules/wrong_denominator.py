@@ -9,7 +9,8 @@ and a perfect model seems to score below one.
 Evidence: the reported float times a count is the total of the batches' numbers to the last digits, and that count is
 the number of batches, of samples, of another set, where the total calls for another one.
 
-False alarms: only totals of one pass are looked at, and a division by the right count is looked for first.
+False alarms: only totals of one pass are looked at, and a division by the right count is looked for first, among the
+numbers of every line: an accuracy is a quotient of small whole numbers, and another line's total may meet it by chance.
 
 Mend: divide a sum over samples by the samples that were seen; weigh a batch's mean by its samples before adding.
 
@@ -25,6 +26,7 @@ Right:
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import chain, groupby
 
 from truestep.check.events import LoaderEnd, LoaderMade
 from truestep.check.finding import Finding, Rule
@@ -56,9 +58,11 @@ def look(trace: Trace) -> Iterator[Finding]:
                 "the figure is off by a factor and cannot be compared with any other",
                 "divide a sum over samples by the samples seen, and weigh a mean by its samples before adding",
             )
-    for figure in figures(trace):
+    told_apart = [list(same) for _, same in groupby(figures(trace), key=lambda each: (each.n, each.name))]
+    unsound = [same for same in told_apart if not any(near(one.value, each) for one in same for each in _sound(one))]
+    for figure in chain.from_iterable(unsound):
         place = figure.readings[0].site.place
-        if place in told or any(near(figure.value, each) for each in _sound(figure)):
+        if place in told:
             continue
         for window in _passes(figure.readings):
             said = _divided(figure, window, others)
@@ -129,7 +133,8 @@ def _divided(figure: Figure, window: list[Reading], others: dict[int, str]) -> t
             if count == right or (kind != "means" and count in (rows, sizes)):
                 continue
             value = added / count
-            held = not near(figure.value, total) and any(near(figure.value, part * value) for part in (1, 100))
+            held = isinstance(figure.value, float) and not near(figure.value, total)
+            held = held and any(near(figure.value, part * value) for part in (1, 100))
             if held or (near(figure.value, added) and shown(value, figure.printed)):
                 return added, count, right, words, kind
     return None
