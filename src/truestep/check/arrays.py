@@ -71,7 +71,7 @@ class Operand(NamedTuple):
         """What it stands for now; None where that is no array, and so cannot be cut."""
         if not self.name:
             return self.number
-        held = frame.f_locals.get(self.name, frame.f_globals.get(self.name))
+        held: Any = frame.f_locals.get(self.name, frame.f_globals.get(self.name))
         if not self.cut:
             return held
         array = type(held).__module__ == "numpy" and getattr(held, "ndim", 0) >= len(self.cut)

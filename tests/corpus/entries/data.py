@@ -132,6 +132,12 @@ WRONG = [
         effect=lambda wrong, right: wrong.changed > 0.2 and right.changed == 0,
     ),
     Wrong(
+        "changed_in_place_d",
+        "A patch is cut out of the stored picture itself, another one at each visit.",
+        at="# cutout",
+        effect=lambda wrong, right: wrong.drift > 0.01 and right.drift == 0,
+    ),
+    Wrong(
         "integer_wrap_a",
         (
             "The mean is subtracted from uint8 pixels before the conversion to float: dark pixels wrap round "

@@ -53,8 +53,8 @@ def look(trace: Trace) -> Iterator[Finding]:
             evidence = _padded(trace, call) or _tokens(trace, call) or _zeroed(trace, call)
             if evidence:
                 lines[call.op.site.place].append((call.op.site, *evidence))
-    for site, *told in _filled(trace):
-        lines[site.place].append((site, *told))
+    for told in _filled(trace):
+        lines[told[0].place].append(told)
     for op in trace.ops("mean", "sum"):
         evidence = _masked(trace, op) if op.grad and op.out and not op.out[0].shape else ""
         if evidence:

@@ -126,7 +126,7 @@ def _keeps(op: Op, seen: Seen, target: Seen) -> bool:
         return bool(op.out) and op.out[0].number == seen.number and len(given.shape) == 3
     if op.name == "linear":
         narrow = target.dtype.startswith("float") and len(shape) > 2 and seen.shape[-1] < prod(shape[2:])
-        return not narrow and (len(given.shape) >= 3 or given.shape[:1] >= (shape[0] * shape[1],))
+        return not narrow and (len(given.shape) >= 3 or given.shape[:1] >= (prod(shape[:2]),))
     if op.name == "conv1d":
         return op.arg(3, "stride", 1) in (1, (1,))
     return True
