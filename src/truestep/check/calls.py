@@ -7,8 +7,9 @@ from typing import Any
 import torch
 from torch import nn
 
-from truestep.check.events import Forward, Mode, ModuleMade
-from truestep.check.looks import given, seen
+from truestep.check.events import Forward, Mode, ModuleMade, Op
+from truestep.check.looks import given, seen, tensors
+from truestep.check.padding import tail
 from truestep.check.recorder import Recorder
 
 QUICK = (nn.MultiheadAttention, nn.TransformerEncoderLayer, nn.TransformerEncoder)
@@ -68,11 +69,21 @@ class Calls:
                 recorder.jot(Forward, (*same, len(inputs)), (began,), inputs + outputs)
                 return
             near = not depth
+            if near:
+                self._padded(args)
             told = [tuple(seen(each, recorder.numbers, near, near) for each in values) for values in (inputs, outputs)]
             recorder.emit(
                 Forward, module=number, kind=same[1], depth=depth, training=same[2], grad=same[3], autocast=autocast,
                 inputs=told[0], outputs=told[1], began=began,
             )  # fmt: skip
+
+    def _padded(self, args: Any) -> None:
+        """Write an `Op` "padded" for each batch of sequences that was filled up to one length."""
+        for each in tensors(args):
+            how = tail(each)
+            if how is not None:
+                told = (self._recorder.numbers.of(each), tuple(each.shape), *how)
+                self._recorder.emit(Op, name="padded", args=told, words={}, out=(), grad=torch.is_grad_enabled())
 
     def made(self, run: Any, module: nn.Module, *args: Any, **words: Any) -> None:
         """A module is built."""

@@ -41,6 +41,8 @@ NARROW = {torch.uint8, torch.int8, torch.int16}
 WRAPS = {"add", "sub", "mul", "rsub", "add_", "sub_", "mul_", "__rsub__", "__radd__", "__rmul__"}
 """Calls that carry `values` where their tensors are narrow integers."""
 FETCHED = 256  # calls seen while one batch is made: a batch has thousands of samples, and each the same calls
+REVERSED = {"rsub", "__rsub__", "__rdiv__"}
+"""Calls that give the second operand first: they are written down in the order of their formula."""
 ALIAS = {"rsub": "sub", "__rsub__": "sub", "__rdiv__": "div", "true_divide": "div", "sub_": "sub_", "__eq__": "eq"}
 
 
@@ -133,8 +135,9 @@ class Seeing(TorchFunctionMode):
         rowed = name in ROWED
         made = tuple(seen(each, numbers, look, rowed) for each in outs[:32] if isinstance(each, Tensor))
         within = tuple(recorder.modules)
+        args = told[0][::-1] if name in REVERSED else told[0]
         recorder.emit(
-            Op, place, name=ALIAS.get(name, name), args=told[0], words=told[1], out=made,
+            Op, place, name=ALIAS.get(name, name), args=args, words=told[1], out=made,
             grad=torch.is_grad_enabled(), module=within[-1] if within else 0, within=within,
         )  # fmt: skip
 

@@ -22,6 +22,18 @@ WRONG = [
         effect=lambda wrong, right: wrong.accuracy < right.accuracy - 0.1,
     ),
     Wrong(
+        "not_shuffled_d",
+        "Four clouds made one after the other are cut into slices by hand; the gradients come from autograd.grad.",
+        at="loss = F.cross_entropy(",
+        effect=lambda wrong, right: wrong.acc < right.acc - 0.05,
+    ),
+    Wrong(
+        "not_shuffled_e",
+        "Sorted folders and no shuffling, with an epoch so long that it is hardly looked at twice.",
+        at="train_loader = DataLoader(",
+        effect=lambda wrong, right: wrong.accuracy < right.accuracy - 0.05,
+    ),
+    Wrong(
         "shuffled_apart_a",
         "Inputs and labels are each indexed by a permutation of their own.",
         at="y_train = y_train[",
@@ -120,6 +132,12 @@ WRONG = [
         effect=lambda wrong, right: wrong.changed > 0.2 and right.changed == 0,
     ),
     Wrong(
+        "changed_in_place_d",
+        "A patch is cut out of the stored picture itself, another one at each visit.",
+        at="# cutout",
+        effect=lambda wrong, right: wrong.drift > 0.01 and right.drift == 0,
+    ),
+    Wrong(
         "integer_wrap_a",
         (
             "The mean is subtracted from uint8 pixels before the conversion to float: dark pixels wrap round "
@@ -141,6 +159,18 @@ WRONG = [
         effect=lambda wrong, right: wrong.accuracy < right.accuracy - 0.05,
     ),
     Wrong(
+        "integer_wrap_d",
+        "Sound of sixteen bits is made four times as loud in sixteen bits.",
+        at="return self.raw * 4",
+        effect=lambda wrong, right: wrong.wrong > 0 == right.wrong,
+    ),
+    Wrong(
+        "integer_wrap_e",
+        "The difference of two frames is taken in bytes, of two slices of one array.",
+        at="motion = frames[1:]",
+        effect=lambda wrong, right: wrong.wrong > 0 == right.wrong,
+    ),
+    Wrong(
         "preprocessing_differs_a",
         "The training transform normalises, the test transform forgot to.",
         at="test_set = Spectra(",
@@ -159,6 +189,12 @@ WRONG = [
         effect=lambda wrong, right: wrong.mae > 1.5 * right.mae,
     ),
     Wrong(
+        "preprocessing_differs_d",
+        "The transform that normalises the training images is not handed to the test set.",
+        at="test_loader = DataLoader(",
+        effect=lambda wrong, right: wrong.loss > 1.5 * right.loss,
+    ),
+    Wrong(
         "tested_on_train_a",
         'The final "test accuracy" is computed with the training loader.',
         at="test_accuracy = accuracy(train_loader, model)",
@@ -175,6 +211,12 @@ WRONG = [
         ("The rare class is oversampled before the split, so copies of one row stand in training and in validation."),
         at="copies =",
         effect=lambda wrong, right: wrong.recall > right.recall + 0.2,
+    ),
+    Wrong(
+        "tested_on_train_d",
+        "The test loader is built on the training set; the held-out part goes into nothing.",
+        at="test_loader = DataLoader(",
+        effect=lambda wrong, right: wrong.acc > right.acc + 0.05,
     ),
     Wrong(
         "labels_off_a",

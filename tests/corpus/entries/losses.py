@@ -36,6 +36,12 @@ WRONG = [
         effect=lambda wrong, right: wrong.f1 < right.f1 - 0.05,
     ),
     Wrong(
+        "sigmoid_twice_c",
+        "The scores are squashed by hand, 1 / (1 + exp(-x)), and then given to a loss with logits.",
+        at="loss = loss_fn(",
+        effect=lambda wrong, right: wrong.loss > right.loss + 0.02,
+    ),
+    Wrong(
         "log_missing_a",
         "NLLLoss receives probabilities; it wants their logarithm.",
         at="return F.softmax(self.fc2(x), dim=1)",
@@ -137,6 +143,18 @@ WRONG = [
         effect=lambda wrong, right: wrong.reported < 0.6 * right.reported,
     ),
     Wrong(
+        "padding_counted_c",
+        "A collate function fills up with zeros and hands out a mask, and the loss averages every place.",
+        at="loss = error.mean()",
+        effect=lambda wrong, right: wrong.mse > 1.1 * right.mse,
+    ),
+    Wrong(
+        "padding_counted_d",
+        "Sentences are filled up by hand in a list, behind a token for their end, and every place counts.",
+        at="loss = F.cross_entropy(",
+        effect=lambda wrong, right: wrong.ce > right.ce + 0.005,
+    ),
+    Wrong(
         "targets_unshifted_a",
         "The language model is asked for the token that it was just given: x and y are the same slice.",
         at="y = torch.stack([data[i : i + block_size] for i in ix])",
@@ -147,6 +165,12 @@ WRONG = [
         "The forecaster is scored against its own input window instead of the window one step later.",
         at="future = self.series[i : i + self.width]",
         effect=lambda wrong, right: wrong.forecast_mse > 3 * right.forecast_mse,
+    ),
+    Wrong(
+        "targets_unshifted_c",
+        "The window of a series and its target begin at the same place; the loss is written by hand.",
+        at="y = torch.stack([series[i + 0",
+        effect=lambda wrong, right: wrong.err > 1.5 * right.err,
     ),
     Wrong(
         "output_range_a",

@@ -76,6 +76,12 @@ WRONG = [
         effect=lambda wrong, right: wrong.kept > right.kept + 0.02,
     ),
     Wrong(
+        "best_never_updated_c",
+        "The lowest loss is that of the first epoch for ever: each later one below it is kept.",
+        at="elif val < lowest:",
+        effect=lambda wrong, right: wrong.epochs != right.epochs,
+    ),
+    Wrong(
         "best_wrong_way_a",
         (
             "The model with the highest validation loss is kept: the comparison was copied from a script that "
@@ -104,6 +110,12 @@ WRONG = [
         "save_best compares the loss left over from the last training batch of the epoch.",
         at="if loss.item() < self.best:",
         effect=lambda wrong, right: wrong.val > right.val + 0.005,
+    ),
+    Wrong(
+        "selected_by_batch_c",
+        "The weights are kept inside the loop over the batches, by the loss of each batch.",
+        at="if loss < best_loss:",
+        effect=lambda wrong, right: wrong.val > right.val,
     ),
     Wrong(
         "target_is_same_a",

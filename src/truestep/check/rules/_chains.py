@@ -35,10 +35,27 @@ def root(trace: Trace, seen: Seen, before: int, through: Collection[str] = SHAPE
     """The tensor at the start of the calls that only reshape it."""
     for _ in range(20):
         op = trace.maker(seen, before)
-        if op is None or op.name not in through or not op.inputs:
+        if op is None or op.name not in through or not op.inputs or changed(op, seen):
             return seen
         seen, before = op.inputs[0], op.n
     return seen
+
+
+def changed(op: Op, seen: Seen) -> bool:
+    """Whether a tensor was written into since a call made it."""
+    return all(out.version != seen.version for out in op.out if out.number == seen.number)
+
+
+def compared(trace: Trace, op: Op) -> bool:
+    """Whether a difference is squared or made absolute, and that is averaged or summed at once."""
+    for later in (user for out in op.out for user in trace.users(out, op.n)):
+        if later.name in ("pow", "square", "abs") or (
+            later.name == "mul" and len({i.number for i in later.inputs}) == 1
+        ):
+            users = [user.name for out in later.out for user in trace.users(out, later.n)]
+            if users and set(users) <= {"mean", "sum"}:
+                return True
+    return False
 
 
 def by_line(calls: Iterable[LossCall]) -> list[list[LossCall]]:

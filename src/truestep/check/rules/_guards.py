@@ -83,7 +83,7 @@ def _of_test(site: Site, test: ast.Compare, node: ast.If, span: tuple[int, int])
                 continue
             pairs = [pair for statement in block for pair in _assigned(statement)]
             sets = any(target == best for target, _ in pairs)
-            takes = any(target == best and given == value for target, given in pairs)
+            takes = any(target == best and _bare(given) == _bare(value) for target, given in pairs)
             hopeful = block is node.body and any(word in best.lower() for word in ("best", "min", "max", "lowest"))
             if takes or (hopeful and not sets):
                 body = (block[0].lineno, block[-1].end_lineno or block[-1].lineno)
@@ -110,6 +110,13 @@ def _idle(tree: ast.Module, node: ast.If, best: str) -> bool:
 
 def _words(node: ast.expr) -> str:
     return ast.unparse(node)
+
+
+def _bare(words: str) -> str:
+    """The words without what only turns a tensor into its number."""
+    for end in (".item()", ".detach()", ".clone()"):
+        words = words.replace(end, "")
+    return words[6:-1] if words.startswith("float(") and words.endswith(")") else words
 
 
 def _assigned(statement: ast.stmt) -> Iterator[tuple[str, str]]:

@@ -9,7 +9,7 @@ before it. Where each was better than the one before, as a loss that only falls,
 anywhere in the loop either, and the finding is a warning.
 
 False alarms: a fixed bound of quality, as `if acc > 0.9`, stays the same on purpose; only bounds that anything passes
-(zero, infinity, a huge number) are looked at.
+(zero, infinity, a huge number), or that were read from the model itself in the first epoch, are looked at.
 
 Mend: set it inside the block: `best_acc = acc`.
 
@@ -28,7 +28,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import pairwise
 
-from truestep.check.events import Names
+from truestep.check.events import Names, Number
 from truestep.check.finding import Finding, Rule
 from truestep.check.rules import found
 from truestep.check.rules._guards import Guard, at, guards, kept, worth
@@ -46,7 +46,7 @@ def look(trace: Trace) -> Iterator[Finding]:
         pairs = [pair for event in kept(trace, guard) if (names := at(trace, event)) and (pair := _pair(names, guard))]
         bounds = {best for _, best in pairs}
         values = [value for value, _ in pairs]
-        if len(pairs) < 3 or len(bounds) != 1 or not _open(*bounds):
+        if len(pairs) < 3 or len(bounds) != 1 or not (_open(*bounds) or _first(trace, *bounds)):
             continue
         worse = [
             (before, after) for before, after in pairwise(values) if (after > before if guard.less else after < before)
@@ -73,6 +73,11 @@ def look(trace: Trace) -> Iterator[Finding]:
 def _pair(names: Names, guard: Guard) -> tuple[float, float] | None:
     value, best = worth(names, guard.value), worth(names, guard.best)
     return None if value is None or best is None else (value, best)
+
+
+def _first(trace: Trace, bound: float) -> bool:
+    """Whether a bound was read from the model itself, as the value of the first epoch is, and set by nobody."""
+    return any(number.value == bound and number.how == "item" for number in trace.of(Number))
 
 
 def _open(bound: float) -> bool:

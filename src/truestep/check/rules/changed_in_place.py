@@ -8,8 +8,8 @@ Why: the data drift further with each visit, and labels stay behind.
 Evidence: memory that is older than the loop was written in place in several epochs, and the changed numbers went into
 the model or the batch; or the same place in an array of numpy's held other numbers each time that it was visited.
 
-False alarms: states, buffers and weights that are updated in place, and memory that is new for each item, are no
-finding.
+False alarms: a part that is always set to the same number changes nothing after the first time. That, states, buffers
+and weights that are updated in place, and memory that is new for each item, are no finding.
 
 Mend: `sample = (sample - mean) / std` makes a new tensor; `.clone()` or `.copy()` what is to be changed.
 
@@ -52,7 +52,7 @@ def _tensors(trace: Trace) -> Iterator[Finding]:
               for start in trace.of(LoaderStart)]  # fmt: skip
     weights = {one for facts in trace.modules.values() for one in (*facts.storages.values(), *facts.buffers.values())}
     writes: dict[tuple[int, tuple[str, int]], list[Op]] = {}
-    for op in trace.ops(*WRITES):
+    for op in trace.ops(*WRITES, "__setitem__"):
         first = op.inputs[0] if op.inputs else None
         if first is None or first.needs_grad or op.within or not first.storage or first.storage in weights:
             continue
@@ -62,7 +62,7 @@ def _tensors(trace: Trace) -> Iterator[Finding]:
         if not view.inputs[0].leaf or view.inputs[0].shape == first.shape:
             continue
         fetched = any(start < op.n < end for start, end in passes)
-        if first.storage in fed or fetched:
+        if fetched if op.name == "__setitem__" else first.storage in fed or fetched:
             writes.setdefault((first.storage, op.site.place), []).append(op)
     for ops in writes.values():
         views = [(op.inputs[0].shape, op.update) for op in ops]
@@ -81,10 +81,15 @@ def _tensors(trace: Trace) -> Iterator[Finding]:
 def _again(trace: Trace, ops: list[Op]) -> bool:
     """Whether rows that were written are prepared again, or taken as the data of the next epoch."""
     visits: dict[object, set[int]] = {}
+    parts: dict[object, set[str]] = {}
     for op in ops:
         view = _view(trace, op)
         index = view.args[1:] if view is not None else ()
         visits.setdefault(str(index), set()).add(op.update)
+        parts.setdefault(str(index), set()).add(str(op.args[1:]))
+    if ops[0].name == "__setitem__":  # a part that is set to the same number once more stays as it is
+        moved = [each for each, where in parts.items() if len(where) > 1 and len(visits[each]) > 1]
+        return len(moved) >= 3 and all(len(op.inputs) == 1 for op in ops)
     if sum(len(updates) > 1 for updates in visits.values()) >= 3:
         return True
     view = _view(trace, ops[0])

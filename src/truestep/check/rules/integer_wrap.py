@@ -32,6 +32,7 @@ from truestep.check.trace import Trace
 RULE = Rule("TS475", "integer_wrap", "integers wrap round", "error", "data")
 WHY = "what was dark is bright and the reverse: the data are damaged in silence"
 MEND = "convert to float, or to wider integers, before the arithmetic"
+PRODUCTS = ("mul", "mul_", "__rmul__")
 RANGES = {"uint8": (0, 255), "int8": (-128, 127), "int16": (-32768, 32767)}
 
 
@@ -41,7 +42,7 @@ def look(trace: Trace) -> Iterator[Finding]:
         words, kind, share = op.args
         evidence = f"done again in wide integers, {100 * share:.2g} % of the results do not fit {kind}"
         yield found(RULE, op.site, f"{words} wraps round in {kind}", evidence, WHY, MEND)
-    for op in trace.ops("sub", "add", "add_", "sub_", "__radd__", "__rsub__"):
+    for op in trace.ops("sub", "add", "add_", "sub_", "__radd__", *PRODUCTS):
         if not op.out or op.out[0].dtype not in RANGES or op.out[0].values is None or len(op.args) < 2:
             continue
         first, second = _mean(op.args[0]), _mean(op.args[1])
@@ -49,8 +50,9 @@ def look(trace: Trace) -> Iterator[Finding]:
             continue
         if not (_spread(op, op.args[0]) and _spread(op, op.args[1])):
             continue
-        sign = -1 if "sub" in op.name else 1
-        wanted = (second - first) if op.name == "__rsub__" else first + sign * second
+        if op.name in PRODUCTS and not any(isinstance(each, int) for each in op.args[:2]):
+            continue  # the mean of a product is not that of the means
+        wanted = _wanted(op.name, first, second)
         got, (low, high) = op.out[0].values.mean, RANGES[op.out[0].dtype]
         if abs(got - wanted) > 1e-6 * (high - low):
             share = abs(got - wanted) / (high - low + 1)
@@ -63,6 +65,13 @@ def look(trace: Trace) -> Iterator[Finding]:
                 WHY,
                 MEND,
             )
+
+
+def _wanted(name: str, first: float, second: float) -> float:
+    """The mean of a result, from those of the operands."""
+    if name in PRODUCTS:
+        return first * second
+    return first - second if "sub" in name else first + second
 
 
 def _mean(value: object) -> float | None:

@@ -6,7 +6,8 @@ Why: each stretch teaches the model to answer with the class at hand and to forg
 the end of an epoch leans to the last class.
 
 Evidence: the targets of the losses: most batches hold one value, the stretches of equal batches follow one another in
-the same order, epoch after epoch.
+the same order, epoch after epoch; or, where an epoch is too long to be looked at twice, each class lies in one stretch
+of places, of a loader that does not shuffle or of slices of one tensor, and places were visited again.
 
 False alarms: one batch of real and one of forged samples alternate in a GAN, with stretches of a single batch; that is
 no finding. Time series in order have no classes.
@@ -22,54 +23,39 @@ Right:
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
+from itertools import groupby
+from typing import NamedTuple
 
 from truestep.check.changes import Backward
-from truestep.check.events import Batch, Event, LoaderMade, Op
+from truestep.check.events import Batch, LoaderMade, Op
 from truestep.check.finding import Finding, Rule
 from truestep.check.rules import found
+from truestep.check.rules._chains import SOUND
 from truestep.check.trace import LOSSES, Trace
 
 RULE = Rule("TS471", "not_shuffled", "sorted data without shuffling", "error", "data")
+FEW, SHARE = 8, 0.7
+
+
+class Look(NamedTuple):
+    """A backward pass with the one class of its batch, None for several, and the loss that showed it."""
+
+    label: float | None
+    loss: Op
 
 
 def look(trace: Trace) -> Iterator[Finding]:
-    """Follow the targets from one backward pass to the next."""
-    labels = _labels(trace)
-    pure = [(label, event) for label, event in labels if label is not None]
-    if len(pure) < 0.7 * len(labels) or len(pure) < 8:
-        return
-    stretches: list[tuple[float, int]] = []
-    for label, _ in pure:
-        if stretches and stretches[-1][0] == label:
-            stretches[-1] = (label, stretches[-1][1] + 1)
-        else:
-            stretches.append((label, 1))
-    classes = len({label for label, _ in stretches})
-    order = [label for label, _ in stretches]
-    cycles = all(order[at] == order[at % classes] for at in range(len(order))) and len(set(order[:classes])) == classes
-    long = len(pure) / len(stretches)
-    if classes < 2 or len(order) < 2 * classes or not cycles or long < (3 if classes == 2 else 2):
-        return
-    event = pure[0][1]
-    batches = [batch for batch in trace.of(Batch) if batch.n < event.n]
-    made = {loader.loader: loader for loader in trace.of(LoaderMade)}
-    loader = made.get(batches[-1].loader) if batches and batches[-1].update == event.update else None
-    told = ", ".join(f"{label:g} ({number} batches)" for label, number in stretches[: min(classes, 4)])
-    yield found(
-        RULE,
-        loader.site if loader else event.site,
-        f"{classes} classes come one after another, not mixed",
-        f"{len(pure)} of {len(labels)} batches hold one class only, in the order {told}, "
-        f"{len(order) // classes} times over",
-        "each stretch teaches one answer, and the model forgets the others",
-        "shuffle: shuffle=True in the loader, or one fresh permutation of inputs and labels at each epoch",
-    )
+    """Follow the targets from one backward pass to the next, or from place to place in an epoch."""
+    looks = _looks(trace)
+    if len(looks) >= FEW:
+        told = _cycles(trace, _dense(looks)) or _places(trace, looks)
+        if told is not None:
+            yield told
 
 
-def _labels(trace: Trace) -> list[tuple[float | None, Event]]:
-    """For each backward pass the one class of its batch, None for several; with the loss that showed it."""
-    found: list[tuple[float | None, Event]] = []
+def _looks(trace: Trace) -> list[Look]:
+    found: list[Look] = []
     low, high, whole, last = float("inf"), float("-inf"), True, None
     for event in trace.of(Op, Backward):
         if isinstance(event, Op) and event.name in LOSSES and len(event.inputs) > 1 and event.inputs[0].needs_grad:
@@ -79,8 +65,108 @@ def _labels(trace: Trace) -> list[tuple[float | None, Event]]:
             else:
                 low, high, whole = min(low, values.low), max(high, values.high), whole and values.whole
             last = event
-        elif isinstance(event, Backward) and event.how == "backward" and not event.nested:
-            if last is not None and whole:
-                found.append((low if low == high else None, last))
+        elif isinstance(event, Backward) and not event.nested and last is not None and _of(event, last):
+            if whole:
+                found.append(Look(low if low == high else None, last))
             low, high, whole, last = float("inf"), float("-inf"), True, None
     return found
+
+
+def _of(event: Backward, loss: Op) -> bool:
+    """Whether a pass trains by this loss: any that fills gradients, or one that was asked for those of the loss."""
+    return event.how == "backward" or {root.number for root in event.roots} == {out.number for out in loss.out}
+
+
+def _dense(looks: list[Look]) -> list[Look]:
+    """Those of the start, before the first that was left out."""
+    gaps = (at for at in range(1, len(looks)) if looks[at].loss.update > looks[at - 1].loss.update + 1)
+    return looks[: next(gaps, len(looks))]
+
+
+def _pure(looks: list[Look]) -> list[Look]:
+    """Those of a single class, if they are most."""
+    pure = [each for each in looks if each.label is not None]
+    return pure if len(pure) >= max(FEW, SHARE * len(looks)) else []
+
+
+def _stretches(looks: list[Look]) -> list[tuple[float, int]]:
+    runs = groupby(each.label for each in looks)
+    return [(label, sum(1 for _ in run)) for label, run in runs if label is not None]
+
+
+def _cycles(trace: Trace, looks: list[Look]) -> Finding | None:
+    """The classes one after another, and the same again."""
+    pure = _pure(looks)
+    stretches = _stretches(pure)
+    order = [label for label, _ in stretches]
+    classes = len(set(order))
+    cycles = all(order[at] == order[at % classes] for at in range(len(order))) and len(set(order[:classes])) == classes
+    if len(order) < 2 * classes or not cycles or not _long(stretches, classes):
+        return None
+    return _told(trace, looks, pure, stretches, f"{len(order) // classes} times over")
+
+
+def _long(stretches: list[tuple[float, int]], classes: int) -> bool:
+    batches = sum(number for _, number in stretches)
+    return classes >= 2 and batches / len(stretches) >= (3 if classes == 2 else 2)
+
+
+def _places(trace: Trace, looks: list[Look]) -> Finding | None:
+    """Each class in one stretch of the places of an epoch, which come again in the same order."""
+    spread: dict[Hashable, dict[int, list[Look]]] = {}
+    batches = trace.of(Batch)
+    fixed = {made.loader for made in trace.of(LoaderMade) if made.sampler == "SequentialSampler"}
+    drawn = {tensor.number: batch for batch in batches if batch.loader in fixed for tensor in batch.tensors}
+    for each in looks:
+        where = _place(trace, each.loss, drawn)
+        if where is not None:
+            spread.setdefault(where[0], {}).setdefault(where[1], []).append(each)
+    for source, held in spread.items():
+        places = [held[place][0] for place in sorted(held)]
+        pure = _pure(places)
+        stretches = _stretches(pure)
+        classes = len({label for label, _ in stretches})
+        again = len({b.run for b in batches if ("loader", b.loader) == source and b.place == 0})
+        again = max(again, *(len({each.loss.update for each in visits}) for visits in held.values()))
+        steady = all(len({each.label for each in visits}) == 1 for visits in held.values())
+        if steady and again >= 2 and len(stretches) == classes and _long(stretches, classes):
+            return _told(trace, places, pure, stretches, f"and the epoch came {again} times")
+    return None
+
+
+def _place(trace: Trace, loss: Op, drawn: dict[int, Batch]) -> tuple[Hashable, int] | None:
+    """Where the targets of a loss stand in their epoch: of which loader or tensor, and the place in it."""
+    seen, before = loss.inputs[1], loss.n
+    for _ in range(12):
+        if seen.number in drawn:
+            batch = drawn[seen.number]
+            return ("loader", batch.loader), batch.place
+        op = trace.maker(seen, before)
+        if op is None or not op.inputs:
+            return None
+        if op.name in ("split", "chunk", "tensor_split"):
+            return ("tensor", op.inputs[0].number), [out.number for out in op.out].index(seen.number)
+        if op.name == "__getitem__" and isinstance(op.arg(1, ""), slice):
+            first = op.args[1].start or 0
+            return (("tensor", op.inputs[0].number), first) if isinstance(first, int) and first >= 0 else None
+        if op.name not in SOUND:
+            return None
+        seen, before = op.inputs[0], op.n
+    return None
+
+
+def _told(trace: Trace, looks: list[Look], pure: list[Look], stretches: list[tuple[float, int]], again: str) -> Finding:
+    event = pure[0].loss
+    classes = len({label for label, _ in stretches})
+    batches = [batch for batch in trace.of(Batch) if batch.n < event.n]
+    made = {loader.loader: loader for loader in trace.of(LoaderMade)}
+    loader = made.get(batches[-1].loader) if batches and batches[-1].update == event.update else None
+    told = ", ".join(f"{label:g} ({number} batches)" for label, number in stretches[: min(classes, 4)])
+    return found(
+        RULE,
+        loader.site if loader else event.site,
+        f"{classes} classes come one after another, not mixed",
+        f"{len(pure)} of {len(looks)} batches hold one class only, in the order {told}, {again}",
+        "each stretch teaches one answer, and the model forgets the others",
+        "shuffle: shuffle=True in the loader, or one fresh permutation of inputs and labels at each epoch",
+    )

@@ -31,7 +31,7 @@ from truestep.check.events import Op
 from truestep.check.finding import Finding, Rule
 from truestep.check.looks import Seen
 from truestep.check.rules import found
-from truestep.check.rules._chains import SHAPES
+from truestep.check.rules._chains import SHAPES, compared
 from truestep.check.trace import Trace
 
 RULE = Rule("TS342", "output_range", "an output that cannot reach the targets", "error", "losses")
@@ -89,7 +89,7 @@ def _beyond(pair: Pair) -> bool:
 
 def _pairs(trace: Trace) -> Iterator[Pair]:
     for op in trace.ops(*LOSSES, "sub", LOGITS):
-        if len(op.inputs) < 2 or not op.grad or (op.name == "sub" and not _compared(trace, op)):
+        if len(op.inputs) < 2 or not op.grad or (op.name == "sub" and not compared(trace, op)):
             continue
         one, other = op.inputs[:2]
         if one.needs_grad == other.needs_grad:
@@ -106,18 +106,6 @@ def _pairs(trace: Trace) -> Iterator[Pair]:
             yield Pair(op, target, *reach)
 
 
-def _compared(trace: Trace, op: Op) -> bool:
-    """Whether a difference is squared or made absolute, and that is averaged or summed at once."""
-    for later in (user for out in op.out for user in trace.users(out, op.n)):
-        if later.name in ("pow", "square", "abs") or (
-            later.name == "mul" and len({i.number for i in later.inputs}) == 1
-        ):
-            users = [user.name for out in later.out for user in trace.users(out, later.n)]
-            if users and set(users) <= {"mean", "sum"}:
-                return True
-    return False
-
-
 def _range(trace: Trace, seen: Seen, before: int) -> tuple[Op, float, float] | None:
     """What computed a tensor, and its least and greatest value, with scales and shifts by plain numbers."""
     steps: list[Op] = []
@@ -130,7 +118,8 @@ def _range(trace: Trace, seen: Seen, before: int) -> tuple[Op, float, float] | N
             for each in reversed(steps):
                 low, high = sorted(_moved(each, end) for end in (low, high))
             return op, low, high
-        if op.name in ("mul", "add", "sub", "div", "neg") and len(op.inputs) == 1:
+        over = op.name == "div" and not isinstance(op.args[0], Seen)  # a number over it: no scale
+        if op.name in ("mul", "add", "sub", "div", "neg") and len(op.inputs) == 1 and not over:
             steps.append(op)
         elif op.name not in SHAPES:
             return None

@@ -6,11 +6,12 @@ the padded errors are set to zero, and the mean still divides by all positions.
 Why: a part of the loss is about nothing. The model is rewarded for predicting padding, the reported loss is too small,
 and the weight of a sequence depends on its neighbours in the batch.
 
-Evidence: the lengths that were padded and the value that they were padded with, against the loss's `ignore_index`; or
+Evidence: the lengths that were padded and the value that they were padded with, against the loss's `ignore_index`; an
+input whose rows end in runs of one value that stands nowhere else, with a loss over as many places, none left out; or
 the share of positions that a mask of lengths or tokens leaves, against the number that the mean divides by.
 
 False alarms: a loss that is kept by position and masked afterwards, picked with the mask, weighted by class or packed
-counts no padding.
+counts no padding. Tokens that fill up a target without any token for the end may be there to be predicted.
 
 Mend: `ignore_index=PAD`, or `(loss * mask).sum() / mask.sum()`.
 
@@ -32,7 +33,7 @@ from truestep.check.finding import Finding, Rule
 from truestep.check.looks import Seen
 from truestep.check.mends.losses import Ignored
 from truestep.check.rules import found
-from truestep.check.rules._chains import SHAPES, SOUND, origin, root
+from truestep.check.rules._chains import SHAPES, SOUND, compared, origin, root
 from truestep.check.site import Site
 from truestep.check.trace import LossCall, Trace
 
@@ -41,6 +42,7 @@ MENDING = Ignored()
 CLASSES = ("cross_entropy", "nll_loss")
 LOSSES = (*CLASSES, "mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss")
 ERRORS = {"pow", "square", "abs", *LOSSES, "binary_cross_entropy_with_logits", "binary_cross_entropy"}
+IGNORED = -100
 COMPARED = {"lt", "le", "gt", "ge", "ne"}
 WHY = "a part of the loss is about padding, and the weight of a sequence depends on its neighbours in the batch"
 
@@ -53,6 +55,8 @@ def look(trace: Trace) -> Iterator[Finding]:
             evidence = _padded(trace, call) or _tokens(trace, call) or _zeroed(trace, call)
             if evidence:
                 lines[call.op.site.place].append((call.op.site, *evidence))
+    for told in _filled(trace):
+        lines[told[0].place].append(told)
     for op in trace.ops("mean", "sum"):
         evidence = _masked(trace, op) if op.grad and op.out and not op.out[0].shape else ""
         if evidence:
@@ -86,6 +90,60 @@ def _padded(trace: Trace, call: LossCall) -> tuple[str, str] | None:
     if call.name in CLASSES:
         return f"{told}, and {call.name} ignores {ignored}", f"pass ignore_index={value:g}"
     return f"{told}, and {call.name} averages all of them", "average over the positions that are no padding"
+
+
+def _filled(trace: Trace) -> Iterator[tuple[Site, str, str]]:
+    """Losses over every place of sequences that somebody filled up by hand before the model was given them."""
+    padded = {op.args[0]: op for op in trace.ops("padded")}
+    if not padded:
+        return
+    values = {op.args[2] for op in padded.values()}
+    for op in trace.ops(*LOSSES, "sub"):
+        if len(op.inputs) < 2 or not op.grad or (op.name == "sub" and not compared(trace, op)):
+            continue
+        one, other = op.inputs[:2]
+        if one.needs_grad == other.needs_grad or op.words.get("reduction", "mean") != "mean":
+            continue
+        prediction, target = (one, other) if one.needs_grad else (other, one)
+        shape = root(trace, target, op.n, SOUND).shape
+        given = _given(trace, prediction, op.n, padded) if len(shape) >= 2 else None
+        if given is None or given.args[1][:2] != shape[:2] or prod(shape) != prod(target.shape) or len(values) > 1:
+            continue
+        value, hidden, places, ended = given.args[2:]
+        if op.name in CLASSES and not _counts(op, target, value, ended):
+            continue
+        yield (
+            op.site,
+            f"{hidden} of {places} places of the input were filled up with {value:g}, at the ends of its rows alone, "
+            f"and {op.name} averages all {prod(shape[:2])}",
+            "average over the places that hold data: (loss * mask).sum() / mask.sum(), or ignore_index",
+        )
+
+
+def _counts(op: Op, target: Seen, value: float, ended: bool) -> bool:
+    """Whether padding counts among targets that are classes.
+
+    Where the padding is itself a target, and no other token tells the end, the model may have to predict where to end.
+    """
+    kept, values = op.words.get("kept"), target.values
+    left_out = kept < prod(target.shape) if kept is not None else values is None or values.low <= IGNORED
+    if len(op.args) > 2 or op.words.get("weight") is not None or left_out or values is None:
+        return False
+    return ended or not values.low <= value <= values.high
+
+
+def _given(trace: Trace, prediction: Seen, before: int, padded: dict[int, Op], most: int = 200) -> Op | None:
+    """The padded input that a prediction was made of; None where a mask had a part in it last."""
+    waiting, known = [(prediction, before)], set[int]()
+    while waiting and len(known) < most:
+        seen, limit = waiting.pop(0)
+        if seen.number in padded:
+            return padded[seen.number]
+        op = trace.maker(seen, limit)
+        if op is not None and op.n not in known:
+            known.add(op.n)
+            waiting += [(each, op.n) for each in op.inputs]
+    return None
 
 
 def _source(trace: Trace, seen: Seen, before: int) -> Op | None:

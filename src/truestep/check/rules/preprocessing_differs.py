@@ -10,7 +10,8 @@ Evidence: the range and mean of what the model was given in training and in eval
 behind each; or the tensors whose means were subtracted.
 
 False alarms: other data, as points outside of the training range, are prepared alike and are no finding unless their
-range is twenty times as large or as small. Token numbers are no measurements and are not looked at.
+range is twenty times as large or as small, or just that of the training data before they were scaled by numbers that
+are always the same. Token numbers are no measurements and are not looked at.
 
 Mend: one function, with the statistics of the training part, for both.
 
@@ -38,6 +39,7 @@ ARITHMETIC = {"sub", "add", "div", "mul", "sub_", "add_", "div_", "mul_", "log",
 WHY = "the model is scored on inputs of a kind that it was not trained on"
 MEND = "prepare both with one function and the statistics of the training part"
 TIMES, ROWS, OFTEN = 20.0, 8, 3
+NEAR, APART = 0.1, 0.2
 
 
 def look(trace: Trace) -> Iterator[Finding]:
@@ -54,7 +56,7 @@ def look(trace: Trace) -> Iterator[Finding]:
             continue
         if call.site.place in said or call.inputs[0].shape[1:] != mates[0].inputs[0].shape[1:]:
             continue
-        told = _range(trace, mates, call) or _own(trace, mates, call)
+        told = _range(trace, mates, call) or _own(trace, mates, call) or _left_out(trace, mates, call)
         read, joined = ends(trace, call.outputs[0], call.n) if told else (False, False)
         if told and read and not joined:
             said.add(call.site.place)
@@ -102,6 +104,59 @@ def _arithmetic(trace: Trace, call: Forward) -> set[str]:
         first = next((batch.n for batch in batches if batch.run == run), 0)
         found |= {op.name for op in trace.between(start, first, Op) if op.name in ARITHMETIC}
     return found
+
+
+def _left_out(trace: Trace, mates: list[Forward], call: Forward) -> tuple[Site | None, str, str] | None:
+    """Whether what was evaluated lies where the training data lay before they were scaled, and was not scaled."""
+    behind = {op.n: op for mate in mates[:OFTEN] for op in _scaling(trace, mate)}
+    own = {op.n: op for op in _scaling(trace, call)}
+    scaling = [op for n, op in sorted(behind.items()) if n not in own]
+    made = {out.number for op in scaling for out in op.out}
+    raw = [op.inputs[0].values for op in scaling if op.inputs[0].number not in made]
+    known = [each for each in raw if each is not None]
+    given = [each.inputs[0].values for each in mates]
+    scaled, values = [each for each in given if each is not None], call.inputs[0].values
+    if set(own) - set(behind) or not known or len(known) < len(raw) or values is None or not _steady(scaling):
+        return None
+    low, high = min(each.low for each in known), max(each.high for each in known)
+    first, last = min(each.low for each in scaled), max(each.high for each in scaled)
+    span, width = high - low, values.high - values.low
+    alike = low - NEAR * span < values.low and values.high < high + NEAR * span and width > span / 2
+    moved = max(abs(first - values.low), abs(last - values.high)) > APART * min(width, last - first)
+    if not (alike and moved and values.finite):
+        return None
+    return (
+        None,
+        "the evaluated inputs are not scaled as the training inputs are",
+        f"{', '.join(dict.fromkeys(op.name for op in scaling))} on line {scaling[0].site.line} takes the training data "
+        f"from {low:.4g} to {high:.4g} to {first:.4g} to {last:.4g}; the evaluated ones run from {values.low:.4g} to "
+        f"{values.high:.4g}, and nothing like it is behind them",
+    )
+
+
+def _scaling(trace: Trace, call: Forward) -> list[Op]:
+    """The sums and products behind an input, those on items that its loader fetched for its first batch too."""
+    chain = list(trace.chain(call.inputs[0], call.n))
+    found = [op for op in chain if op.name in ARITHMETIC and not op.within]
+    numbers = {call.inputs[0].number, *(each.number for op in chain for each in op.inputs)}
+    batches = (batch for batch in reversed(trace.of(Batch)) if batch.n < call.n)
+    last = next(batches, None)
+    if last is not None and any(each.number in numbers for each in last.tensors):
+        start = next((event.n for event in trace.of(LoaderStart) if event.run == last.run), 0)
+        first = next((batch.n for batch in trace.of(Batch) if batch.run == last.run), 0)
+        shape = call.inputs[0].shape[1:]
+        fetched = (op for op in trace.between(start, first, Op) if op.name in ARITHMETIC and op.out)
+        found += [op for op in fetched if op.out[0].shape == shape]
+    return found
+
+
+def _steady(scaling: list[Op]) -> bool:
+    """Whether each line works with the same numbers always: what is drawn anew is augmentation, and not for all."""
+    kinds: dict[tuple[tuple[str, int], str], set[tuple[object, ...]]] = {}
+    for op in scaling:
+        words = tuple(each.number if isinstance(each, Seen) else each for each in op.args[1:])
+        kinds.setdefault((op.site.place, op.name), set()).add(words)
+    return all(len(words) == 1 for words in kinds.values())
 
 
 def _own(trace: Trace, mates: list[Forward], call: Forward) -> tuple[Site | None, str, str] | None:

@@ -51,7 +51,7 @@ def look(trace: Trace) -> Iterator[Finding]:
             lines[(*op.site.place, op.name, op.module)].append((op, origin(trace, op.inputs[0], op.n)))
     for (_, _, name, _), calls in lines.items():
         seen = [(op, made) for op, made in calls if made is not None]  # those whose forward was looked at too
-        if not seen or not all(_twice(name, op.inputs[0], made) for op, made in seen):
+        if not seen or not all(_twice(trace, name, op.inputs[0], made) for op, made in seen):
             continue
         op, maker = seen[0]
         values = op.inputs[0].values
@@ -69,6 +69,20 @@ def look(trace: Trace) -> Iterator[Finding]:
         )
 
 
-def _twice(name: str, given: Seen, made: Op) -> bool:
+def _twice(trace: Trace, name: str, given: Seen, made: Op) -> bool:
     inside = given.values is None or (given.values.low >= 0 and given.values.high <= 1)
-    return made.name in TAKERS[name] and inside
+    return inside and (made.name in TAKERS[name] or ("sigmoid" in TAKERS[name] and _by_hand(trace, made)))
+
+
+def _by_hand(trace: Trace, made: Op) -> bool:
+    """1 / (1 + exp(...)), which is a sigmoid."""
+    over = made.name == "reciprocal" or (made.name == "div" and made.args[0] in (1, 1.0))
+    below = trace.maker(made.inputs[0], made.n) if over and len(made.inputs) == 1 else None
+    if below is None or below.name not in ("add", "__radd__") or len(below.inputs) != 1 or not {1} & _numbers(below):
+        return False
+    power = trace.maker(below.inputs[0], below.n)
+    return power is not None and power.name == "exp"
+
+
+def _numbers(op: Op) -> set[float]:
+    return {each for each in op.args if isinstance(each, int | float) and not isinstance(each, bool)}

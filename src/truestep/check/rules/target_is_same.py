@@ -7,9 +7,11 @@ Why: a bootstrap target that moves with the network diverges easily, and the dis
 teaches nothing.
 
 Evidence: a module loads its own state, or mixes its own parameters with themselves, updates apart; or two modules that
-are both called have all their parameters' memory in common; or one module goes by the name of a target and another.
+are both called have all their parameters' memory in common; or one module goes by the name of a target and another, and
+moves between the calls whose outputs, without a graph, are what others are trained towards.
 
-False alarms: tied layers share some of their memory, and a wrapped model has a second name. Neither is a finding.
+False alarms: tied layers share some of their memory, a wrapped model has a second name, and a teacher that was trained
+before, by whatever name, moves no more while it teaches. None is a finding.
 
 Mend: `target = copy.deepcopy(policy)`, and `tp.data.copy_(p.data)` to update it.
 
@@ -28,6 +30,7 @@ from truestep.check.changes import StateLoaded
 from truestep.check.events import Forward, Names, Op
 from truestep.check.finding import Finding, Rule
 from truestep.check.rules import found
+from truestep.check.rules._batches import ends
 from truestep.check.rules._chains import reaches
 from truestep.check.rules._states import aliases, around, steps_on, taken_before
 from truestep.check.site import Site
@@ -135,7 +138,10 @@ def _shares_all(trace: Trace) -> Iterator[tuple[Site, str, str]]:
 
 
 def _goes_by_two_names(trace: Trace) -> Iterator[tuple[Site, str, str]]:
-    quiet = {event.module: event for event in trace.of(Forward) if not event.grad}
+    quiet: dict[int, list[Forward]] = {}
+    for event in trace.of(Forward):
+        if not event.grad and event.close and event.outputs and ends(trace, event.outputs[0], event.n)[1]:
+            quiet.setdefault(event.module, []).append(event)  # what it says is what another call is trained towards
     loud = {event.module for event in trace.of(Forward) if event.grad}
     for event in reversed(trace.of(Names)):
         for name, value in event.held.items():
@@ -145,12 +151,13 @@ def _goes_by_two_names(trace: Trace) -> Iterator[tuple[Site, str, str]]:
             number = value[1]
             plain = [other for other in aliases(event, number)
                      if not set(other.rpartition(".")[2].lower().split("_")) & set(WORDS)]  # fmt: skip
-            steps = steps_on(trace, number, 0, event.n)
-            if plain and steps and number in quiet and number in loud and _learns_from_itself(trace, number):
+            calls = quiet.get(number, [])
+            steps = steps_on(trace, number, calls[0].n, calls[-1].n) if calls else 0
+            if plain and steps and number in loud and _learns_from_itself(trace, number):
                 yield (
-                    quiet[number].site,
+                    calls[-1].site,
                     f"{name} and {plain[0]} are one module",
-                    f"{steps} updates moved both, and it is called with and without a graph",
+                    f"{steps} updates moved both between calls of it that gave targets, and it is trained itself",
                 )
 
 

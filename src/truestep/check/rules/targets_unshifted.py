@@ -8,7 +8,7 @@ Evidence: the digests of the rows of inputs and targets, equal in every call; an
 of the same position that passes through no bottleneck.
 
 False alarms: an autoencoder that squeezes its input through a vector, and a model that shifts or masks its input
-itself, are no findings; nor are inputs to which noise was added.
+itself, are no findings; nor are inputs to which noise was added, or that are changed after the targets were copied.
 
 Mend: targets that are one step ahead: `x = data[i : i + n]`, `y = data[i + 1 : i + n + 1]`.
 
@@ -22,12 +22,13 @@ Right:
 from __future__ import annotations
 
 from collections.abc import Iterator
+from math import prod
 
 from truestep.check.events import Batch, Forward, Op
 from truestep.check.finding import Finding, Rule
 from truestep.check.looks import Seen
 from truestep.check.rules import found
-from truestep.check.rules._chains import SOUND, by_line, root
+from truestep.check.rules._chains import SOUND, by_line, compared, root
 from truestep.check.trace import LossCall, Trace
 
 RULE = Rule("TS347", "targets_unshifted", "targets that are the inputs", "error", "losses")
@@ -45,7 +46,7 @@ PLACED = SOUND | {
 def look(trace: Trace) -> Iterator[Finding]:
     """Look at the rows of inputs and targets of sequence models."""
     rows = _rows(trace)
-    for calls in by_line(call for call in trace.losses() if call.name in LOSSES and call.op.grad):
+    for calls in by_line([call for call in trace.losses() if call.name in LOSSES and call.op.grad] + _by_hand(trace)):
         copied = [one for one in (_copied(trace, call, rows) for call in calls) if one is not None]
         if len(copied) >= max(3, MOST * len(calls)):
             op, shape = copied[0]
@@ -60,22 +61,40 @@ def look(trace: Trace) -> Iterator[Finding]:
             )
 
 
-def _rows(trace: Trace) -> dict[int, tuple[int, ...]]:
-    """The digests of rows of every tensor of which they were taken."""
-    found: dict[int, tuple[int, ...]] = {}
+def _by_hand(trace: Trace) -> list[LossCall]:
+    """The differences of predictions and targets of one shape that are squared, or made absolute, and averaged."""
+    found = []
+    for op in trace.ops("sub"):
+        if len(op.inputs) == 2 and op.grad and op.inputs[0].shape == op.inputs[1].shape:
+            one, other = op.inputs
+            if one.needs_grad != other.needs_grad and len(one.shape) > 1 and compared(trace, op):
+                prediction, target = (one, other) if one.needs_grad else (other, one)
+                found.append(LossCall(op, op.name, prediction, target, "mean"))
+    return found
+
+
+def _rows(trace: Trace) -> dict[tuple[int, int], tuple[int, ...]]:
+    """The digests of rows of every tensor of which they were taken, as it was at one version."""
+    found: dict[tuple[int, int], tuple[int, ...]] = {}
     for event in trace.of(Batch, Forward, Op):
         if isinstance(event, Batch):
             seen = event.tensors
         else:
             seen = event.out if isinstance(event, Op) else (*event.inputs, *event.outputs)
-        found |= {each.number: each.rows for each in seen if each.rows and not each.needs_grad}
+        found |= {_key(each): each.rows for each in seen if each.rows and not each.needs_grad}
     return found
 
 
-def _copied(trace: Trace, call: LossCall, rows: dict[int, tuple[int, ...]]) -> tuple[Op, tuple[int, ...]] | None:
+def _key(seen: Seen) -> tuple[int, int]:
+    return seen.number, seen.version
+
+
+def _copied(
+    trace: Trace, call: LossCall, rows: dict[tuple[int, int], tuple[int, ...]]
+) -> tuple[Op, tuple[int, ...]] | None:
     """The call that takes in an input equal to the targets, if it reaches the prediction position by position."""
     target = root(trace, call.target, call.op.n, SOUND)
-    wanted = rows.get(target.number)
+    wanted = rows.get(_key(target))
     if len(target.shape) < 2 or target.shape[1] < 3 or not wanted or len(set(wanted)) < 2:
         return None
     waiting: list[tuple[Seen, int]] = [(call.prediction, call.op.n)]
@@ -83,26 +102,31 @@ def _copied(trace: Trace, call: LossCall, rows: dict[int, tuple[int, ...]]) -> t
     while waiting and len(known) < 120:
         seen, limit = waiting.pop(0)
         op = trace.maker(seen, limit)
-        if op is None or op.n in known or not _keeps(op, seen, target.shape):
+        if op is None or op.n in known or not _keeps(op, seen, target):
             continue
         known.add(op.n)
         for each in op.inputs[:1] if op.name in RECURRENT else op.inputs:
             data = root(trace, each, op.n, SOUND)
-            if not each.needs_grad and data.shape == target.shape and rows.get(data.number) == wanted:
+            if not each.needs_grad and data.shape == target.shape and rows.get(_key(data)) == wanted:
                 return op, target.shape
             waiting.append((each, op.n))
     return None
 
 
-def _keeps(op: Op, seen: Seen, shape: tuple[int, ...]) -> bool:
-    """Whether a call keeps positions apart: each output position is made of the same input position, too."""
+def _keeps(op: Op, seen: Seen, target: Seen) -> bool:
+    """Whether a call keeps positions apart: each output position is made of the same input position, too.
+
+    A layer narrower than what stands at a position squeezes it, as an autoencoder of points does.
+    """
+    shape = target.shape
     if op.name not in PLACED or not op.inputs:
         return False
     given = op.inputs[0]
     if op.name in RECURRENT:
         return bool(op.out) and op.out[0].number == seen.number and len(given.shape) == 3
     if op.name == "linear":
-        return len(given.shape) >= 3 or given.shape[:1] >= (shape[0] * shape[1],)
+        narrow = target.dtype.startswith("float") and len(shape) > 2 and seen.shape[-1] < prod(shape[2:])
+        return not narrow and (len(given.shape) >= 3 or given.shape[:1] >= (prod(shape[:2]),))
     if op.name == "conv1d":
         return op.arg(3, "stride", 1) in (1, (1,))
     return True

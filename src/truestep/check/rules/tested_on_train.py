@@ -154,9 +154,12 @@ def _left(trace: Trace) -> Iterator[Finding]:
     cuts = [op for op in trace.ops("__getitem__") if op.update == 0 and op.out and isinstance(op.args[-1], slice)]
     for cut in cuts:
         whole, out = cut.inputs[0], cut.out[0]
-        if out.number not in held or trace.users(out) or out.dtype != scored[-1].inputs[0].dtype:
+        if trace.users(out) or out.dtype != scored[-1].inputs[0].dtype:
             continue
-        mates = [op for op in cuts if op.inputs[0].number == whole.number and op.out[0].number in behind]
+        mates = [op for op in cuts if op.inputs[0].number == whole.number and op is not cut
+                 and (op.out[0].number in behind or (op.out[0].rows and given <= set(op.out[0].rows)))]  # fmt: skip
+        if out.number not in held and not any(_rest(cut.args[-1], op.args[-1]) for op in mates):
+            continue  # nobody knows whether it was kept, but that two slices share the rows out says so
         if mates and out.shape[1:] == scored[-1].inputs[0].shape[1:] and mates[0].args[-1] != cut.args[-1]:
             yield found(
                 RULE, scored[-1].site, "only trained rows are scored, and the held-out part is never used",
@@ -165,6 +168,11 @@ def _left(trace: Trace) -> Iterator[Finding]:
                 WHY, "evaluate with the held-out part", level="warning",
             )  # fmt: skip
             return
+
+
+def _rest(one: slice, other: slice) -> bool:
+    """Whether two slices share out the rows between them."""
+    return (one.start or 0, one.stop) in ((other.stop, None), (0, other.start))
 
 
 def _scored(trace: Trace, call: Forward) -> bool:
