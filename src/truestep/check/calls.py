@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from truestep.check.events import Forward, Mode, ModuleMade, Op
+from truestep.check.events import Forward, Mode, ModuleMade, Op, Replaced
 from truestep.check.looks import given, seen, tensors
 from truestep.check.padding import tail
 from truestep.check.recorder import Recorder
@@ -94,6 +94,15 @@ class Calls:
                 inside = recorder.modules[-1] if recorder.modules else 0
                 kind = type(module).__name__
                 recorder.emit(ModuleMade, module=recorder.numbers.of(module), kind=kind, inside=inside)
+
+    def given(self, module: nn.Module, name: str, parameter: nn.Parameter | None) -> None:
+        """A parameter is registered, perhaps in the place of another one."""
+        recorder = self._recorder
+        last = module.__dict__["_parameters"].get(name)
+        if last is not None and parameter is not None and last is not parameter and recorder.awake:
+            with recorder.looking:
+                before, after = recorder.numbers.of(last), recorder.numbers.of(parameter)
+                recorder.emit(Replaced, module=recorder.numbers.of(module), name=name, before=before, after=after)
 
     def train(self, run: Any, module: nn.Module, mode: bool = True) -> Any:
         """`train` or `eval` of the user's, and not what passes it on to the children."""

@@ -13,7 +13,7 @@ from truestep.check.looks import Digest, Seen
 class Leaf:
     """One leaf of a graph: `before` and `after` the backward pass digest its `.grad` (None: there was none).
 
-    `weight` digests its own value at that time.
+    `weight` digests its own value at that time. `parameter` says whether it is an `nn.Parameter`.
     """
 
     number: int
@@ -22,6 +22,7 @@ class Leaf:
     before: Digest | None
     after: Digest | None
     weight: Digest | None
+    parameter: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -91,6 +91,16 @@ class ModuleMade(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Replaced(Event):
+    """A module was given another parameter under the name of one that it had: the numbers `before` and `after`."""
+
+    module: int
+    name: str
+    before: int
+    after: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Mode(Event):
     """`train(...)` or `eval()` was called on a module by the user (not what it passes on to its children)."""
 

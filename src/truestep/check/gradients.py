@@ -119,7 +119,8 @@ class _Before:
             recorder.trains(leaf for leaf, _ in self._leaves)
             leaves = tuple(
                 Leaf(
-                    numbers.of(leaf), numbers.storage(leaf), tuple(leaf.shape), before, digest(leaf.grad), digest(leaf)
+                    numbers.of(leaf), numbers.storage(leaf), tuple(leaf.shape), before, digest(leaf.grad), digest(leaf),
+                    isinstance(leaf, nn.Parameter),
                 )
                 for leaf, before in self._leaves
             )  # fmt: skip

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import sys
 import weakref
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from typing import Any
@@ -213,6 +213,8 @@ class _Schedules:
 def _plain(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return tuple(_plain(each) for each in value)
+    if isinstance(value, Counter):  # milestones
+        return tuple(sorted(value.elements()))
     return value if value is None or isinstance(value, bool | int | float | str) else type(value).__name__
 
 

@@ -29,7 +29,8 @@ BORING = {
 VALUED = LOSSES | {
     "softmax", "log_softmax", "sigmoid", "tanh", "relu", "log", "sqrt", "exp", "div", "pow", "logsigmoid", "eq", "sub",
     "mean", "sum", "gumbel_softmax", "lt", "le", "gt", "ge", "ne", "norm", "std", "var", "rsqrt", "reciprocal",
-    "log1p", "log2", "log10", "acos", "asin", "__eq__", "scatter", "scatter_",
+    "log1p", "log2", "log10", "acos", "asin", "__eq__", "scatter", "scatter_", "gelu", "silu", "mish", "relu6",
+    "hardtanh", "hardsigmoid", "hardswish", "rsub", "__rsub__",
 }  # fmt: skip
 """Calls whose inputs and outputs carry `values`."""
 DRAWS = {

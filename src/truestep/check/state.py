@@ -10,7 +10,11 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
+from torch.nn.modules.module import (
+    register_module_forward_hook,
+    register_module_forward_pre_hook,
+    register_module_parameter_registration_hook,
+)
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
@@ -28,6 +32,7 @@ def watches(recorder: Recorder) -> Iterator[AbstractContextManager[None]]:
     calls = Calls(recorder)
     yield hooked(register_module_forward_pre_hook(calls.before))
     yield hooked(register_module_forward_hook(calls.after, always_call=True))
+    yield hooked(register_module_parameter_registration_hook(calls.given))
     yield replaced(nn.Module, "__init__", calls.made)
     yield replaced(nn.Module, "train", calls.train)
     states = _States(recorder)

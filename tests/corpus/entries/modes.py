@@ -78,4 +78,22 @@ WRONG = [
         at="for i in torch.randperm(200):",
         effect=lambda wrong, right: wrong.loss > 1.3 * right.loss,
     ),
+    Wrong(
+        "eval_in_train_d",
+        "The phase is not passed on to train(), so the LSTM drops between its layers in the validation as well.",
+        at="model.train(True)",
+        effect=lambda wrong, right: right.gap < 1e-6 and wrong.gap > 0.005,
+    ),
+    Wrong(
+        "functional_dropout_c",
+        "The block is told True for training wherever it is called, so validation runs with units missing.",
+        at="x = block(x, layer, 0.25, True)",
+        effect=lambda wrong, right: right.noise == 0 and wrong.noise > 0.1,
+    ),
+    Wrong(
+        "functional_dropout_d",
+        "training=True stands in the call itself, so every accuracy is that of a crippled network.",
+        at="training=True",
+        effect=lambda wrong, right: right.noise == 0 and wrong.noise > 0.1,
+    ),
 ]

@@ -200,4 +200,36 @@ WRONG = [
         at='log["l1"].append(l1)',
         effect=lambda wrong, right: wrong.graph > 300 and right.graph < 100,
     ),
+    Wrong(
+        "gradient_stopped_f",
+        "The L1 penalty is added as a number (.item()): it is printed with the loss and shrinks nothing.",
+        at="0.2 * l1.item()",
+        effect=lambda wrong, right: wrong.l1 > 1.3 * right.l1,
+    ),
+    Wrong(
+        "parameters_unheld_e",
+        "The learned temperature is a parameter of no module, and the optimizer is given the two towers alone.",
+        at="optimizer = torch.optim.Adam(",
+        effect=lambda wrong, right: wrong.moved == 0 and right.moved > 0.1,
+    ),
+    Wrong(
+        "broken_tie_d",
+        "The tied embedding is initialised by giving it a new parameter, which the decoder knows nothing of.",
+        at="self.embed.weight = nn.Parameter(",
+        effect=lambda wrong, right: (
+            right.distance == 0 and wrong.distance > 0.5 and wrong.parameters > right.parameters
+        ),
+    ),
+    Wrong(
+        "identical_units_c",
+        "The members of the ensemble are copies of one, are shown the same batches and never differ.",
+        at="copy.deepcopy(member)",
+        effect=lambda wrong, right: wrong.spread == 0 and right.spread > 0.02,
+    ),
+    Wrong(
+        "dead_units_c",
+        "A bias of -40 puts every GELU where it is flat, so the first layer never moves.",
+        at="nn.init.constant_(net[0].bias, -40.0)",
+        effect=lambda wrong, right: wrong.moved == 0 and right.moved > 0.1 and wrong.loss > 2 * right.loss,
+    ),
 ]

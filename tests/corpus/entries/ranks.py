@@ -34,4 +34,11 @@ WRONG = [
         effect=lambda wrong, right: wrong.spread > 0.01 and right.spread < 1e-6,
         ranks=2,
     ),
+    Wrong(
+        "wrapper_bypassed_c",
+        "The loss is a method of the model and is called on the module inside the wrapper.",
+        at="loss = model.module.loss(",
+        effect=lambda wrong, right: wrong.spread > 0.01 and right.spread < 1e-6,
+        ranks=2,
+    ),
 ]

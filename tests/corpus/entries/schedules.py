@@ -125,4 +125,40 @@ WRONG = [
         at="lr=1e-8",
         effect=lambda wrong, right: wrong.loss > 2 * right.loss and wrong.moved < 1e-4,
     ),
+    Wrong(
+        "schedule_by_epoch_d",
+        "The milestones are counted in batches and the scheduler is stepped by epochs: none is ever reached.",
+        at="    scheduler.step()",
+        effect=lambda wrong, right: wrong.last == 0.1 and right.last < 0.002,
+    ),
+    Wrong(
+        "schedule_by_epoch_e",
+        "The factor was made to bring the rate to a hundredth in all batches, and is applied once an epoch.",
+        at="    scheduler.step()",
+        effect=lambda wrong, right: wrong.last > 0.07 and right.last < 0.002,
+    ),
+    Wrong(
+        "schedule_by_epoch_f",
+        "Warm-up and cosine are counted in batches and stepped by epochs: the rate hardly falls.",
+        at="    scheduler.step()",
+        effect=lambda wrong, right: wrong.last > 0.009 and right.last < 1e-4,
+    ),
+    Wrong(
+        "schedule_never_c",
+        "The optimizer is built anew after the scheduler, which goes on moving the rate of the old one.",
+        at="scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, 8)",
+        effect=lambda wrong, right: wrong.last == 0.02 and right.last < 1e-6,
+    ),
+    Wrong(
+        "plateau_mode_c",
+        'R2 rises as the model gets better, and the scheduler waits with mode="min" for it to fall.',
+        at="ReduceLROnPlateau(",
+        effect=lambda wrong, right: wrong.last < 1e-4 and right.last > 10 * wrong.last and wrong.score < right.score,
+    ),
+    Wrong(
+        "rate_too_small_c",
+        "The rate of the update by hand lacks a few powers of ten: the weights stay where they are.",
+        at="lr = 1e-7",
+        effect=lambda wrong, right: wrong.loss > 0.6 and right.loss < 0.4,
+    ),
 ]

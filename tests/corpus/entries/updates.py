@@ -184,4 +184,16 @@ WRONG = [
         at="optimizer = torch.optim.Adam(model.parameters(), lr=lr * 0.98**epoch)",
         effect=lambda wrong, right: wrong.loss > 1.5 * right.loss,
     ),
+    Wrong(
+        "cleared_before_step_c",
+        "Between the backward passes of two tasks the gradients are cleared, so the first task is never learned.",
+        at="optimizer.zero_grad()  # before the second task",
+        effect=lambda wrong, right: wrong.moved == 0 and right.moved > 0.05 and wrong.level > 2 * right.level,
+    ),
+    Wrong(
+        "clip_after_step_c",
+        "The gradients are clipped by hand once the step is done, and cleared before the next.",
+        at="p.grad.mul_(limit / norm)",
+        effect=lambda wrong, right: right.stride < 0.0101 and wrong.stride > 5 * right.stride,
+    ),
 ]

@@ -1,13 +1,15 @@
-"""Two matrices start as the same numbers, one a copy of the other, and drift apart where a tie was meant.
+"""Two matrices start as the same numbers, or were one, and drift apart where a tie was meant.
 
 What: the embedding and the output layer of a model (or two layers, one the transpose of the other) hold equal numbers
-before the first update, are two parameters with memory of their own, and are trained apart.
+before the first update, are two parameters with memory of their own, and are trained apart. Or both held one parameter,
+and one of the two was given a new one.
 
 Why: weight tying needs the same parameter in both places. A copy counts twice, and from the first step on the two
 differ.
 
 Evidence: both digests before the first update are equal, they share no memory, both receive gradients from the same
-loss, and after the last update seen they differ.
+loss, and after the last update seen they differ. Or: the parameter that a module gave up is still another module's, and
+the new one and the old one are both trained by the same passes.
 
 False alarms: layers that are cloned whole (a stack of blocks, two towers, two critics) start equal on purpose; those
 have the same role. So only an embedding against an output layer counts, and a layer against the transpose of another.
@@ -28,7 +30,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from truestep.check.changes import Step
-from truestep.check.events import Op
+from truestep.check.events import Op, Replaced
 from truestep.check.finding import Finding, Rule
 from truestep.check.looks import Digest
 from truestep.check.rules import found
@@ -36,6 +38,7 @@ from truestep.check.rules._facts import constant
 from truestep.check.trace import Trace
 
 RULE = Rule("TS207", "broken_tie", "a tie of weights is broken", "warning", "parameters")
+OFTEN = 3
 
 
 class _Matrix(NamedTuple):
@@ -48,6 +51,7 @@ class _Matrix(NamedTuple):
 
 def look(trace: Trace) -> Iterator[Finding]:
     """Compare the first digests of the matrices that layers of different roles use."""
+    yield from _torn(trace)
     matrices, last = _matrices(trace)
     tables, layers = _roles(trace, "embedding", 1), _roles(trace, "linear", 1)
     for one in matrices.values():
@@ -71,6 +75,29 @@ def look(trace: Trace) -> Iterator[Finding]:
                     "tied weights are one parameter in two places; a copy is counted and trained twice",
                     "assign the parameter itself, decoder.weight = encoder.weight, after all that replaces either",
                 )
+
+
+def _torn(trace: Trace) -> Iterator[Finding]:
+    """A parameter that two modules shared, until one of them was given another."""
+    passes = [{leaf.number for leaf in event.leaves if leaf.after is not None} for event in trace.backwards()]
+    for event in trace.of(Replaced):
+        later = {each.after for each in trace.of(Replaced) if each.n > event.n}
+        keepers = [n for n, facts in trace.modules.items() if n != event.module and not facts.children
+                   and event.before in facts.parameters.values()]  # fmt: skip
+        together = sum({event.before, event.after} <= numbers for numbers in passes)
+        facts = trace.modules.get(event.module)
+        kept = facts is not None and event.after in facts.parameters.values()
+        if keepers and kept and event.before not in later and together >= OFTEN:
+            yield found(
+                RULE,
+                event.site,
+                f"{trace.name(event.module)}.{event.name} was one parameter with {trace.name(event.before)}; here it "
+                "is given another one",
+                f"{trace.name(keepers[0])} still has the old one, and {together} passes gave gradients to both",
+                "tied weights are one parameter in two places; from here on each is trained alone",
+                "fill the parameter in place (nn.init, copy_ under no_grad), or tie the weights after this",
+            )
+            return
 
 
 def _equal(one: Digest, other: Digest) -> bool:

@@ -1,15 +1,18 @@
 """The gradients are cleared between the backward pass and the step, so the step has nothing to use.
 
 What: an optimizer steps while all its parameters have no gradient, or a gradient of zeros, although a backward pass
-since its last step gave them one, and that was cleared in between.
+since its last step gave them one, and that was cleared in between. Or the step follows the last of several passes
+only: all that the others gave was cleared, and nobody had looked at it.
 
-Why: the optimizer takes its step and moves nothing: the loss is computed, printed, and never falls.
+Why: the optimizer takes its step and moves nothing: the loss is computed, printed, and never falls. Where one pass is
+left, the losses of the others have no say.
 
-Evidence: the norms that were cleared, and the parameters' bits before and after the step.
+Evidence: the norms that were cleared, and the parameters' bits before and after the step; that all leaves of a pass
+were cleared before the step, at nearly every step, and that no gradient was read, clipped or used in between.
 
-False alarms: a probe of gradients may be cleared on purpose, but then another pass fills them before the step. A
-batch that is skipped is cleared, but then no step follows. So it must happen at least twice and at every step in
-between.
+False alarms: a probe of gradients may be cleared on purpose: then somebody reads them, or the pass reaches an input
+(an attack, a saliency map), and another pass fills them before the step. A batch that is skipped is cleared, but then
+no step follows. A closure's passes and those that a scaler skips do not count.
 
 Mend: clear before the backward pass, or after the step.
 
@@ -28,21 +31,25 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from truestep.check.changes import Backward, Clear, Step
+from truestep.check.changes import Backward, Clear, Clip, Scaler, Step
+from truestep.check.events import Op
 from truestep.check.finding import Finding, Rule
 from truestep.check.mends.clearing import ClearedLater
 from truestep.check.rules import found
+from truestep.check.rules._facts import held
 from truestep.check.trace import Trace
 
 RULE = Rule("TS102", "cleared_before_step", "gradients are cleared before the step uses them", "error", "updates")
 MENDING = ClearedLater()
 OFTEN = 2
+MOST = 2 / 3  # of the steps
 
 
 def look(trace: Trace) -> Iterator[Finding]:
     """Follow who has a gradient from the backward pass to the step."""
+    yield from _in_vain(trace)
     for optimizer in trace.optimizers():
-        held = trace.held(optimizer)
+        mine = trace.held(optimizer)
         lost: list[tuple[Step, Clear, float]] = []
         steps = 0
         had: dict[int, float] = {}
@@ -51,7 +58,7 @@ def look(trace: Trace) -> Iterator[Finding]:
             if not event.close:
                 had, clear = {}, None
             elif isinstance(event, Backward) and event.how == "backward":
-                given = {leaf.number: leaf.after.norm for leaf in event.leaves if leaf.after and leaf.number in held}
+                given = {leaf.number: leaf.after.norm for leaf in event.leaves if leaf.after and leaf.number in mine}
                 if any(given.values()):
                     had, clear = had | given, None
             elif isinstance(event, Clear):
@@ -75,3 +82,42 @@ def look(trace: Trace) -> Iterator[Finding]:
                 "the step has no gradient to follow, so the weights stay as they are",
                 "clear before the backward pass (or after the step), not between the two",
             )
+
+
+def _in_vain(trace: Trace) -> Iterator[Finding]:
+    """Passes whose whole gradient was cleared unread, before a step that follows another pass."""
+    mine = held(trace)
+    told: list[tuple[Step, list[tuple[Backward, Clear]]]] = []
+    steps = 0
+    waiting: list[tuple[Backward, set[int]]] = []
+    wasted: list[tuple[Backward, Clear]] = []
+    for event in trace.of(Backward, Clear, Step, Clip, Scaler, Op):
+        if isinstance(event, Backward) and event.how == "backward" and not event.nested:
+            given = {leaf.number for leaf in event.leaves if leaf.after is not None and leaf.after.norm}
+            if given and given <= mine:
+                waiting.append((event, given))
+        elif isinstance(event, Clear):
+            gone = {number for number, _ in event.held}
+            wasted += [(each, event) for each, left in waiting if left <= gone]
+            waiting = [(each, left - gone) for each, left in waiting if not left <= gone]
+        elif isinstance(event, Step):
+            if event.close and not event.closure and not event.nested and waiting:
+                steps += 1
+                told += [(event, wasted)] if wasted else []
+            waiting, wasted = [], []
+        elif not isinstance(event, Op) or event.name in ("grad", "grad="):
+            waiting = []  # it was read, clipped or judged by a scaler
+    if len(told) > OFTEN and len(told) >= MOST * steps:
+        step, pairs = told[0]
+        event, clear = pairs[0]
+        count = sum(len(each) for _, each in told)
+        yield found(
+            RULE,
+            clear.site,
+            f"what the backward pass of line {event.site.line} gave is cleared here, before {step.kind}.step() on line "
+            f"{step.site.line} could use it",
+            f"all {len(event.leaves)} gradients of {count} passes were cleared unread, before {len(told)} of {steps} "
+            "steps; each of these followed the last pass alone",
+            "the losses of the passes before it have no say",
+            "clear once, before the first backward pass of a step",
+        )

@@ -1,14 +1,15 @@
 """Gradients are clipped after the optimizer has used them.
 
 What: `clip_grad_norm_` or `clip_grad_value_` runs after the step and before the next pass, on gradients that are then
-cleared; nothing clips them between the backward pass and the step.
+cleared; nothing clips them between the backward pass and the step. Or gradients are scaled or clamped there by hand.
 
 Why: the step has already followed the whole gradient; the clipping changes numbers that nobody reads again.
 
 Evidence: the order at each step, the norm that the clipping found and its limit, and the gradient that the step used.
+By hand: that what was changed in place was cleared before anybody read it again.
 
 False alarms: clipping with an endless limit measures the norm, wherever it stands. With several optimizers only the
-one whose parameters are clipped counts.
+one whose parameters are clipped counts. Momentum that is kept in `.grad` by hand is scaled there and not cleared.
 
 Mend: clip between `backward()` and `step()`.
 
@@ -28,7 +29,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from truestep.check.changes import Backward, Clip, Step
+from truestep.check.changes import Backward, Clear, Clip, Step
+from truestep.check.events import Op
 from truestep.check.finding import Finding, Rule
 from truestep.check.mends.updates import ClippedBefore
 from truestep.check.rules import found
@@ -37,11 +39,13 @@ from truestep.check.trace import Trace
 RULE = Rule("TS113", "clip_after_step", "gradients are clipped after the step", "error", "updates")
 MENDING = ClippedBefore()
 OFTEN = 3
+SCALES = {"mul_", "div_", "clamp_", "clip_", "clamp_min_", "clamp_max_", "_foreach_mul_", "_foreach_div_"}
 HUGE = 1e4  # a limit that only measures
 
 
 def look(trace: Trace) -> Iterator[Finding]:
     """Follow, for each optimizer, what lies between its pass, its step and the next pass."""
+    yield from _by_hand(trace)
     for optimizer in trace.optimizers():
         mine = trace.held(optimizer)
         late: list[tuple[Step, Clip]] = []
@@ -79,3 +83,42 @@ def look(trace: Trace) -> Iterator[Finding]:
 def _measures(late: list[tuple[Step, Clip]], acted: list[float]) -> bool:
     """Whether the clipping only reads the norm."""
     return all(not math.isfinite(clip.most) or (clip.most >= HUGE and not acted) for _, clip in late)
+
+
+def _by_hand(trace: Trace) -> Iterator[Finding]:
+    """Gradients that are changed in place after their step and then cleared, unread."""
+    gradients: dict[int, int] = {}  # a gradient's memory -> its parameter
+    used: dict[int, Step] = {}  # a parameter -> the step that used its gradient, until the next pass
+    changed: dict[int, Op] = {}
+    late: dict[int, tuple[Step, Op]] = {}  # by the step's event
+    steps = early = 0
+    for event in trace.of(Backward, Clear, Step, Op):
+        if isinstance(event, Step):
+            steps += event.close and not event.nested
+            used |= {one.number: event for one in event.moved if one.grad is not None}
+        elif isinstance(event, Backward):
+            used, changed = {}, {}
+        elif isinstance(event, Clear):
+            for number, _ in event.held:
+                if number in changed and number in used:
+                    late.setdefault(used[number].n, (used[number], changed.pop(number)))
+        elif event.name == "grad" and event.inputs and event.out:
+            gradients[event.out[0].storage] = event.inputs[0].number
+        elif event.inputs:
+            numbers = {gradients[each.storage] for each in event.inputs if each.storage in gradients}
+            for number in numbers:
+                changed.pop(number, None)  # whatever reads it
+            if event.name in SCALES and event.inputs[0].storage in gradients:
+                early += not used
+                changed |= dict.fromkeys(numbers, event)
+    if len(late) >= OFTEN and 2 * len(late) >= steps and not early:
+        _, op = next(iter(late.values()))
+        yield found(
+            RULE,
+            op.site,
+            "the gradients are changed here, after the step has used them",
+            f"{len(late)} of {steps} steps were followed by {op.name} on gradients, which were then cleared unread; "
+            f"nothing changed them before a step",
+            "the steps are not limited at all",
+            "scale or clamp gradients between backward() and step()",
+        )

@@ -1,11 +1,12 @@
 """A layer of ReLUs is off for every sample, so no gradient passes it.
 
-What: the output of a ReLU between two layers is zero for all units and all samples, at every pass.
+What: the output of a ReLU (or GELU, SiLU, ...) between two layers is zero for all units and all samples, at every pass;
+or that of a sigmoid, tanh or hard limit stands at its bounds for all of them.
 
-Why: where a ReLU is off its gradient is zero: the layers before it never move again, and the layers after it see
-nothing but their own bias.
+Why: where an activation is flat its gradient is zero: the layers before it never move again, and the layers after it
+see the same whatever comes in.
 
-Evidence: the greatest output at each pass (zero), and the gradient of the weights before it (exactly zero).
+Evidence: the least and greatest output at each pass, and the gradient of the weights before it (exactly zero).
 
 False alarms: a ReLU in a loss (a hinge, a margin) is zero where all samples are right; it is followed by no layer.
 Single dead units are common and do no harm.
@@ -30,22 +31,28 @@ from truestep.check.finding import Finding, Rule
 from truestep.check.rules import found
 from truestep.check.trace import Trace
 
-RULE = Rule("TS212", "dead_units", "a layer of ReLUs is off for every sample", "error", "parameters")
+RULE = Rule("TS212", "dead_units", "an activation is flat for every sample", "error", "parameters")
 OFTEN = 5
+TINY = 1e-30
+FLAT = {
+    "relu": (0,), "gelu": (0,), "silu": (0,), "mish": (0,), "hardswish": (0,), "relu6": (0, 6), "sigmoid": (0, 1),
+    "hardsigmoid": (0, 1), "tanh": (-1, 1), "hardtanh": (-1, 1),
+}  # fmt: skip
+"""Activations, and the outputs at which they are flat."""
 LAYERS = {"linear", "conv1d", "conv2d", "conv3d", "matmul", "mm", "addmm", "__matmul__"}
 
 
 def look(trace: Trace) -> Iterator[Finding]:
     """Follow each ReLU over the passes."""
     places: dict[tuple[tuple[str, int], tuple[int, ...]], list[Op]] = defaultdict(list)
-    for op in trace.ops("relu"):
+    for op in trace.ops(*FLAT):
         if op.grad and op.out and op.out[0].needs_grad and op.out[0].values is not None and len(op.out[0].shape) > 1:
             places[op.site.place, op.within].append(op)
     told: set[tuple[str, int]] = set()
     for ops in places.values():
         dead = 0
         for op in reversed(ops):
-            if op.out[0].values is None or op.out[0].values.high > 0:
+            if not _flat(op):
                 break
             dead += 1
         if dead < OFTEN or 2 * dead < len(ops):
@@ -59,12 +66,28 @@ def look(trace: Trace) -> Iterator[Finding]:
         yield found(
             RULE,
             op.site,
-            f"this ReLU (shape {op.out[0].shape}) is zero for every unit and every sample {since}",
-            f"its greatest output was 0 in the last {dead} of {len(ops)} passes seen, and the gradient of "
+            f"this {op.name} (shape {op.out[0].shape}) is flat for every unit and every sample {since}",
+            f"its output was {_span(op)} in the last {dead} of {len(ops)} passes seen, and the gradient of "
             f"{trace.name(number)} before it was exactly 0 in {passes}",
             "no gradient passes it: the layers before it stay as they are, those after it see a constant",
-            "start from weights around zero and biases of zero; if they died in training, lower the rate",
+            "start from weights around zero and biases of zero, and scale the inputs; if they died in training, lower "
+            "the rate",
         )
+
+
+def _flat(op: Op) -> bool:
+    """Whether all outputs are where the activation is flat."""
+    values = op.out[0].values
+    bounds = FLAT[op.name]
+    if values is None:
+        return False
+    return all(any(abs(one - bound) <= TINY for bound in bounds) for one in (values.low, values.high))
+
+
+def _span(op: Op) -> str:
+    values = op.out[0].values
+    low, high = (values.low, values.high) if values is not None else (0.0, 0.0)
+    return f"{high:g}" if low == high else f"from {low:.4g} to {high:.4g}"
 
 
 def _unmoved(trace: Trace, ops: list[Op]) -> tuple[int, int]:

@@ -37,6 +37,7 @@ from truestep.check.finding import Finding, Rule
 from truestep.check.mends.modes import InEval
 from truestep.check.rules import found
 from truestep.check.rules._chains import origin, reaches, statement
+from truestep.check.rules._modes import RECURRENT, by_mode
 from truestep.check.trace import LOSSES, Trace
 
 RULE = Rule("TS542", "eval_in_train", "evaluating in train mode", "error", "modes")
@@ -119,11 +120,9 @@ def _calls(trace: Trace) -> Iterator[Call]:
             if _by_mode(event):
                 layers.append((event.n, f"dropout on line {event.site.line}"))
             continue
-        if event.training and event.depth and ("Dropout" in event.kind or "BatchNorm" in event.kind):
-            facts = trace.modules.get(event.module)
-            settings = facts.settings if facts is not None else {}
-            if settings.get("p", 1) and settings.get("track_running_stats", True):
-                layers.append((event.n, f"{trace.name(event.module)} ({event.kind})"))
+        facts = trace.modules.get(event.module)
+        if event.training and (event.depth or event.kind in RECURRENT) and facts is not None and by_mode(facts):
+            layers.append((event.n, f"{trace.name(event.module)} ({event.kind})"))
         if event.depth == 0:
             inside = [layer for n, layer in layers if n > event.began]
             layers.clear()

@@ -7,8 +7,9 @@ Why: answers differ from call to call, and every score is that of a crippled net
 
 Evidence: the model's mode at the forward, and the probability with which the call inside it dropped.
 
-False alarms: Monte Carlo dropout says so: its call names `training`, or puts the model's own Dropout modules in train
-mode. Neither is a finding.
+False alarms: Monte Carlo dropout says what it does with `training`, and runs the same inputs several times; or it puts
+the model's own Dropout modules in train mode. Neither is a finding, and where the call says `True` outright, a score
+must have come of it.
 
 Mend: `F.dropout(x, p, training=self.training)`, or an `nn.Dropout` built in `__init__`.
 
@@ -21,16 +22,17 @@ Right:
 
 from __future__ import annotations
 
-import re
-from collections import defaultdict
+import ast
+import textwrap
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 
 from truestep.check.events import Forward, Op
 from truestep.check.finding import Finding, Rule
 from truestep.check.mends.modes import ToldTheMode
 from truestep.check.rules import found
-from truestep.check.rules._chains import statement
-from truestep.check.trace import Trace
+from truestep.check.rules._chains import reaches, statement
+from truestep.check.trace import LOSSES, Trace
 
 RULE = Rule("TS540", "functional_dropout", "dropout that ignores the mode", "error", "modes")
 MENDING = ToldTheMode()
@@ -38,20 +40,22 @@ ATTENTION = "scaled_dot_product_attention"
 DROPS = (
     "dropout", "dropout1d", "dropout2d", "dropout3d", "alpha_dropout", "feature_alpha_dropout", ATTENTION,
 )  # fmt: skip
-SAID = re.compile(r"training|dropout\w*\((?:[^(),]|\([^()]*\))+,[^(),]+,\s*True")
+SCORES = LOSSES | {"eq", "sub"}
+SAMPLES = 5  # passes of the same inputs
 
 
 def look(trace: Trace) -> Iterator[Finding]:
     """Look at what drops inside models in eval mode."""
     lines: dict[tuple[str, int], list[tuple[Op, Forward]]] = defaultdict(list)
     waiting: list[Op] = []
+    again = _again(trace)
     for event in trace.of(Op, Forward):
         if isinstance(event, Op):
             if event.name in DROPS and _drops(event):
                 waiting.append(event)
         elif event.depth == 0:
             for op in waiting:
-                if op.n > event.began and not event.training and _deaf(trace, op, event):
+                if op.n > event.began and not event.training and _deaf(trace, op, event, again):
                     lines[op.site.place].append((op, event))
             waiting.clear()
     for calls in lines.values():
@@ -76,8 +80,8 @@ def _drops(op: Op) -> float:
     return float(p) if isinstance(p, int | float) else 0.0
 
 
-def _deaf(trace: Trace, op: Op, root: Forward) -> bool:
-    """Whether this dropout cannot know the model's mode, and nobody says that it should not."""
+def _deaf(trace: Trace, op: Op, root: Forward, again: set[int]) -> bool:
+    """Whether this dropout cannot know the model's mode, and nobody means it to go on."""
     if op.name == ATTENTION:
         return True
     facts = trace.modules.get(op.module)
@@ -85,7 +89,51 @@ def _deaf(trace: Trace, op: Op, root: Forward) -> bool:
         return op.module != 0
     if facts.torch and "Dropout" in facts.kind:
         return op.module not in _below(trace, root.module)
-    return not facts.torch and SAID.search(statement(op.site)) is None
+    told = "" if facts.torch else _told(statement(op.site))
+    meant = bool(told) and (root.module in again or (told == "True" and not _scored(trace, root)))
+    return not facts.torch and not meant
+
+
+def _told(text: str) -> str:
+    """What a call of dropout is told of training, as it is written; empty where it is told nothing."""
+    try:
+        tree = ast.parse(textwrap.dedent(text))
+    except SyntaxError:  # a part of a statement
+        return "True" if "training" in text else ""
+    for call in ast.walk(tree):
+        if isinstance(call, ast.Call) and "dropout" in ast.unparse(call.func):
+            named = [word.value for word in call.keywords if word.arg in ("training", "train")]
+            for value in [*named, *call.args[2:3]]:
+                return ast.unparse(value)
+    return ""
+
+
+def _again(trace: Trace) -> set[int]:
+    """Modules that were given the same inputs several times in eval mode, as Monte Carlo dropout does."""
+    seen: Counter[tuple[int, int, tuple[int, ...]]] = Counter()
+    found: set[int] = set()
+    inner: list[Forward] = []
+    for event in trace.of(Forward):
+        if event.depth:
+            inner.append(event)
+            continue
+        if event.training or not event.close:
+            inner.clear()
+            continue
+        rows = event.inputs[0].rows if event.inputs else ()
+        seen[event.module, event.update, rows] += 1
+        calls = Counter((each.module, each.inputs[0].number) for each in inner if each.n > event.began and each.inputs)
+        repeated = seen[event.module, event.update, rows], max(calls.values(), default=0)
+        if max(repeated) >= SAMPLES or (rows and SAMPLES * len(set(rows)) <= len(rows)):
+            found.add(event.module)
+        inner.clear()
+    return found
+
+
+def _scored(trace: Trace, root: Forward) -> bool:
+    """Whether what came out was compared with something, and nothing was learned from that."""
+    ops = [op for op in reaches(trace, root.outputs, root.n)[0] if op.name in SCORES and op.update == root.update]
+    return any(not each.needs_grad for op in ops for each in op.out)
 
 
 def _below(trace: Trace, root: int) -> set[int]:

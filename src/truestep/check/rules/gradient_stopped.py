@@ -5,9 +5,11 @@ ever reaches them: their way to the loss runs through `detach()`, `.data`, `no_g
 
 Why: these parameters keep their random start, and the others learn on top of random features.
 
+A term of the loss that is added as a number (`item()`) is the same mistake: it moves nothing.
+
 Evidence: the steps that found no gradient and left every bit; the call at which the result stopped being
 differentiable; and that what came out of it went into the loss (for a number: the calls that it went into, step after
-step).
+step, in one proportion to what was read from a tensor that could be differentiated).
 
 False alarms: a branch that is cut on purpose (targets, stop-gradient, a detached encoder for one of two losses)
 receives gradients from another loss; frozen parameters say so with requires_grad; loaded weights may be left alone,
@@ -29,7 +31,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 
-from truestep.check.changes import Step
+from truestep.check.changes import Backward, Step
 from truestep.check.events import Number, Op
 from truestep.check.finding import Finding, Rule
 from truestep.check.mode import NUMBERS
@@ -71,6 +73,48 @@ def look(trace: Trace) -> Iterator[Finding]:
             "these parameters keep their random start",
             "leave the result attached; what is to stay fixed says so with requires_grad_(False)",
         )
+    if not stops:
+        yield from _terms(trace)
+
+
+def _terms(trace: Trace) -> Iterator[Finding]:
+    """Numbers read from what could be differentiated, and added to the loss that is."""
+    read: dict[tuple[str, int], dict[int, Number]] = defaultdict(dict)
+    for number in trace.of(Number):
+        if number.of.needs_grad and not number.of.leaf and number.value and number.how in ("item", "__float__"):
+            read[number.site.place][number.update] = number
+    added: dict[int, list[float]] = {}
+    for event in trace.backwards() if read else ():
+        if event.close and len(event.roots) == 1:
+            added[event.update] = list(_added(trace, event))
+    for numbers in read.values():
+        pairs = [(number.value or 0.0, added[update][0]) for update, number in numbers.items()
+                 if len(added.get(update, ())) == 1]  # fmt: skip
+        shares = [(value, one / value) for value, one in pairs]
+        if len({value for value, _ in pairs}) >= OFTEN and _tied(shares) and shares[0][1] > 0:
+            number = next(iter(numbers.values()))
+            yield found(
+                RULE,
+                number.site,
+                f"a term of the loss is added as a number: {number.how}() takes its gradient away",
+                f"{shares[0][1]:.4g} times what was read here was added to the loss at {len(pairs)} of {len(added)} "
+                f"passes looked at ({pairs[0][1]:.4g} at first); it could be differentiated, and the loss was",
+                "a number added to a loss changes what is printed and no gradient",
+                "add the tensor itself",
+            )
+            return
+
+
+def _added(trace: Trace, event: Backward) -> Iterator[float]:
+    """The plain numbers that were added on the way from the loss's terms to its root."""
+    for op in trace.chain(event.roots[0], event.n):
+        plain = [one for one in op.args if isinstance(one, int | float)]
+        if op.name not in ("add", "__add__", "__radd__", "__iadd__", "add_", "sub", "mul", "div"):
+            return
+        if op.name.startswith(("add", "__")) and plain:
+            yield plain[0]
+        elif op.name not in ("add", "__add__", "__radd__", "__iadd__", "add_") and not plain:
+            return
 
 
 def _idle(trace: Trace) -> dict[int, int]:

@@ -1,15 +1,20 @@
-"""All units of a hidden layer start alike and can never part.
+"""All units of a hidden layer, or whole copies of a layer, start alike and can never part.
 
-What: every weight of a hidden layer starts from one number, and so does every weight that reads it.
+What: every weight of a hidden layer starts from one number, and so does every weight that reads it; or the members of
+an ensemble are copies of one another, and each update leaves them so.
 
 Why: units with equal weights going in and out give equal outputs and get equal gradients, so they stay copies of each
-other at every step: the layer is one unit wide, whatever its width. From zeros, nothing moves at all.
+other at every step: the layer is one unit wide, whatever its width. From zeros, nothing moves at all. So with members
+that start as copies and are shown the same.
 
 Evidence: both matrices held one value in all elements before the first update (their norm is that of n equal numbers),
-one reads what the other makes, and the hidden bias, where there is one, has equal elements at every look.
+one reads what the other makes, and the hidden bias, where there is one, has equal elements at every look. Of copies:
+two weights with memory of their own had the same bits, and got gradients of the same bits from the same pass, at every
+look, while each update moved them.
 
 False alarms: one layer alone may start from zeros (softmax regression, a last layer, the second matrix of LoRA): its
-inputs differ, or what it reads does. Dropout between the two parts the units.
+inputs differ, or what it reads does. Dropout between the two parts the units. Copies that are trained by passes of
+their own (replicas, a comparison of two ways to train) are equal on purpose.
 
 Mend: start from random weights: leave the layer's own initialisation, or use one of `torch.nn.init`.
 
@@ -41,6 +46,7 @@ THROUGH = {
     "max_pool2d", "avg_pool2d", "adaptive_avg_pool2d", "clamp", "clamp_min", "batch_norm", "layer_norm", "pow",
 }  # fmt: skip
 LOOKS = 3
+MOVES = 5
 
 
 def look(trace: Trace) -> Iterator[Finding]:
@@ -52,6 +58,7 @@ def look(trace: Trace) -> Iterator[Finding]:
             if leaf.weight is not None:
                 first.setdefault(leaf.number, leaf)
                 seen.setdefault(leaf.number, []).append(leaf)
+    yield from _copies(trace)
     flat = {number: value for number, leaf in first.items() if len(leaf.shape) > 1 and min(leaf.shape[:2]) > 0
             for value in [constant(leaf.weight, leaf.shape)] if value is not None}  # fmt: skip
     told: set[int] = set()
@@ -75,6 +82,38 @@ def look(trace: Trace) -> Iterator[Finding]:
                 "equal units get equal gradients for ever, so the layer is one unit wide",
                 "start from random weights",
             )
+
+
+def _copies(trace: Trace) -> Iterator[Finding]:
+    """Weights that are the same numbers at every pass, while updates move them."""
+    course: dict[int, list[tuple[int, int, int]]] = {}
+    weights: dict[int, Leaf] = {}
+    for event in trace.backwards():
+        for leaf in event.leaves:
+            if len(leaf.shape) > 1 and leaf.weight is not None and leaf.after is not None:
+                course.setdefault(leaf.number, []).append((event.n, leaf.weight.mark, leaf.after.mark))
+                weights.setdefault(leaf.number, leaf)
+    groups: dict[tuple[object, ...], list[Leaf]] = {}
+    for number, looks in course.items():
+        leaf = weights[number]
+        if len({mark for _, mark, _ in looks}) >= MOVES and constant(leaf.weight, leaf.shape) is None:
+            groups.setdefault((leaf.shape, *looks), []).append(leaf)
+    for (_, *looks), leaves in groups.items():
+        if not len({leaf.storage for leaf in leaves}) == len(leaves) > 1:
+            continue
+        use = next((op for op in trace.of(Op) if any(each.number == leaves[1].number for each in op.inputs)), None)
+        if use is not None:
+            norm = leaves[0].weight.norm if leaves[0].weight is not None else 0.0
+            yield found(
+                RULE,
+                use.site,
+                f"{len(leaves)} weights of shape {leaves[0].shape} are copies of one another and can never part",
+                f"{trace.name(leaves[0].number)} and {trace.name(leaves[1].number)} had the same bits (norm {norm:.6g} "
+                f"at first) and gradients of the same bits at all {len(looks)} looks, while updates moved them",
+                "copies that are shown the same stay copies for ever: they are as good as one",
+                "start each from random weights of its own",
+            )
+            return
 
 
 def _weight(op: Op) -> Seen | None:

@@ -10,7 +10,8 @@ Evidence: the module's attribute against its parameters' flags, and what the ste
 made to parameters that need no gradient, after backward passes had trained them.
 
 False alarms: parameters whose gradients are written by hand never needed one. A frozen part that the optimizer holds
-and never moves is no mistake.
+and never moves is no mistake; a group of its own, given beside others and frozen at every step, is worth a word of
+advice.
 
 Mend: `module.requires_grad_(True)`; after freezing, `p.grad = None` for each frozen parameter, or give the optimizer
 those only that are trained.
@@ -27,7 +28,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 
-from truestep.check.changes import Moved, Step
+from truestep.check.changes import Moved, OptimizerMade, Step
 from truestep.check.events import Forward, Op
 from truestep.check.finding import Finding, Rule
 from truestep.check.rules import found
@@ -37,11 +38,13 @@ from truestep.check.trace import Trace
 
 RULE = Rule("TS210", "optimizer_frozen", "frozen or thawed in name only", "error", "parameters")
 OFTEN = 2
+LONG = 5
 
 
 def look(trace: Trace) -> Iterator[Finding]:
     """Compare flags of modules with those of their parameters, and frozen parameters over the steps."""
     yield from _attributes(trace)
+    yield from _groups(trace)
     moves: dict[int, list[tuple[Step, Moved]]] = defaultdict(list)
     for step in trace.of(Step):
         for one in step.moved:
@@ -87,6 +90,29 @@ def _attributes(trace: Trace) -> Iterator[Finding]:
             "assigning to a module only gives it an attribute",
             f"call requires_grad_({flag}) on the module, or set the flag of each of its parameters",
         )
+
+
+def _groups(trace: Trace) -> Iterator[Finding]:
+    """Groups of an optimizer whose parameters need no gradient at any step."""
+    steps: dict[int, int] = defaultdict(int)
+    alive: set[int] = set()
+    for step in trace.of(Step):
+        for one in step.moved:
+            steps[one.number] += 1
+            alive |= {one.number} if one.needs_grad or one.change > 0 else set()
+    for made in trace.of(OptimizerMade):
+        for place, group in enumerate(made.groups if len(made.groups) > 1 or made.added else ()):
+            numbers = list(group["params"])
+            if numbers and all(steps[number] >= LONG and number not in alive for number in numbers):
+                yield found(
+                    RULE,
+                    made.site,
+                    f"all {len(numbers)} parameters of group {place} are frozen, first {trace.name(numbers[0])}",
+                    f"none of them needed a gradient at any of {steps[numbers[0]]} steps looked at, and none moved",
+                    "a group with a rate of its own that never learns may be a thaw that was forgotten",
+                    "call requires_grad_(True) on them when they are to learn, or leave them out",
+                    "advice",
+                )
 
 
 def _frozen_at(trace: Trace, number: int, step: Step) -> Site | None:

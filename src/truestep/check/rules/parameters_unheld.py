@@ -1,7 +1,7 @@
 """Parameters of the model receive gradients and no optimizer was ever given them.
 
-What: parameters of a module that is called in training receive gradients at every pass, belong to no optimizer, and
-keep every bit while the optimizer moves others.
+What: parameters of a module that is called in training, or an `nn.Parameter` of its own, receive gradients at every
+pass, belong to no optimizer, and keep every bit while the optimizer moves others.
 
 Why: that part of the model keeps its random start, and the rest must make do with random features.
 
@@ -48,7 +48,8 @@ def look(trace: Trace) -> Iterator[Finding]:
     for event in trace.backwards():
         trained = any(leaf.number in held for leaf in event.leaves)
         for leaf in event.leaves if trained else ():
-            if leaf.number in owned - held and leaf.after is not None and leaf.after.norm and leaf.weight:
+            own = leaf.parameter or leaf.number in owned
+            if own and leaf.number not in held and leaf.after is not None and leaf.after.norm and leaf.weight:
                 marks.setdefault(leaf.number, set()).add(leaf.weight.mark)
                 norms.setdefault(leaf.number, []).append(leaf.after.norm)
                 mates[leaf.number] = event.n

@@ -5,9 +5,10 @@ What: the scheduler is given an accuracy with `mode="min"`, or a loss with `mode
 Why: the better the model becomes, the worse the scheduler thinks it is: it cuts the rate while training goes well.
 
 Evidence: what the numbers that it was given are made of: counts of hits (an `==` of predictions and labels), or values
-of a loss, in a fixed proportion over all steps.
+of a loss, in a fixed proportion over all steps; and how often a minus sign turned them round on the way.
 
-False alarms: a metric whose making was not seen is left alone; `1 - accuracy` and `-loss` are in no such proportion.
+False alarms: a metric whose making was not seen is left alone. `1 - accuracy` falls as hits rise, `-loss` and
+`1 - residuals / variance` rise as a loss falls.
 
 Mend: `mode="max"` for what should rise, `mode="min"` for what should fall.
 
@@ -26,7 +27,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from truestep.check.changes import SchedulerStep
-from truestep.check.events import Number
+from truestep.check.events import Number, Op
 from truestep.check.finding import Finding, Rule
 from truestep.check.looks import Seen
 from truestep.check.mends.schedules import OtherMode
@@ -37,6 +38,7 @@ from truestep.check.trace import LOSSES, Trace
 RULE = Rule("TS744", "plateau_mode", "a plateau scheduler that looks the wrong way", "error", "schedules")
 MENDING = OtherMode()
 BY_HAND = {"pow", "square", "abs"}
+TURNS = {"reciprocal", "rsqrt", "__rdiv__", "__rtruediv__"}
 NEAR = 1e-5
 Series = dict[tuple[str, int], list[list[float]]]
 
@@ -52,13 +54,13 @@ def look(trace: Trace) -> Iterator[Finding]:
         if kind == ("hits" if mode == "min" else "loss"):
             cuts = sum(step.after < step.before for step in steps)
             metrics = [step.metric or 0.0 for step in steps]
-            what = "an accuracy" if kind == "hits" else "a loss"
+            what = "what rises as the model gets better" if kind == "hits" else "what falls as the model gets better"
             yield found(
                 RULE,
                 course.made.site,
                 f'the plateau scheduler has mode="{mode}" and is given {what}',
                 f"its {len(metrics)} metrics, {metrics[0]:.4g} to {metrics[-1]:.4g}, are made of "
-                f"{'counts of hits' if kind == 'hits' else 'values of a loss'}; the rate was cut {cuts} times, from "
+                f"counts of hits or values of a loss; the rate was cut {cuts} times, from "
                 f"{course.start:.4g} to {course.rates[-1]:.4g}",
                 "the better the model becomes, the sooner its rate is cut",
                 f'set mode="{"max" if mode == "min" else "min"}"',
@@ -121,20 +123,36 @@ def _beside(metrics: list[float], groups: list[list[float]]) -> bool:
 
 
 def _made_of(trace: Trace, number: Number) -> str:
-    """Whether a number comes from a comparison of equals or from a loss."""
-    waiting: list[tuple[Seen, int]] = [(number.of, number.n)]
+    """Whether a number rises with hits or with a loss: it comes from a comparison of equals, or from a loss."""
+    waiting: list[tuple[Seen, int, bool]] = [(number.of, number.n, True)]
     names: set[str] = set()
     for _ in range(15):
         if not waiting:
             break
-        seen, limit = waiting.pop(0)
+        seen, limit, up = waiting.pop(0)
         op = trace.maker(seen, limit)
         if op is None:
             continue
         if op.name == "eq":
-            return "hits"
+            return "hits" if up else "loss"
         if op.name in LOSSES or (op.name == "sub" and names & BY_HAND):
-            return "loss"
+            return "loss" if up else "hits"
+        turns = [_turned(op, place) for place, _ in enumerate(op.inputs)]
+        if op.name in TURNS or None in turns:
+            return ""
         names.add(op.name)
-        waiting += [(each, op.n) for each in op.inputs]
+        waiting += [(each, op.n, up != turn) for each, turn in zip(op.inputs, turns, strict=True)]
     return ""
+
+
+def _turned(op: Op, place: int) -> bool | None:
+    """Whether a call's output falls as this input rises; None where that was not seen."""
+    plain = next((each for each in op.args if isinstance(each, int | float)), None)
+    if plain is None:
+        return op.name in ("neg", "__neg__") or (op.name in ("sub", "div") and place == 1)
+    if op.name != "sub":
+        return op.name in ("mul", "div") and plain < 0
+    before, after = op.inputs[0].values, op.out[0].values
+    if before is None or after is None:
+        return None
+    return abs(plain - before.mean - after.mean) < abs(before.mean - plain - after.mean)  # 1 - x and x - 1: one call

@@ -21,10 +21,12 @@ Right:
 
 from __future__ import annotations
 
+import math
+from collections import defaultdict
 from collections.abc import Iterator
 from statistics import fmean
 
-from truestep.check.changes import Step
+from truestep.check.changes import Backward, Step
 from truestep.check.finding import Finding, Rule
 from truestep.check.mends.updates import Rate
 from truestep.check.rules import found
@@ -41,6 +43,8 @@ STEEP = 1e-3
 
 def look(trace: Trace) -> Iterator[Finding]:
     """Look at how far all updates together carry the weights."""
+    if not trace.of(Step):
+        yield from _by_hand(trace)
     for pace in paces(trace):
         if pace.made is None or len(pace.strides) < FEW:
             continue
@@ -63,6 +67,37 @@ def look(trace: Trace) -> Iterator[Finding]:
                 "nothing is learned at this rate, however long the training",
                 "raise the rate until an update changes the weights by about a thousandth of their norm",
             )
+
+
+def _by_hand(trace: Trace) -> Iterator[Finding]:
+    """Weights that are moved by hand: neither their norms nor their sums change, though their bits do."""
+    lines: dict[tuple[str, int], list[Backward]] = defaultdict(list)
+    for event in trace.backwards():
+        if event.close and not event.made and event.leaves:
+            lines[event.site.place].append(event)
+    for passes in lines.values():
+        first = {leaf.number: leaf for leaf in passes[0].leaves}
+        looks = [(first[leaf.number].weight, leaf.weight) for leaf in passes[-1].leaves if leaf.number in first]
+        pairs = [(one, other) for one, other in looks if one is not None and other is not None and one.norm]
+        losses = [event.roots[0].values.mean for event in passes if event.roots and event.roots[0].values is not None]
+        third = len(losses) // 3
+        if len(passes) < FEW or third < FEW // 3 or not pairs or fmean(losses[-third:]) < 0.95 * fmean(losses[:third]):
+            continue
+        weights = math.hypot(*(one.norm for one, _ in pairs))
+        gone = max(max(abs(b.norm - a.norm), abs(b.total - a.total)) for a, b in pairs) / weights
+        slope = math.hypot(*(leaf.after.norm for leaf in passes[0].leaves if leaf.after is not None)) / weights
+        if any(one.mark != other.mark for one, other in pairs) and gone < EACH and slope > STEEP:
+            yield found(
+                RULE,
+                passes[0].site,
+                "the weights are moved by hand at a rate far too small: they stay where they are",
+                f"over {len(passes)} passes no norm and no sum of a weight changed by more than {100 * gone:.2g} % of "
+                f"their norm, while the gradients came to {100 * slope:.3g} % of it; the loss went from "
+                f"{fmean(losses[:third]):.4g} to {fmean(losses[-third:]):.4g}",
+                "nothing is learned at this rate, however long the training",
+                "raise the rate until an update changes the weights by about a thousandth of their norm",
+            )
+            return
 
 
 def _warming(pace: Pace) -> bool:

@@ -5,11 +5,13 @@ What: the schedule was built for as many steps as there are updates, or its warm
 
 Why: only a small part of the schedule takes place: a warm-up never ends, a decay hardly begins.
 
-Evidence: the schedule's own length against the steps that it was given and the updates that were made; or a rate that
-rises at every step to the end of the run and never comes to its full value.
+Evidence: the schedule's own length against the steps that it was given and the updates that were made; a rate that
+rises at every step to the end of the run and never comes to its full value; a factor whose power of as many updates is
+a round number; milestones at round parts of the updates, none of which was reached.
 
 False alarms: a run that was cut short has fewer updates than the schedule is long. A schedule whose length is not
-that of the run in updates is no finding.
+that of the run in updates is no finding. Milestones that are round numbers themselves may be counted in epochs of a
+longer run: of them this is advice.
 
 Mend: step the scheduler after each update, or count its lengths in epochs.
 
@@ -31,8 +33,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from itertools import pairwise
 
-from truestep.check.finding import Finding, Rule
+from truestep.check.finding import Finding, Level, Rule
 from truestep.check.mends.schedules import WithEachUpdate
 from truestep.check.rules import found
 from truestep.check.rules._courses import Course, courses
@@ -45,21 +48,25 @@ LENGTHS = {
     "PolynomialLR": "total_iters", "CosineAnnealingWarmRestarts": "T_0", "ConstantLR": "total_iters",
 }  # fmt: skip
 NEAR = 0.1
+ENDS = (0.5, 0.2, 0.1, 0.05, 0.02, 0.01, 1e-3, 1e-4, 1e-5, 1e-6)
+PARTS = [part / whole for whole in (3, 4, 8, 10) for part in range(1, whole)]
 
 
 def look(trace: Trace) -> Iterator[Finding]:
     """Look at how much of each schedule took place."""
     for course in courses(trace):
         if len(course.steps) >= 2 and course.between >= 2:
-            evidence = _long(course) or _rising(course) or _falling(course)
-            if evidence:
+            evidence = _long(course) or _rising(course) or _falling(course) or _power(course)
+            unreached, level = ("", RULE.level) if evidence else _unreached(course)
+            if evidence or unreached:
                 yield found(
                     RULE,
                     course.steps[0].site,
                     f"{course.made.kind} is stepped once in {course.between:.3g} updates",
-                    evidence,
+                    evidence or unreached,
                     "only the first part of the schedule takes place",
                     "step the scheduler after each update, or count its lengths in epochs",
+                    level,
                 )
 
 
@@ -92,20 +99,63 @@ def _rising(course: Course) -> str:
 
 
 def _falling(course: Course) -> str:
-    """A straight line or a cosine, by a function of the user's, that would come to zero with the run's updates."""
-    rates, start, updates = course.rates, course.start, len(course.updates)
-    if course.made.kind != "LambdaLR" or len(rates) < 4 or start <= 0 or not 0 < rates[-1] < start:
+    """A straight line or a cosine, perhaps behind a warm-up, that would come to zero with the run's updates."""
+    rates, updates = [course.start, *course.rates], len(course.updates)
+    top = rates.index(max(rates))
+    tail = rates[top:]
+    rising = all(after > before for before, after in pairwise(rates[: top + 1]))
+    if (
+        course.made.kind not in ("LambdaLR", "SequentialLR")
+        or len(tail) < 5
+        or not 0 < tail[-1] < tail[0]
+        or not rising
+    ):
         return ""
-    steps, last = len(rates), rates[-1] / start
+    steps, last = len(tail) - 1, tail[-1] / tail[0]
     shapes = {
         "line": (steps / (1 - last), lambda part: 1 - part),
         "cosine": (math.pi * steps / math.acos(2 * last - 1), lambda part: (1 + math.cos(math.pi * part)) / 2),
     }
     for name, (length, shape) in shapes.items():
-        fits = all(abs(rate / start - shape((at + 1) / length)) < 1e-3 * (1 - last) for at, rate in enumerate(rates))
-        if fits and abs(length - updates) <= NEAR * updates and steps <= 0.6 * length:
+        fits = all(abs(rate / tail[0] - shape(at / length)) < 1e-3 * (1 - last) for at, rate in enumerate(tail))
+        if fits and abs(top + length - updates) <= NEAR * updates and len(course.steps) <= 0.6 * (top + length):
             return (
-                f"the rate falls along a {name} that comes to zero after {length:.0f} steps, as many as the {updates} "
-                f"updates of the run, and it was stepped {steps} times: it ends at {rates[-1]:.4g}"
+                f"the rate falls along a {name} that comes to zero after {top + length:.0f} steps, as many as the "
+                f"{updates} updates of the run, and it was stepped {len(course.steps)} times: it ends at {tail[-1]:.4g}"
             )
     return ""
+
+
+def _power(course: Course) -> str:
+    """A factor that was made so that the run's updates bring the rate to a round part of itself."""
+    factor, updates = course.made.settings.get("gamma"), len(course.updates)
+    if course.made.kind != "ExponentialLR" or not isinstance(factor, float) or not 0 < factor < 1:
+        return ""
+    if round(factor, 4) == factor or len(course.steps) > 0.6 * updates:
+        return ""
+    for end in ENDS:
+        for length in (updates - 1, updates, updates + 1):
+            if abs(length * math.log(factor) - math.log(end)) < 1e-6:
+                return (
+                    f"its gamma {factor:.6g} to the power of {length} is {end:g}, and the run had {updates} updates; "
+                    f"it was stepped {len(course.steps)} times, so the rate ends at {course.rates[-1]:.4g}"
+                )
+    return ""
+
+
+def _unreached(course: Course) -> tuple[str, Level]:
+    """Milestones that lie within the updates, and far beyond the steps."""
+    told, updates, steps = course.made.settings, len(course.updates), len(course.steps)
+    marks = told.get("milestones") if course.made.kind == "MultiStepLR" else (told.get("step_size"),)
+    if course.made.kind not in ("MultiStepLR", "StepLR") or not isinstance(marks, tuple) or not marks:
+        return "", "advice"
+    lengths = [mark for mark in marks if isinstance(mark, int)]
+    if len(lengths) < len(marks) or not 2 * steps < min(lengths) <= max(lengths) < updates:
+        return "", "advice"
+    parts = [any(abs(mark - part * updates) < 1 for part in PARTS) for mark in lengths]
+    made = all(parts) and any(mark % 5 for mark in lengths)
+    return (
+        f"the rate would change at step {', '.join(map(str, lengths))}, the run had {updates} updates, and the "
+        f"scheduler was stepped {steps} times: it never changed",
+        "error" if made else "advice",
+    )

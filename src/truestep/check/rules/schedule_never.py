@@ -25,12 +25,14 @@ Right:
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator
 
+from truestep.check.changes import Step
 from truestep.check.events import LoaderEnd, Names
 from truestep.check.finding import Finding, Rule
 from truestep.check.rules import found
-from truestep.check.rules._courses import PARTS, courses
+from truestep.check.rules._courses import PARTS, Course, courses
 from truestep.check.trace import Trace
 
 RULE = Rule("TS740", "schedule_never", "a scheduler that is never stepped", "error", "schedules")
@@ -40,6 +42,7 @@ FEW = 5
 def look(trace: Trace) -> Iterator[Finding]:
     """Look for schedulers without a step."""
     known = courses(trace)
+    yield from _of_another(trace, known)
     moved = {course.made.optimizer for course in known if course.steps or course.made.kind in PARTS}
     ended = any(names.when == "end" for names in trace.of(Names))
     for course in known:
@@ -57,3 +60,28 @@ def look(trace: Trace) -> Iterator[Finding]:
                 "the rate stays where it started, and the schedule that was chosen does not take place",
                 "call scheduler.step() at the end of each epoch, or after each update if it counts updates",
             )
+
+
+def _of_another(trace: Trace, known: list[Course]) -> Iterator[Finding]:
+    """A scheduler that is stepped for an optimizer that never steps, while another one moves the same parameters."""
+    steps: dict[int, list[Step]] = defaultdict(list)
+    for step in trace.of(Step):
+        steps[step.optimizer].append(step)
+    driven = {course.made.optimizer for course in known if course.steps}
+    for course in known:
+        mine = trace.held(course.made.optimizer)
+        if len(course.steps) < 2 or steps[course.made.optimizer] or not mine:
+            continue
+        for other, taken in steps.items():
+            later = [step for step in taken if step.n > course.steps[0].n]
+            if other not in driven and mine <= trace.held(other) and len(later) >= FEW:
+                yield found(
+                    RULE,
+                    course.made.site,
+                    f"{course.made.kind} moves the rate of an optimizer that never steps",
+                    f"{len(course.steps)} steps of the scheduler, none of its optimizer; another one that holds the "
+                    f"same parameters took {len(taken)} steps at the rate {later[-1].rates[0]:.4g}",
+                    "the rate that counts stays where it started",
+                    "build the scheduler with the optimizer that is used, after that was built",
+                )
+                break

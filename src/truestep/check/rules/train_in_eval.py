@@ -9,7 +9,8 @@ is not.
 Evidence: the mode of the model and of its layers at the forward passes that updates came from.
 
 False alarms: frozen batch normalisation is set to eval layer by layer while the model itself stays in train mode, and
-attacks on an input move no weights. Neither is a finding.
+attacks on an input move no weights. Neither is a finding. A part with dropout that was put in eval mode before the
+training, when nobody ever called `train()`, is worth a word of advice.
 
 Mend: `model.train()` at the start of each training epoch, behind the evaluation.
 
@@ -30,10 +31,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from truestep.check.events import Forward, Mode
+from truestep.check.changes import Step
+from truestep.check.events import Forward, Mode, Op
 from truestep.check.finding import Finding, Rule
 from truestep.check.mends.modes import InTrain
 from truestep.check.rules import found
+from truestep.check.rules._modes import by_mode
 from truestep.check.trace import Trace
 
 RULE = Rule("TS501", "train_in_eval", "training in eval mode", "error", "modes")
@@ -45,7 +48,9 @@ def look(trace: Trace) -> Iterator[Finding]:
     """Look at the mode of the forward passes behind each update."""
     calls: dict[int, list[tuple[Forward, str]]] = {}
     trained: dict[int, int] = {}
+    still = [op for op in trace.ops("dropout") if op.arg(2, "training", True) is False and op.arg(1, "p", 0.5)]
     forwards = [event for event in trace.of(Forward) if event.depth == 0 and event.grad and event.close]
+    yield from _parts(trace, forwards)
     place = 0
     for update in trace.updates():
         if update.step is None or update.step.nested:
@@ -57,7 +62,7 @@ def look(trace: Trace) -> Iterator[Finding]:
             facts = trace.modules.get(event.module)
             if facts is not None and reached & set(facts.parameters.values()):
                 trained[event.module] = trained.get(event.module, 0) + 1
-                layer = _layer(trace, event)
+                layer = _layer(trace, event) or _call(still, event)
                 if not event.training and layer:
                     calls.setdefault(event.module, []).append((event, layer))
     for module, wrong in calls.items():
@@ -74,6 +79,47 @@ def look(trace: Trace) -> Iterator[Finding]:
             )
 
 
+def _parts(trace: Trace, calls: list[Forward]) -> Iterator[Finding]:
+    """Parts with dropout that were put in eval mode once, and that a model in train mode trains so."""
+    last = {event.module: event for event in trace.of(Mode)}
+    moved = {one.number for step in trace.of(Step) for one in step.moved if one.change > 0}
+    for event in last.values():
+        facts = trace.modules.get(event.module)
+        if event.training or facts is None or not moved & set(facts.parameters.values()):
+            continue
+        if any(mode.training for mode in trace.of(Mode) if mode.n > event.n):
+            continue
+        drops = {number for number in _below(trace, event.module) if "Dropout" in trace.modules[number].kind}
+        inside = [call for call in trace.of(Forward) if call.module in drops and call.depth and not call.training]
+        behind = [call for call in inside if call.grad and by_mode(trace.modules[call.module])]
+        roots = [call for call in calls if call.training and any(call.began < each.n < call.n for each in behind)]
+        if len(roots) >= OFTEN:
+            yield found(
+                RULE,
+                event.site,
+                f"{trace.name(event.module)} is put in eval mode here and trained so, inside {roots[0].kind}",
+                f"its dropout dropped nothing in {len(roots)} training passes looked at; train() was not called since",
+                "what is loaded for inference often comes in eval mode; fine-tuning wants its dropout",
+                "call model.train() before the training, unless this part is to be trained without dropout",
+                "advice",
+            )
+
+
+def _below(trace: Trace, root: int) -> set[int]:
+    known, waiting = {root}, [root]
+    while waiting:
+        fresh = {number for number in trace.modules[waiting.pop()].children.values() if number in trace.modules} - known
+        known |= fresh
+        waiting += fresh
+    return known
+
+
+def _call(still: list[Op], root: Forward) -> str:
+    """A dropout that was told inside this forward to drop nothing."""
+    inside = [op for op in still if root.began < op.n < root.n]
+    return f"dropout on line {inside[0].site.line}" if inside else ""
+
+
 def _layer(trace: Trace, root: Forward) -> str:
     """A layer below whose work depends on the mode, in eval mode too."""
     waiting = [root.module]
@@ -82,9 +128,7 @@ def _layer(trace: Trace, root: Forward) -> str:
         facts = trace.modules.get(number)
         if facts is None:
             continue
-        drops = "Dropout" in facts.kind and facts.settings.get("p", 0) > 0
-        norms = "BatchNorm" in facts.kind and facts.settings.get("track_running_stats")
-        if drops or norms:
+        if by_mode(facts):
             return f"{trace.name(number)} ({facts.kind})"
         waiting += facts.children.values()
     return ""

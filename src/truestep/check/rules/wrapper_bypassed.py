@@ -29,7 +29,7 @@ from collections.abc import Iterator
 from truestep.check.events import Forward, ModuleMade
 from truestep.check.finding import Finding, Rule
 from truestep.check.rules import found
-from truestep.check.trace import Trace
+from truestep.check.trace import ModuleFacts, Trace
 
 RULE = Rule("TS220", "wrapper_bypassed", "a wrapper for several ranks is bypassed", "error", "ranks")
 WRAPPERS = {"DistributedDataParallel", "FullyShardedDataParallel"}
@@ -44,17 +44,29 @@ def look(trace: Trace) -> Iterator[Finding]:
         facts = trace.modules.get(made.module)
         if made.kind not in WRAPPERS or facts is None or counts[made.module]:
             continue
-        inside = {number for number in facts.children.values() if counts[number]}
+        inside = [number for number in _nearest(trace, facts, counts) if counts[number] >= OFTEN][:1]
         trained = trace.trained & set(facts.parameters.values())
         for number in inside if trained else ():
-            if counts[number] >= OFTEN:
-                call = next(event for event in calls if event.module == number)
-                yield found(
-                    RULE,
-                    call.site,
-                    f"the {made.kind} of line {made.site.line} is never called: this calls the model inside it",
-                    f"{counts[number]} forward passes of the training went to the model inside, none to the wrapper; "
-                    f"{len(trained)} of its parameters received gradients that nobody averaged",
-                    "each rank follows its own gradients, and the copies drift apart",
-                    "call the wrapper in training",
-                )
+            call = next(event for event in calls if event.module == number)
+            yield found(
+                RULE,
+                call.site,
+                f"the {made.kind} of line {made.site.line} is never called: this calls the model inside it",
+                f"{counts[number]} forward passes of the training went to {trace.name(number)} inside, none to the "
+                f"wrapper; {len(trained)} of its parameters received gradients that nobody averaged",
+                "each rank follows its own gradients, and the copies drift apart",
+                "call the wrapper in training; what is to be trained by another name is called from its forward",
+            )
+
+
+def _nearest(trace: Trace, wrapper: ModuleFacts, counts: Counter[int]) -> Iterator[int]:
+    """The modules inside that the user called, the outermost first: a method of the model may call its layers."""
+    waiting, known = list(wrapper.children.values()), set[int]()
+    while waiting:
+        number = waiting.pop(0)
+        if number not in known:
+            known.add(number)
+            if counts[number]:
+                yield number
+            facts = trace.modules.get(number)
+            waiting += facts.children.values() if facts is not None else ()
