@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from truestep.core.errors import TraceError
-from truestep.core.inductor import key
+from truestep.core.plans import draw
 from truestep.core.program import trace
 from truestep.core.recording import aten
 from truestep.core.scalars import unlike
@@ -89,11 +89,11 @@ def test_a_gradient_is_not_copied_where_nobody_else_holds_it():
 def test_programs_that_differ_have_other_keys():
     functions = [lambda x: x * 2, lambda x: x * 3, lambda x: x + torch.ones(3, dtype=torch.float64).to(x.dtype)]
     arguments = [torch.ones(3), torch.ones(4), torch.ones(3).double(), torch.ones(3, 3).t()]
-    keys = {key(trace(function, (torch.ones(3),))) for function in functions}
-    keys |= {key(trace(functions[0], (argument,))) for argument in arguments[1:]}
+    keys = {draw(trace(function, (torch.ones(3),))).key for function in functions}
+    keys |= {draw(trace(functions[0], (argument,))).key for argument in arguments[1:]}
     keys |= {
-        key(trace(lambda x: x.to(torch.float64), (torch.ones(3),))),
-        key(trace(lambda x: x.to(torch.float16), (torch.ones(3),))),
+        draw(trace(lambda x: x.to(torch.float64), (torch.ones(3),))).key,
+        draw(trace(lambda x: x.to(torch.float16), (torch.ones(3),))).key,
     }
     assert len(keys) == 8
-    assert key(trace(functions[0], (torch.zeros(3),))) == key(trace(functions[0], (torch.ones(3),)))
+    assert draw(trace(functions[0], (torch.zeros(3),))).key == draw(trace(functions[0], (torch.ones(3),))).key
