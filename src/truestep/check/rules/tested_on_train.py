@@ -147,7 +147,7 @@ def _left(trace: Trace) -> Iterator[Finding]:
     scored = [call for call in others if call.inputs and call.outputs and _scored(trace, call)]
     if last is None or not scored or not given:
         return
-    if any(not call.inputs[0].rows or any(row not in given for row in call.inputs[0].rows) for call in scored):
+    if any(not _telling(call) or any(row not in given for row in call.inputs[0].rows) for call in scored):
         return
     held = {value[1] for value in last.held.values() if isinstance(value, tuple) and value and value[0] == "tensor"}
     behind = {each.number for call in trained[:3] for op in trace.chain(call.inputs[0], call.n) for each in op.inputs}
