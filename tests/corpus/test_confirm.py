@@ -15,7 +15,13 @@ UNTRIED = {
     "samples_unseen_c": "slices of tensors, and no loader",
     "best_is_reference_b": "the model itself is kept, and no state of it",
     "rate_too_large_b": "the updates are made by hand",
+    "rate_too_small_c": "the updates are made by hand",
+    "clip_after_step_c": "the gradients are clipped by hand",
+    "padding_counted_c": "the padding is filled in by hand, and no number stands for it",
+    "padding_counted_d": "the padding is filled in by hand, and no number stands for it",
+    "broadcast_e": "the column is a part of an expression that no call is handed",
 }
+BETTER_WRONG = {"softmax_dim_d": "heads that compete learn this task faster; their weights add up to no 1 all the same"}
 MENDED = [entry for entry in index.WRONG if rules()[entry.slug].mend is not None and entry.ranks == 1]
 
 
@@ -31,7 +37,8 @@ def test_a_mend_confirms_what_was_found(entry):
     assert told
     for finding in told:
         words = finding.confirmation.words
-        assert finding.confirmation.verdict == ("cannot be tried" if entry.name in UNTRIED else "confirmed"), words
+        wanted = "cannot be tried" if entry.name in UNTRIED else "confirmed"
+        assert finding.confirmation.verdict == ("not confirmed" if entry.name in BETTER_WRONG else wanted), words
         assert entry.name in UNTRIED or finding.confirmation.measured[0]["noise"] == 0
         assert "seed" not in words  # every program of the corpus seeds what it draws
 

@@ -10,6 +10,7 @@ from torch import nn
 from truestep.check.changes import Step
 from truestep.check.events import Forward, Op
 from truestep.check.looks import Numbers
+from truestep.check.site import Site, site
 from truestep.check.watch import Watching
 
 HELPER = """
@@ -37,6 +38,16 @@ def test_what_is_installed_in_any_folder_of_packages_is_not_the_users(tmp_path, 
     events = seen.trace.of(Step, Forward, Op)
     assert events
     assert {event.site.function == "advance" for event in events} == {mine}
+
+
+@pytest.mark.parametrize("depth", [0, 1, 3])
+def test_a_site_is_the_innermost_line_and_as_many_that_led_there_as_were_asked_for(depth):
+    def deep(more: int) -> Site:
+        return deep(more - 1) if more else site(depth)
+
+    found = deep(5)
+    assert found.function == "deep"
+    assert found.callers == ((__file__, found.line),) * depth
 
 
 def test_memory_that_is_gone_is_forgotten_and_its_number_is_never_given_again():

@@ -45,8 +45,9 @@ class Again:
         with self._seen, ExitStack() as stack:
             for trial in self._trials:
                 mend = known[trial.slug].mend
-                for each in mend.force(trial) if mend is not None else ():
-                    stack.enter_context(each)
+                if mend is not None and (trial.live or mend.measures):
+                    for each in mend.force(trial):
+                        stack.enter_context(each)
             yield self._seen
 
     @staticmethod

@@ -17,7 +17,7 @@ from truestep.check.trace import Trace
 
 APART = 1e-3
 """Two numbers differ where they are apart by more than this share of the larger one."""
-NO_MEND = "cannot be tried: this mend is an edit of the source, and no change of a run stands for it"
+NO_MEND = "this mend is an edit of the source, and no change of a run stands for it"
 
 
 class Offer(NamedTuple):
@@ -65,7 +65,7 @@ def offers(findings: Iterable[Finding], trace: Trace) -> tuple[list[Offer], list
         mend = known[finding.name].mend
         facts = mend.offer(trace, finding) if mend is not None else None
         if mend is None or facts is None:
-            rest.append(untried(finding, NO_MEND.partition(": ")[2]))
+            rest.append(untried(finding, NO_MEND))
         else:
             found.append(Offer(finding, mend, facts))
     return found, rest

@@ -68,7 +68,7 @@ def frame() -> FrameType | None:
 def site(depth: int = 6) -> Site:
     """The user's innermost line, with at most `depth` lines of theirs that led there."""
     known, path, found = _known, list[Any](), sys._getframe(1)
-    while found is not None and len(path) <= 2 * depth:
+    while found is not None and len(path) < 2 * depth + 3:  # a function, its line, and the lines that led there
         code = found.f_code
         if known.get(code.co_filename) or (code.co_filename not in known and users(code)):
             if not path:

@@ -14,6 +14,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from truestep.core.errors import TraceError, TruestepError
 from truestep.core.plans import Plan
 from truestep.store import alive
@@ -39,8 +41,6 @@ def kept(plan: Plan) -> Path:
 
 def spare() -> bool:
     """Whether this process may use a core more than its threads need."""
-    import torch
-
     usable = getattr(os, "sched_getaffinity", None)
     cores = len(usable(0)) if usable else os.cpu_count() or 1
     return min(cores, _quota()) > torch.get_num_threads()

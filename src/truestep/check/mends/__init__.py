@@ -1,8 +1,7 @@
 """What a rule would have changed in the script, done to a run of it: the mends that `--confirm` tries.
 
 A rule file offers one as `MENDING`. A rerun of the script enters its `force` after the watch, so that the watch sees
-the run as the mend makes it. In a rerun without the mend the same `force` is entered with `trial.live` off: it changes
-nothing, and measures the same numbers.
+the run as the mend makes it. A mend that takes numbers down takes the same ones in a rerun that it does not change.
 """
 
 from __future__ import annotations
@@ -39,11 +38,13 @@ class Mend:
     """A change of a run: `words` follow "with ...".
 
     `silences`: with the mend the rule must no longer find what it found; off where the rule cannot see the mend.
+    `measures`: its `force` takes numbers down, and is entered in the run without the mend too, with `trial.live` off.
     """
 
     words = ""
     claims: tuple[Claim, ...] = (LOSS,)
     silences = True
+    measures = False
 
     def offer(self, trace: Trace, finding: Finding) -> dict[str, Any] | None:
         """What a rerun must know, as plain values; None where this finding cannot be mended in a run."""

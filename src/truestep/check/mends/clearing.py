@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from torch import Tensor, nn
+from torch import nn
 from torch.optim import Optimizer
 from torch.optim.optimizer import register_optimizer_step_post_hook, register_optimizer_step_pre_hook
 
@@ -15,7 +15,7 @@ from truestep.check.changes import Clear
 from truestep.check.finding import Finding
 from truestep.check.gradients import reached
 from truestep.check.mends import LOSS, Claim, Mend
-from truestep.check.mends.trial import Makers, Trial, passes
+from truestep.check.mends.trial import Makers, Trial, listed, passes
 from truestep.check.patches import hooked, replaced
 from truestep.check.trace import Trace
 
@@ -45,8 +45,6 @@ class Cleared(Mend):
 
     def force(self, trial: Trial) -> Iterator[Any]:
         """Optimizers that have stepped are cleared before the next pass of such a line."""
-        if not trial.live:
-            return
         makers, due = Makers(), weakref.WeakSet[Optimizer]()
         count = 0
         first = [(tuple(place), [tuple(line) for line in lines]) for place, lines in trial.facts["first"]]
@@ -71,17 +69,16 @@ class Cleared(Mend):
 
 
 def _dropped(tensors: Any) -> int:
-    roots = [tensors] if isinstance(tensors, Tensor) else list(tensors)
-    leaves = [leaf for leaf in reached(roots)[0] if leaf.grad is not None]
+    leaves = [leaf for leaf in reached(listed(tensors))[0] if leaf.grad is not None]
     for leaf in leaves:
         leaf.grad = None
     return len(leaves)
 
 
 class ClearedLater(Mend):
-    """A clearing between the backward pass and the step waits until the next pass."""
+    """A clearing between a backward pass and the step waits until the step is done."""
 
-    words = "this clearing moved to before the next backward pass"
+    words = "this clearing moved to after the step"
     claims = (Claim("step", "an update has on average a norm of", "more", "mean"), LOSS)
 
     def offer(self, trace: Trace, finding: Finding) -> dict[str, Any] | None:
@@ -90,9 +87,7 @@ class ClearedLater(Mend):
         return {} if known and all(clear.how in ("optimizer", "module") for clear in known) else None
 
     def force(self, trial: Trial) -> Iterator[Any]:
-        """Put the clearing off, and do it before the pass."""
-        if not trial.live:
-            return
+        """Put the clearing off."""
         waiting: list[Callable[[], Any]] = []
 
         def zero_grad(run: Any, one: Any, *args: Any, **words: Any) -> Any:
@@ -102,15 +97,13 @@ class ClearedLater(Mend):
             waiting.append(lambda: run(one, *args, **words))
             return None
 
-        def around(run: Any, *args: Any, **words: Any) -> Any:
-            for clear in waiting:
-                clear()
-            waiting.clear()
-            return run(*args, **words)
+        def after(one: Optimizer, args: Any, words: Any) -> None:
+            while waiting:
+                waiting.pop()()
 
         yield replaced(Optimizer, "zero_grad", zero_grad)
         yield replaced(nn.Module, "zero_grad", zero_grad)
-        yield passes(trial, around)
+        yield hooked(register_optimizer_step_post_hook(after))
 
 
 class ClosureCleared(Mend):
@@ -121,8 +114,6 @@ class ClosureCleared(Mend):
 
     def force(self, trial: Trial) -> Iterator[Any]:
         """Clear the optimizer that is stepping."""
-        if not trial.live:
-            return
         stepping: list[Optimizer] = []
 
         def ends(one: Optimizer, args: Any, words: Any) -> None:

@@ -23,6 +23,7 @@ class Copied(Mend):
     """The state that is taken at the line of the finding is a copy."""
 
     words = "a copy of the state taken here"
+    measures = True
     claims = (Claim("distance", "what is loaded lies from the last weights at a distance of", "more", "last"),)
 
     def offer(self, trace: Trace, finding: Finding) -> dict[str, Any] | None:
@@ -81,7 +82,7 @@ class WithTail(Mend):
         def made(run: Any, one: Any, *args: Any, **words: Any) -> None:
             if trial.recorder.awake and trial.at() and words.get("drop_last"):
                 trial.acted += 1
-                words = words | {"drop_last": not trial.live}
+                words = words | {"drop_last": False}
             run(one, *args, **words)
 
         yield replaced(DataLoader, "__init__", made)

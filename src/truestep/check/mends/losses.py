@@ -24,6 +24,7 @@ class Handed(Mend):
 
     names: Any = LOSSES
     claims: tuple[Claim, ...] = (RIGHT,)
+    measures = True
 
     def mended(self, trial: Trial, name: str, args: tuple[Any, ...], words: dict[str, Any]) -> Call | None:
         """The arguments as they should be; None where this call is right."""
@@ -95,7 +96,6 @@ class Unsquashed(Handed):
     def mended(self, trial: Trial, name: str, args: tuple[Any, ...], words: dict[str, Any]) -> Call | None:
         """log(p / (1 - p)) in place of p."""
         given = _input(args, words)
-        low, high = -1.0, 2.0
         with trial.quiet():
             low, high = (float(each) for each in torch.aminmax(given.detach()))
         return _first(args, words, _logit(given)) if low >= 0 and high <= 1 else None
@@ -119,7 +119,6 @@ class Logarithms(Handed):
     def mended(self, trial: Trial, name: str, args: tuple[Any, ...], words: dict[str, Any]) -> Call | None:
         """The logarithm of probabilities, the log-softmax of plain scores."""
         given = _input(args, words)
-        low, high = -1.0, 2.0
         with trial.quiet():
             low, high = (float(each) for each in torch.aminmax(given.detach()))
         if low >= 0 and high <= 1 + 1e-4:

@@ -21,12 +21,16 @@ READS = Claim("read", "the number read from each of these passes is on average",
 
 
 def read_after(trial: Trial, trace: Trace, places: set[tuple[str, int]], eval_alone: bool = False) -> None:
-    """Take down the first number that is read behind each forward of these lines; not the seed that a loader draws."""
+    """Take down the first number that is read behind each forward of these lines; not the seed that a loader draws.
+
+    What it gave may go through further modules without gradients, a head, say, before it is read.
+    """
     inside = False
     for event in trace.of(Forward, Number):
         if isinstance(event, Forward):
             if event.depth == 0:
-                inside = event.site.place in places and not (eval_alone and event.training)
+                here = event.site.place in places and not (eval_alone and event.training)
+                inside = here or (inside and not event.grad)
         elif inside and event.how in READ and event.value is not None and abs(event.value) < SEEDS:
             inside = False
             trial.series.setdefault("read", []).append((event.update, event.value))
@@ -48,10 +52,9 @@ class _Switched(Mend):
         def enter(module: nn.Module) -> None:
             if trial.recorder.live and module.training != self.training and self.wanted(trial, module):
                 trial.acted += 1
-                if trial.live:
-                    was.extend((each, each.training) for each in module.modules())
-                    with trial.recorder.looking:
-                        module.train(self.training)
+                was.extend((each, each.training) for each in module.modules())
+                with trial.recorder.looking:
+                    module.train(self.training)
 
         def leave(module: nn.Module) -> None:
             for each, training in was:
@@ -127,8 +130,6 @@ class ToldTheMode(Mend):
             if not outer.stack or outer.stack[0].training:
                 return func(*args, **words)
             trial.acted += 1
-            if not trial.live:
-                return func(*args, **words)
             if name == "scaled_dot_product_attention":
                 told = (*args[:4], 0.0, *args[5:]) if len(args) > 4 else args
                 return func(*told, **(words if len(args) > 4 else words | {"dropout_p": 0.0}))

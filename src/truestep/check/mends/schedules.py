@@ -26,16 +26,19 @@ def _replaced(name: str, around: Callable[..., Any]) -> Iterator[Any]:
             yield replaced(kind, name, around)
 
 
-def _steps(trial: Trial, around: Callable[..., Any]) -> Iterator[Any]:
-    """Replace the steps that the script asks for at the line of the finding, and none that lies inside one."""
+def _steps(trial: Trial, wanted: Callable[[Any], bool]) -> Iterator[Any]:
+    """Leave out steps of schedulers that are not wanted, of those asked for at the line of the finding themselves."""
     inside = [False]
 
     def step(run: Any, one: Any, *args: Any, **words: Any) -> Any:
         if inside[0] or not trial.recorder.awake or not trial.at():
             return run(one, *args, **words)
+        if not wanted(one):
+            trial.acted += 1
+            return None
         inside[0] = True
         try:
-            return around(run, one, *args, **words)
+            return run(one, *args, **words)
         finally:
             inside[0] = False
 
@@ -50,18 +53,14 @@ class FirstLeftOut(Mend):
 
     def force(self, trial: Trial) -> Iterator[Any]:
         """Leave out the first step of each scheduler."""
-        if not trial.live:
-            return
         known: weakref.WeakSet[Any] = weakref.WeakSet()
 
-        def around(run: Any, one: Any, *args: Any, **words: Any) -> Any:
-            if one in known:
-                return run(one, *args, **words)
+        def wanted(one: Any) -> bool:
+            first = one not in known
             known.add(one)
-            trial.acted += 1
-            return None
+            return not first
 
-        yield from _steps(trial, around)
+        yield from _steps(trial, wanted)
 
 
 class OnceAnEpoch(Mend):
@@ -81,18 +80,13 @@ class OnceAnEpoch(Mend):
 
     def force(self, trial: Trial) -> Iterator[Any]:
         """Let one in so many through."""
-        if not trial.live:
-            return
         counts: weakref.WeakKeyDictionary[Any, int] = weakref.WeakKeyDictionary()
 
-        def around(run: Any, one: Any, *args: Any, **words: Any) -> Any:
+        def wanted(one: Any) -> bool:
             counts[one] = counts.get(one, 0) + 1
-            if counts[one] % trial.facts["each"] == 0:
-                return run(one, *args, **words)
-            trial.acted += 1
-            return None
+            return counts[one] % trial.facts["each"] == 0
 
-        yield from _steps(trial, around)
+        yield from _steps(trial, wanted)
 
 
 class WithEachUpdate(Mend):
@@ -109,8 +103,6 @@ class WithEachUpdate(Mend):
 
     def force(self, trial: Trial) -> Iterator[Any]:
         """Step it."""
-        if not trial.live:
-            return
         schedulers: weakref.WeakSet[Any] = weakref.WeakSet()
 
         def made(run: Any, one: Any, *args: Any, **words: Any) -> None:
@@ -126,7 +118,7 @@ class WithEachUpdate(Mend):
 
         yield from _replaced("__init__", made)
         yield hooked(register_optimizer_step_post_hook(after))
-        yield from _steps(trial, lambda run, one, *args, **words: None)
+        yield from _steps(trial, lambda one: False)
 
 
 class OtherMode(Mend):
@@ -137,8 +129,6 @@ class OtherMode(Mend):
 
     def force(self, trial: Trial) -> Iterator[Any]:
         """Build it so."""
-        if not trial.live:
-            return
 
         def made(run: Any, one: Any, optimizer: Any, mode: str = "min", *args: Any, **words: Any) -> None:
             if trial.recorder.awake and trial.at():

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
 from torch.optim import Optimizer
 from torch.overrides import TorchFunctionMode
@@ -54,6 +54,16 @@ class Trial:
         """Inside, nobody watches, and no graph is built."""
         with self.recorder.looking, torch.no_grad():
             yield
+
+
+def listed(tensors: Any) -> list[Tensor]:
+    """One tensor, or the tensors of a sequence, as a list."""
+    return [tensors] if isinstance(tensors, Tensor) else [each for each in tensors if isinstance(each, Tensor)]
+
+
+def holds(optimizer: Optimizer) -> list[Tensor]:
+    """The parameters of all its groups."""
+    return [parameter for group in optimizer.param_groups for parameter in group["params"]]
 
 
 class Handing(TorchFunctionMode):

@@ -18,17 +18,13 @@ from truestep.check.changes import Clip, OptimizerMade, Scaler, Step
 from truestep.check.finding import Finding
 from truestep.check.gradients import reached
 from truestep.check.mends import LOSS, Claim, Mend
-from truestep.check.mends.trial import Makers, Trial, passes
+from truestep.check.mends.trial import Makers, Trial, holds, listed, passes
 from truestep.check.patches import hooked, replaced
 from truestep.check.rules._pace import paces
 from truestep.check.trace import Trace
 
 WHOLE = 1e-3
 """By how much of their norm an update changes the weights at an ordinary rate."""
-
-
-def _roots(tensors: Any) -> list[Tensor]:
-    return [tensors] if isinstance(tensors, Tensor) else [each for each in tensors if isinstance(each, Tensor)]
 
 
 class Stepped(Mend):
@@ -45,17 +41,14 @@ class Stepped(Mend):
 
     def force(self, trial: Trial) -> Iterator[Any]:
         """Step."""
-        if not trial.live:
-            return
         makers = Makers()
         made = [tuple(place) for place in trial.facts["made"]]
 
         def around(run: Any, tensors: Any, *args: Any, **words: Any) -> Any:
-            leaves = {id(leaf) for leaf in reached(_roots(tensors))[0]}
+            leaves = {id(leaf) for leaf in reached(listed(tensors))[0]}
             found = run(tensors, *args, **words)
             for optimizer, place in list(makers.places.items()):
-                held = [p for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
-                if place in made and any(id(p) in leaves for p in held):
+                if place in made and any(id(p) in leaves and p.grad is not None for p in holds(optimizer)):
                     trial.acted += 1
                     optimizer.step()
             return found
@@ -72,6 +65,7 @@ class Divided(Mend):
         Claim("whole", "the loss ends at", "less", "end"),
     )  # fmt: skip
     words = "each loss divided by the number of passes of an update"
+    measures = True
 
     def offer(self, trace: Trace, finding: Finding) -> dict[str, Any] | None:
         """How many passes an update has."""
@@ -109,19 +103,17 @@ class ClippedBefore(Mend):
 
     def force(self, trial: Trial) -> Iterator[Any]:
         """Clip what the late clipping was last given; before it came, what the optimizer holds."""
-        if not trial.live:
-            return
         late: list[weakref.ref[Tensor]] = []
         clip = getattr(torch.nn.utils, f"clip_grad_{trial.facts['how']}_")
 
         def clips(run: Any, parameters: Any, *args: Any, **words: Any) -> Any:
-            held = [parameters] if isinstance(parameters, Tensor) else list(parameters)
+            held = listed(parameters)
             if trial.recorder.awake and trial.at():
                 late[:] = map(weakref.ref, held)
             return run(held, *args, **words)
 
         def before(one: Optimizer, args: Any, words: Any) -> None:
-            held = [p for group in one.param_groups for p in group["params"]]
+            held = holds(one)
             clipped = [p for p in (each() for each in late) if p is not None] or held
             if {id(p) for p in clipped} & {id(p) for p in held}:
                 trial.acted += 1
@@ -144,8 +136,6 @@ class Unscaled(Mend):
 
     def force(self, trial: Trial) -> Iterator[Any]:
         """Ask the scaler that scaled last, for the optimizers that hold what is clipped."""
-        if not trial.live:
-            return
         scalers: list[Any] = []
         makers = Makers()
 
@@ -154,11 +144,11 @@ class Unscaled(Mend):
             return run(scaler, *args, **words)
 
         def clips(run: Any, parameters: Any, *args: Any, **words: Any) -> Any:
-            held = [parameters] if isinstance(parameters, Tensor) else list(parameters)
+            held = listed(parameters)
             if trial.recorder.awake and trial.at() and scalers:
                 mine = {id(p) for p in held}
                 for optimizer in list(makers.places):
-                    if any(id(p) in mine for group in optimizer.param_groups for p in group["params"]):
+                    if any(id(p) in mine for p in holds(optimizer)):
                         trial.acted += 1
                         scalers[0].unscale_(optimizer)
             return run(held, *args, **words)
@@ -179,14 +169,12 @@ class StateKept(Mend):
 
     def force(self, trial: Trial) -> Iterator[Any]:
         """Hand the state on."""
-        if not trial.live:
-            return
         last: list[Optimizer] = []
 
         def then(one: Optimizer) -> None:
-            held = [id(p) for group in one.param_groups for p in group["params"]]
+            held = list(map(id, holds(one)))
             for old in last:
-                if type(old) is type(one) and held == [id(p) for group in old.param_groups for p in group["params"]]:
+                if type(old) is type(one) and held == list(map(id, holds(old))):
                     trial.acted += 1
                     one.state = old.state
             last[:] = [one]
@@ -198,6 +186,7 @@ class Held(Mend):
     """Parameters that receive gradients and that no optimizer holds are given to one."""
 
     words = "these parameters given to the optimizer"
+    measures = True
     claims = (Claim("moved", "they have moved by", "more", "last"), LOSS)
 
     def offer(self, trace: Trace, finding: Finding) -> dict[str, Any] | None:
@@ -213,9 +202,9 @@ class Held(Mend):
         shapes = {tuple(shape) for shape in trial.facts["shapes"]}
 
         def around(run: Any, tensors: Any, *args: Any, **words: Any) -> Any:
-            leaves = reached(_roots(tensors))[0]
+            leaves = reached(listed(tensors))[0]
             found = run(tensors, *args, **words)
-            held = {id(p) for one in makers.places for group in one.param_groups for p in group["params"]}
+            held = {id(p) for one in makers.places for p in holds(one)}
             for leaf in leaves:
                 wanted = isinstance(leaf, nn.Parameter) and tuple(leaf.shape) in shapes and id(leaf) not in strangers
                 if wanted and id(leaf) not in held and leaf.grad is not None:
@@ -224,7 +213,7 @@ class Held(Mend):
             return found
 
         def before(one: Optimizer, args: Any, words: Any) -> None:
-            held = {id(p) for each in makers.places for group in each.param_groups for p in group["params"]}
+            held = {id(p) for each in makers.places for p in holds(each)}
             fresh = [leaf for leaf, _ in strangers.values() if id(leaf) not in held]
             named = trial.place in makers.places.values() and makers.places.get(one) != trial.place
             if fresh and not named and (one in chosen or not chosen):
@@ -267,8 +256,6 @@ class Rate(Mend):
 
     def force(self, trial: Trial) -> Iterator[Any]:
         """Change the rate where the optimizer is built."""
-        if not trial.live:
-            return
 
         def then(one: Optimizer) -> None:
             trial.acted += 1
