@@ -11,6 +11,7 @@ from truestep.check.events import Forward, Mode, ModuleMade, Op, Replaced
 from truestep.check.looks import given, seen, tensors
 from truestep.check.padding import tail
 from truestep.check.recorder import Recorder
+from truestep.check.weights import mark
 
 QUICK = (nn.MultiheadAttention, nn.TransformerEncoderLayer, nn.TransformerEncoder)
 """In evaluation these take a quicker way, with other last digits, unless a mode of torch functions is on."""
@@ -75,6 +76,7 @@ class Calls:
             recorder.emit(
                 Forward, module=number, kind=same[1], depth=depth, training=same[2], grad=same[3], autocast=autocast,
                 inputs=told[0], outputs=told[1], began=began,
+                weights=mark(module) if near and not (same[2] and same[3]) else 0,
             )  # fmt: skip
 
     def _padded(self, args: Any) -> None:

@@ -151,19 +151,22 @@ class SchedulerStep(Event):
 class StateTaken(Event):
     """`state_dict()` was called on a "module", an "optimizer" or a "scheduler" (`of`).
 
-    `storages` are those of its tensors. `trace.living` has `state` where the dict itself still lives at the end.
+    `storages` are those of its tensors. `trace.living` has `state` where the dict itself still lives at the end. For a
+    module `weights` is a mark of some of its weights, as in `StateLoaded`, `Saved` and `Forward`: 0 is not known.
     """
 
     of: str
     owner: int
     state: int
     storages: tuple[int, ...]
+    weights: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StateLoaded(Event):
     """`load_state_dict` returned. For a module: how many of its `entries` the given state names (`matched`), how many
     of these share the module's own memory (`shared`), whether all of these were equal already (`same`); `strict`.
+    `weights` mark what the module holds afterwards.
     """
 
     of: str
@@ -174,6 +177,7 @@ class StateLoaded(Event):
     shared: int
     same: bool
     strict: bool
+    weights: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -181,7 +185,7 @@ class Saved(Event):
     """`torch.save`, `torch.load` or `copy.deepcopy` (`how`) of something.
 
     `keys` are the keys of a dict, `modules` and `optimizers` the numbers of those whose state is in it (whole, or as a
-    state dict); `fresh` counts the tensors in it that no module of the run holds.
+    state dict); `tensors` counts those in it, `weights` marks each module that is in it whole.
     """
 
     how: str
@@ -189,6 +193,7 @@ class Saved(Event):
     modules: tuple[int, ...]
     optimizers: tuple[int, ...]
     tensors: int
+    weights: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -68,6 +68,7 @@ class Forward(Event):
 
     `training` is the module's own flag, `grad` the grad mode, `autocast` whether autocast was on. On close looks the
     inputs and outputs at depth 0 carry `rows` (digests of rows) and `values`. `began` is the `n` at which it began.
+    `weights` marks the weights of an evaluation seen closely: the same for equal weights, in a copy too (0: not known).
     """
 
     module: int
@@ -79,6 +80,7 @@ class Forward(Event):
     inputs: tuple[Seen, ...]
     outputs: tuple[Seen, ...]
     began: int
+    weights: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

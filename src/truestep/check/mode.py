@@ -144,6 +144,7 @@ class Seeing(TorchFunctionMode):
 
     def number(self, how: str, tensor: Tensor, told: Seen, place: site.Site) -> None:
         """A tensor has become a number or an array."""
+        self._recorder.rested |= not torch.is_grad_enabled()
         self._recorder.emit(Number, place, how=how, value=value_of(tensor), of=told)
 
     def gradient(self, leaf: Tensor, gradient: Tensor) -> None:

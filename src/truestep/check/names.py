@@ -1,8 +1,12 @@
-"""What the user's names stand for at a moment: plain values as they are, tensors, modules and optimizers by number."""
+"""What the user's names stand for at a moment: plain values as they are, tensors, modules and optimizers by number.
+
+What a name holds inside goes by the words of the source: "self.best", "best['loss']", "history[-1][0]".
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import deque
+from collections.abc import Iterator, Mapping
 from types import FrameType, ModuleType
 from typing import Any
 
@@ -15,7 +19,10 @@ from truestep.check.numbers import Numbers
 
 FRAMES = 3
 NAMES = 80
+DEEP = 3  # self.best['params'][0] is as deep as anyone looks
+MOST = 240  # what is told of one frame
 _OURS = ("torch", "builtins", "numpy", "collections", "typing", "functools", "types")
+_LISTS = (list, tuple, deque)  # exactly these: a class of the user's may answer with code of its own
 
 
 def of_frames(numbers: Numbers) -> dict[str, Any]:
@@ -32,22 +39,58 @@ def of_frames(numbers: Numbers) -> dict[str, Any]:
 
 
 def of_names(names: Mapping[str, Any], numbers: Numbers) -> dict[str, Any]:
-    """The names that say something, and the attributes of the user's own objects as "name.attribute"."""
+    """The names that say something, and what the user's own objects and containers hold."""
     found: dict[str, Any] = {}
+    inner: list[tuple[str, Any]] = []
     for name, value in list(names.items())[-NAMES:]:
-        if name.startswith("__") or isinstance(value, ModuleType | type):
-            continue
-        told = told_as(value, numbers)
-        if told is not _NOTHING:
-            found[name] = told
-        own = type(value).__module__.partition(".")[0] not in _OURS
-        if own or isinstance(value, nn.Module):
-            attributes = getattr(value, "__dict__", {})
-            for inner, held in list(attributes.items())[:NAMES]:
-                told = told_as(held, numbers)
-                if told is not _NOTHING and not inner.startswith("_"):
-                    found[f"{name}.{inner}"] = told
+        if not name.startswith("__") and not isinstance(value, ModuleType | type):
+            _tell(found, name, value, numbers)
+            inner.append((name, value))
+    for _ in range(DEEP):  # the shallow ones first: what is deepest is left out where there is too much
+        inner = [(path + key, held) for path, value in inner for key, held in _inside(value, "." not in path)]
+        inner = inner[: max(MOST - len(found), 0)]
+        for path, held in inner:
+            _tell(found, path, held, numbers)
     return found
+
+
+def _tell(found: dict[str, Any], path: str, value: Any, numbers: Numbers) -> None:
+    told = told_as(value, numbers)
+    if told is not _NOTHING:
+        found[path] = told
+
+
+def _inside(value: Any, outer: bool) -> Iterator[tuple[str, Any]]:
+    """What a value holds, with the words for it: of a list the first and the last, and what all of them have."""
+    if isinstance(value, str | bytes | Tensor | Optimizer | ModuleType | type) or value is None:
+        return
+    if type(value) in _LISTS:
+        if value and not isinstance(value[-1], str | bool | int | float | Tensor):
+            yield from (("[0]", value[0]), ("[-1]", value[-1])) if len(value) > 1 else (("[0]", value[0]),)
+        elif type(value) is tuple and 0 < len(value) <= 8:
+            yield from ((f"[{place}]", held) for place, held in enumerate(value))
+        yield from _columns(list(value)[-64:])
+    elif isinstance(value, dict):
+        items = list(dict.items(value))[:NAMES]
+        if not all(isinstance(held, Tensor) for _, held in items):
+            yield from ((f"[{key!r}]", held) for key, held in items if isinstance(key, str | int | float))
+            yield from _columns([held for _, held in items])
+    elif type(value).__module__.partition(".")[0] not in _OURS or (outer and isinstance(value, nn.Module)):
+        fields = getattr(value, "_fields", ()) if isinstance(value, tuple) else ()
+        yield from ((f".{name}", held) for name, held in zip(fields, tuple(value) if fields else (), strict=False))
+        attributes = getattr(value, "__dict__", {})
+        yield from ((f".{name}", held) for name, held in list(attributes.items())[:NAMES] if name[:1] != "_")
+
+
+def _columns(rows: list[Any]) -> Iterator[tuple[str, Any]]:
+    """The numbers that each row of a table holds at one place: `history[:][0]`, `history[:]['loss']`."""
+    if len(rows) < 2 or type(rows[0]) not in (tuple, list, dict) or any(type(row) is not type(rows[0]) for row in rows):
+        return
+    keys = list(rows[0])[:8] if isinstance(rows[0], dict) else range(min(len(rows[0]), 8))
+    for key in keys:
+        held = [row.get(key) if isinstance(row, dict) else row[key] if key < len(row) else None for row in rows]
+        if all(isinstance(each, int | float) and not isinstance(each, bool) for each in held):
+            yield f"[:][{key!r}]", held
 
 
 _NOTHING = object()
@@ -66,8 +109,9 @@ def told_as(value: Any, numbers: Numbers) -> Any:
     if isinstance(value, Optimizer):
         return ("optimizer", numbers.of(value))
     if isinstance(value, dict):
-        tensors = [each for each in list(value.values())[:200] if isinstance(each, torch.Tensor)]
+        tensors = [each for each in list(dict.values(value))[:200] if isinstance(each, torch.Tensor)]
         return ("dict", numbers.of(value), tuple(numbers.storage(each) for each in tensors))
     if isinstance(value, list | tuple):
-        return ("list", len(value), tuple(v for v in value[:64] if isinstance(v, bool | int | float)))
+        plain = tuple(v for v in value[:64] if isinstance(v, bool | int | float))
+        return ("list", len(value), plain, tuple(numbers.storage(v) for v in value[:64] if isinstance(v, Tensor)))
     return _NOTHING

@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from truestep.check import site
@@ -58,6 +59,7 @@ class _Reads:
                 value = float(out) if name in EXACT and not isinstance(out, complex) else value_of(tensor)
                 varied = () if value is None else (bits(value),)
                 self._recorder.jot(Number, (name,), varied, (tensor,), site.site(3))
+                self._recorder.rested |= not torch.is_grad_enabled()
         return out
 
     def zeroed(self, run: Any, tensor: Tensor, *args: Any, **words: Any) -> Any:

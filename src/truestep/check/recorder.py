@@ -28,6 +28,8 @@ QUIET = 4
 MOST = 300_000
 """Events kept; afterwards only what needs no close look."""
 SNAPSHOTS = 400
+RESTS = 100
+"""Of these so many at most are of the first update after an evaluation."""
 
 
 class Looking:
@@ -68,7 +70,7 @@ class Recorder:
         self.lens: Callable[[bool], bool] = lambda close: close
         self.looking = Looking(self)
         self._n, self._quiet, self._steps, self._backwards = 0, 0, 0, 0
-        self._snapshots = 0
+        self._snapshots, self._rests, self.rested = 0, 0, False
         self.wrapped: set[tuple[str, int]] = set()
         self._described: dict[int, int] = {}
         self._leaves: dict[tuple[int, ...], dict[int, weakref.ref[Tensor]]] = {}
@@ -134,6 +136,11 @@ class Recorder:
             self._renew()
 
     def _renew(self) -> None:
+        if self.rested and self._rests < RESTS:  # what an evaluation gave is in the names by now
+            self._rests += 1
+            with self.looking:
+                self.snapshot("rest")
+        self.rested = False
         progress = self._steps or self._backwards
         period = EVERY if progress < SECOND else RARELY
         self.near = (progress < FIRST or progress % period < 2) and not self.full
@@ -149,6 +156,7 @@ class Recorder:
         """A call of a module by the user's code: without training, the first few of a stretch are looked at closely."""
         if not module.training or not torch.is_grad_enabled():
             self._quiet += 1
+            self.rested = True
             self.look(self.near or (self._quiet <= QUIET and not self.full))
         number = self.numbers.of(module)
         if self.close and self._described.get(number, -10) + 10 <= self.trace.updates_made:

@@ -25,6 +25,7 @@ from truestep.check.events import Op, Printed
 from truestep.check.looks import parts, seen, tensors
 from truestep.check.patches import hooked, replaced
 from truestep.check.recorder import Recorder
+from truestep.check.weights import mark
 
 
 def watches(recorder: Recorder) -> Iterator[AbstractContextManager[None]]:
@@ -51,7 +52,7 @@ class _States:
 
     def __init__(self, recorder: Recorder) -> None:
         self._recorder, self._inside = recorder, False
-        self._owners: dict[int, tuple[str, int]] = {}  # a state dict's number -> whose
+        self._owners: dict[int, tuple[str, int, int]] = {}  # a state dict's number -> whose, with the weights' mark
 
     def taken(self, of: str, run: Any, one: Any, args: Any, words: Any) -> Any:
         """A state dict is made."""
@@ -66,18 +67,12 @@ class _States:
         with recorder.looking:
             owner, state = recorder.numbers.of(one), recorder.numbers.of(found)
             storages = tuple(recorder.numbers.storage(each) for each in tensors(found))
+            weights = mark(one) if isinstance(one, nn.Module) else 0
             if state:
-                self._owners[state] = (of, owner)
-            elif isinstance(found, dict):
-                self._note(found, of, owner)
-            recorder.emit(StateTaken, of=of, owner=owner, state=state, storages=storages)
+                self._owners[state] = (of, owner, weights)
+            recorder.emit(StateTaken, of=of, owner=owner, state=state, storages=storages, weights=weights)
             recorder.snapshot("state_dict")
         return found
-
-    def _note(self, found: dict[Any, Any], of: str, owner: int) -> None:
-        """A plain dict cannot be referred to weakly; an optimizer's has a list of groups that tells whose it is."""
-        self._plain = getattr(self, "_plain", [])
-        self._plain.append((of, owner, tuple(found)))
 
     def loaded(self, of: str, run: Any, one: Any, args: Any, words: Any) -> Any:
         """A state dict is loaded."""
@@ -97,6 +92,7 @@ class _States:
         finally:
             self._inside = False
         with recorder.looking:
+            facts["weights"] = mark(one) if isinstance(one, nn.Module) else 0
             recorder.emit(StateLoaded, of=of, owner=recorder.numbers.of(one), strict=strict, **facts)
             recorder.snapshot("load_state_dict")
         return found
@@ -136,14 +132,19 @@ class _States:
         known = [self._owners.get(recorder.numbers.knows(each)) for each in held]
         owners = [owner for owner in known if owner is not None]
         numbers = recorder.numbers.of
-        modules = {number for of, number in owners if of == "module"}
+        modules = {number for of, number, _ in owners if of == "module"}
+        weights = [weight for of, _, weight in owners if of == "module"]
+        weights += [mark(each) for each in held if isinstance(each, nn.Module)]
         modules |= {numbers(each) for each in held if isinstance(each, nn.Module)}
         optimizers = {numbers(each) for each in held if isinstance(each, Optimizer)}
         for each in held:
             if isinstance(each, dict) and {"state", "param_groups"} <= set(each):
                 optimizers.add(0)  # an optimizer's state: a plain dict, so it does not tell whose
         keys = tuple(str(key) for key in what) if isinstance(what, dict) else ()
-        recorder.emit(Saved, how=how, keys=keys, modules=tuple(modules), optimizers=tuple(optimizers), tensors=count)
+        recorder.emit(
+            Saved, how=how, keys=keys, modules=tuple(modules), optimizers=tuple(optimizers), tensors=count,
+            weights=tuple(weights),
+        )  # fmt: skip
         recorder.snapshot(how)
 
 
