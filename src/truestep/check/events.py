@@ -205,8 +205,10 @@ class Printed(Event):
 class Names(Event):
     """The names that the user's code held at a moment (`when`: "print", "state_dict", "save", "deepcopy", "end", ...).
 
-    name -> a float, int, bool, str or None as it is; ("tensor", number, storage), ("module", number),
-    ("optimizer", number), ("dict", number) for those; attributes of objects are "self.best". Local names first.
+    name -> a float, int, bool, str or None as it is; ("tensor", number, storage) and the number that one of one element
+    holds, ("module", number), ("optimizer", number), ("dict", number, storages of the tensors in it), ("list", length,
+    plain values, storages) for those. What objects and containers hold is "self.best", "best['loss']", "runs[-1][0]",
+    and "runs[:][0]" the list of what all rows hold at one place. Local names first.
     """
 
     when: str

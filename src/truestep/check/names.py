@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from truestep.check import site
+from truestep.check.looks import plain
 from truestep.check.numbers import Numbers
 
 FRAMES = 3
@@ -74,7 +75,10 @@ def _inside(value: Any, outer: bool) -> Iterator[tuple[str, Any]]:
         items = list(dict.items(value))[:NAMES]
         if not all(isinstance(held, Tensor) for _, held in items):
             yield from ((f"[{key!r}]", held) for key, held in items if isinstance(key, str | int | float))
-            yield from _columns([held for _, held in items])
+            rows = [held for _, held in items]
+            yield from _columns(rows)
+            if rows and all(_real(held) for held in rows):
+                yield "[:]", rows
     elif type(value).__module__.partition(".")[0] not in _OURS or (outer and isinstance(value, nn.Module)):
         fields = getattr(value, "_fields", ()) if isinstance(value, tuple) else ()
         yield from ((f".{name}", held) for name, held in zip(fields, tuple(value) if fields else (), strict=False))
@@ -84,13 +88,23 @@ def _inside(value: Any, outer: bool) -> Iterator[tuple[str, Any]]:
 
 def _columns(rows: list[Any]) -> Iterator[tuple[str, Any]]:
     """The numbers that each row of a table holds at one place: `history[:][0]`, `history[:]['loss']`."""
-    if len(rows) < 2 or type(rows[0]) not in (tuple, list, dict) or any(type(row) is not type(rows[0]) for row in rows):
+    kind = type(rows[0]) if rows else None
+    if kind is None or any(type(row) is not kind for row in rows):
         return
-    keys = list(rows[0])[:8] if isinstance(rows[0], dict) else range(min(len(rows[0]), 8))
-    for key in keys:
-        held = [row.get(key) if isinstance(row, dict) else row[key] if key < len(row) else None for row in rows]
-        if all(isinstance(each, int | float) and not isinstance(each, bool) for each in held):
-            yield f"[:][{key!r}]", held
+    if kind in (tuple, list):
+        found = {f"[{place}]": [row[place] for row in rows] for place in range(min(8, *map(len, rows)))}
+    else:
+        own = kind.__module__.partition(".")[0] not in _OURS
+        tables = rows if kind is dict else [vars(row) if own and hasattr(row, "__dict__") else {} for row in rows]
+        keys = [key for key in list(tables[0])[:8] if all(key in table for table in tables)]
+        found = {f"[{key!r}]" if kind is dict else f".{key}": [table[key] for table in tables] for key in keys}
+    for key, held in found.items():
+        if all(_real(each) for each in held):
+            yield f"[:]{key}", held
+
+
+def _real(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 _NOTHING = object()
@@ -103,7 +117,9 @@ def told_as(value: Any, numbers: Numbers) -> Any:
     if isinstance(value, str):
         return value[:80]
     if isinstance(value, Tensor):
-        return ("tensor", numbers.of(value), numbers.storage(value))
+        single = value.numel() == 1 and value.device.type == "cpu" and plain(value) and not value.is_complex()
+        number = (float(value.detach()),) if single else ()
+        return ("tensor", numbers.of(value), numbers.storage(value), *number)
     if isinstance(value, nn.Module):
         return ("module", numbers.of(value))
     if isinstance(value, Optimizer):
@@ -112,6 +128,6 @@ def told_as(value: Any, numbers: Numbers) -> Any:
         tensors = [each for each in list(dict.values(value))[:200] if isinstance(each, torch.Tensor)]
         return ("dict", numbers.of(value), tuple(numbers.storage(each) for each in tensors))
     if isinstance(value, list | tuple):
-        plain = tuple(v for v in value[:64] if isinstance(v, bool | int | float))
-        return ("list", len(value), plain, tuple(numbers.storage(v) for v in value[:64] if isinstance(v, Tensor)))
+        told = tuple(v for v in value[:64] if isinstance(v, bool | int | float))
+        return ("list", len(value), told, tuple(numbers.storage(v) for v in value[:64] if isinstance(v, Tensor)))
     return _NOTHING

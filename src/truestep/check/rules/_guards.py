@@ -1,35 +1,41 @@
 """The comparisons by which a program keeps its best model: `if value < best:` with what runs below it.
 
-The source says which names are compared and what lies inside the block; what they were worth, and whether the block
-ran, is in the record.
+The source says what is compared and what lies inside the block, whether the comparison stands in the test itself, has a
+name (`better = value < best`), or is made by a function that the test calls. What the two were worth, and whether the
+block ran, is in the record.
 """
 
 from __future__ import annotations
 
 import ast
-import linecache
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 from truestep.check.changes import Saved, StateTaken
-from truestep.check.events import Event, Names
+from truestep.check.events import Event, Names, Op
+from truestep.check.rules._source import assigned, bare, compared, mentions, scope_of, tree_of
+from truestep.check.rules._worth import worth
 from truestep.check.site import Site
 from truestep.check.trace import Trace
+
+BEST = ("best", "min", "max", "lowest", "highest", "top", "record", "champion", "optimum")
+"""Words for a value that is to be beaten."""
 
 
 @dataclass(frozen=True, slots=True)
 class Guard:
     """`if value < best:` as `value`, `best` in the words of the source; `less` when the smaller value is kept.
 
-    `body` are the first and last line of what runs when the value is kept, `function` those of the function around
-    (of the file without one), `sets` whether the block sets `best`; `idle`: nothing in the loop around sets it, and for
-    an attribute nothing but `__init__`.
+    `less` is None where the source has it both ways, as with a `mode`. `body` are the first and last line of what runs
+    when the value is kept, `function` those of the function around (of the file without one), `sets` whether the block
+    sets `best`, or with a test that has a name the lines around; `idle`: nothing in the loop around sets it, and for an
+    attribute nothing but `__init__`.
     """
 
     site: Site
     value: str
     best: str
-    less: bool
+    less: bool | None
     sets: bool
     body: tuple[int, int]
     function: tuple[int, int]
@@ -37,8 +43,15 @@ class Guard:
 
     def inside(self, event: Event) -> bool:
         """Whether something happened inside the block, or in what it called."""
+        return self._within(event, self.body)
+
+    def around(self, event: Event) -> bool:
+        """Whether something happened inside the function, or in what it called."""
+        return self._within(event, self.function)
+
+    def _within(self, event: Event, lines: tuple[int, int]) -> bool:
         places = (event.site.place, *event.site.callers)
-        return any(file == self.site.file and self.body[0] <= line <= self.body[1] for file, line in places)
+        return any(file == self.site.file and lines[0] <= line <= lines[1] for file, line in places)
 
     def inside_ran(self, trace: Trace) -> bool:
         """Whether anything that was recorded happened inside the block."""
@@ -52,107 +65,110 @@ def guards(trace: Trace) -> list[Guard]:
 
 
 def _of_file(file: str) -> Iterator[Guard]:
-    lines = linecache.getlines(file)
-    try:
-        tree = ast.parse("".join(lines))
-    except (SyntaxError, ValueError):
+    tree = tree_of(file)
+    if tree is None:
         return
-    functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
     for node in ast.walk(tree):
-        if not isinstance(node, ast.If):
-            continue
-        around = [f for f in functions if f.lineno <= node.lineno <= (f.end_lineno or f.lineno)]
-        inner = max(around, key=lambda f: f.lineno, default=None)
-        span = (1, len(lines)) if inner is None else (inner.lineno, inner.end_lineno or inner.lineno)
-        site = Site(file, node.lineno, inner.name if inner else "<module>")
-        for test in ast.walk(node.test):
-            if isinstance(test, ast.Compare) and len(test.ops) == 1:
-                for guard in _of_test(site, test, node, span):
-                    yield replace(guard, idle=not guard.sets and _idle(tree, node, guard.best))
+        if isinstance(node, ast.If):
+            found = list(_of_if(file, tree, node))
+            for guard in found:
+                pair = {guard.value, guard.best}
+                both = {each.less for each in found if {each.value, each.best} == pair and each.body == guard.body}
+                if len(both) == 1:
+                    yield guard
+                elif guard.less:
+                    yield Guard(*(None if name == "less" else getattr(guard, name) for name in Guard.__slots__))
 
 
-def _of_test(site: Site, test: ast.Compare, node: ast.If, span: tuple[int, int]) -> Iterator[Guard]:
-    op = test.ops[0]
-    if not isinstance(op, ast.Lt | ast.LtE | ast.Gt | ast.GtE):
-        return
-    left, right = _words(test.left), _words(test.comparators[0])
-    less = isinstance(op, ast.Lt | ast.LtE)
-    for value, best, smaller in ((left, right, less), (right, left, not less)):
-        for block, kept in ((node.body, smaller), (node.orelse, not smaller)):
-            if not block or not best.replace(".", "").isidentifier():
-                continue
-            pairs = [pair for statement in block for pair in _assigned(statement)]
-            sets = any(target == best for target, _ in pairs)
-            takes = any(target == best and _bare(given) == _bare(value) for target, given in pairs)
-            hopeful = block is node.body and any(word in best.lower() for word in ("best", "min", "max", "lowest"))
-            if takes or (hopeful and not sets):
-                body = (block[0].lineno, block[-1].end_lineno or block[-1].lineno)
-                yield Guard(site, value, best, kept, sets, body, span)
+def _of_if(file: str, tree: ast.Module, node: ast.If) -> Iterator[Guard]:
+    scope = scope_of(tree, node.lineno)
+    span = (getattr(scope, "lineno", 1), getattr(scope, "end_lineno", None) or 10**9)
+    site = Site(file, node.lineno, getattr(scope, "name", "<module>"))
+    for test, named in compared(tree, scope, node.test):
+        for value, best, less in ((test.left, test.right, test.less), (test.right, test.left, not test.less)):
+            for block, kept in ((node.body, less), (node.orelse, not less)):
+                if not block or not _place(best) or (block is node.orelse and _guarded(block)):
+                    continue
+                pairs = [pair for statement in block for pair in assigned(statement)]
+                sets, takes = _sets(pairs, best), _takes(pairs, best, value)
+                if named and not sets:  # the name of the test may be asked again, or the value set whatever it says
+                    pairs = [
+                        pair for statement in getattr(scope, "body", []) for pair in assigned(statement, deep=True)
+                    ]
+                    sets = takes = _takes(pairs, best, value)
+                hopeful = block is node.body and any(word in best.lower() for word in BEST)
+                if takes or (hopeful and not sets):
+                    body = (block[0].lineno, block[-1].end_lineno or block[-1].lineno)
+                    idle = not sets and _idle(tree, node, best)
+                    yield Guard(site, value, best, kept, sets, body, span, idle)
+
+
+def _guarded(block: list[ast.stmt]) -> bool:
+    """An `elif` has a test of its own."""
+    return len(block) == 1 and isinstance(block[0], ast.If)
+
+
+def _place(words: str) -> bool:
+    """Whether these words are a name, an attribute or an item: what a value can be kept in."""
+    try:
+        node = ast.parse(words, mode="eval").body
+    except SyntaxError:
+        return False
+    return isinstance(node, ast.Name | ast.Attribute | ast.Subscript)
+
+
+def _sets(pairs: list[tuple[str, str]], best: str) -> bool:
+    """Whether one of the targets is this place, or what it lies in."""
+    return any(target == best or best.startswith((f"{target}.", f"{target}[")) for target, _ in pairs)
+
+
+def _takes(pairs: list[tuple[str, str]], best: str, value: str) -> bool:
+    own = [given for target, given in pairs if _sets([(target, given)], best)]
+    return any(bare(given) == bare(value) or mentions(given, bare(value)) for given in own)
 
 
 def _idle(tree: ast.Module, node: ast.If, best: str) -> bool:
-    """Whether no statement that runs each time sets this name: in the loop around, or anywhere for an attribute."""
-    tail = best.rpartition(".")[2]
-    around: Sequence[ast.AST] = [tree]
-    if tail == best:
+    """Whether no statement that runs each time sets this place: in the loop around, or anywhere for an attribute."""
+    plain = best.isidentifier()
+    around: list[ast.AST] = [tree]
+    if plain:
         loops = [each for each in ast.walk(tree) if isinstance(each, ast.For | ast.While | ast.AsyncFor)]
         around = [each for each in loops if each.lineno <= node.lineno <= (each.end_lineno or each.lineno)][:1]
-    set_at = [
-        each for scope in around for each in ast.walk(scope)
-        if isinstance(each, ast.Name | ast.Attribute) and isinstance(each.ctx, ast.Store)
-        and (each.id if isinstance(each, ast.Name) else each.attr) == tail
-    ]  # fmt: skip
     first = [each for each in ast.walk(tree) if isinstance(each, ast.FunctionDef) and each.name == "__init__"]
-    return bool(around) and all(
-        any(one.lineno <= each.lineno <= (one.end_lineno or 0) for one in first) for each in set_at
-    )
-
-
-def _words(node: ast.expr) -> str:
-    return ast.unparse(node)
-
-
-def _bare(words: str) -> str:
-    """The words without what only turns a tensor into its number."""
-    for end in (".item()", ".detach()", ".clone()"):
-        words = words.replace(end, "")
-    return words[6:-1] if words.startswith("float(") and words.endswith(")") else words
-
-
-def _assigned(statement: ast.stmt) -> Iterator[tuple[str, str]]:
-    """The pairs `target = value` of a statement, those of tuples one by one."""
-    for node in ast.walk(statement):
-        if isinstance(node, ast.AnnAssign) and node.value is not None:
-            yield ast.unparse(node.target), ast.unparse(node.value)
-        if not isinstance(node, ast.Assign):
-            continue
-        for target in node.targets:
-            pairs: list[tuple[ast.expr, ast.expr]] = [(target, node.value)]
-            if isinstance(target, ast.Tuple) and isinstance(node.value, ast.Tuple):
-                pairs = list(zip(target.elts, node.value.elts, strict=False))
-            for one, given in pairs:
-                yield ast.unparse(one), ast.unparse(given)
+    tail = best.rpartition(".")[2]
+    lines = [
+        each.lineno for scope in around for each in ast.walk(scope)
+        if isinstance(each, ast.Name | ast.Attribute | ast.Subscript) and isinstance(each.ctx, ast.Store)
+        and (ast.unparse(each) == best or (isinstance(each, ast.Attribute) and each.attr == tail))
+    ]  # fmt: skip
+    return bool(around) and all(any(one.lineno <= line <= (one.end_lineno or 0) for one in first) for line in lines)
 
 
 def kept(trace: Trace, guard: Guard) -> list[Event]:
     """The models that were kept inside the block: copied, saved, or their state taken; one for each update."""
     found: dict[int, Event] = {}
-    for event in trace.of(Saved, StateTaken):
-        model = event.of == "module" if isinstance(event, StateTaken) else event.how != "load"
+    weights = {storage for facts in trace.modules.values() for storage in facts.storages.values()}
+    weights |= {leaf.storage for event in trace.backwards() for leaf in event.leaves}
+    for event in trace.of(Saved, StateTaken, Op):
+        if isinstance(event, Op):
+            model = event.name in ("clone", "copy_", "detach", "data", "numpy") and any(
+                each.storage in weights for each in event.inputs
+            )
+        else:
+            model = event.of == "module" if isinstance(event, StateTaken) else event.how != "load"
         if model and guard.inside(event):
             found.setdefault(event.update, event)
     return list(found.values())
 
 
 def at(trace: Trace, event: Event) -> Names | None:
-    """The names as they were at an event that takes them down."""
-    return next((names for names in trace.of(Names) if event.n < names.n <= event.n + 2), None)
+    """The names as they were at an event that takes them down, or else at the next update."""
+    later = (names for names in trace.of(Names) if event.n < names.n)
+    found = next(later, None)
+    return None if found is None or found.update > event.update + 1 else found
 
 
-def worth(names: Names, word: str, whole: bool = True) -> float | None:
-    """What a name stood for; for "self.best" seen from outside the method, with not `whole`, any "....best"."""
-    value = names.held.get(word)
-    if value is None and not whole and "." in word:
-        tail = "." + word.rpartition(".")[2]
-        value = next((held for name, held in names.held.items() if name.endswith(tail)), None)
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+def pair(trace: Trace, event: Event, guard: Guard) -> tuple[float | None, float | None]:
+    """What the value and the best one were worth when a model was kept."""
+    names = at(trace, event)
+    return (None, None) if names is None else (worth(names, guard.value), worth(names, guard.best))

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import ast
-import linecache
 from collections.abc import Iterator
-from functools import cache
 
 from truestep.check.rules._readings import Figure
+from truestep.check.rules._source import scope_of, tree_of
 from truestep.check.site import Site
 
 MEANS = ("mean", "fmean", "average", "nanmean")
@@ -20,10 +19,10 @@ def dividing(figure: Figure) -> Site:
     """
     site = figure.readings[0].site
     for file, line in (site.place, *site.callers):
-        tree = _tree(file)
+        tree = tree_of(file)
         if tree is None:
             continue
-        scope = _scope(tree, line)
+        scope = scope_of(tree, line)
         for name in _collectors(scope, line):
             whole = scope if "." not in name else tree  # an attribute is divided in another method
             lines = sorted(_quotients(whole, name))
@@ -33,23 +32,6 @@ def dividing(figure: Figure) -> Site:
                 later = [at for at in named if at >= line] or named
                 return Site(file, later[0], getattr(scope, "name", "<module>"))
     return site
-
-
-@cache
-def _tree(file: str) -> ast.Module | None:
-    try:
-        return ast.parse("".join(linecache.getlines(file)))
-    except (SyntaxError, ValueError):
-        return None
-
-
-def _scope(tree: ast.Module, line: int) -> ast.AST:
-    """The innermost function around a line, or the file."""
-    around = [
-        each for each in ast.walk(tree)
-        if isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef) and each.lineno <= line <= (each.end_lineno or 0)
-    ]  # fmt: skip
-    return max(around, key=lambda each: each.lineno, default=tree)
 
 
 def _collectors(scope: ast.AST, line: int) -> Iterator[str]:

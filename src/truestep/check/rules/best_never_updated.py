@@ -28,58 +28,60 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import pairwise
 
-from truestep.check.events import Names, Number
+from truestep.check.events import Number
 from truestep.check.finding import Finding, Rule
 from truestep.check.rules import found
-from truestep.check.rules._guards import Guard, at, guards, kept, worth
+from truestep.check.rules._guards import Guard, guards, kept, pair
+from truestep.check.rules._readings import near
 from truestep.check.trace import Trace
 
 RULE = Rule("TS676", "best_never_updated", "the best value is never set", "error", "reporting")
-HUGE = 999
+OFTEN, HUGE = 3, 999
 
 
 def look(trace: Trace) -> Iterator[Finding]:
     """Look at what was compared each time a model was kept."""
     for guard in guards(trace):
-        if guard.sets:
+        if guard.sets or guard.less is None:
             continue
-        pairs = [pair for event in kept(trace, guard) if (names := at(trace, event)) and (pair := _pair(names, guard))]
-        bounds = {best for _, best in pairs}
-        values = [value for value, _ in pairs]
-        if len(pairs) < 3 or len(bounds) != 1 or not (_open(*bounds) or _first(trace, *bounds)):
+        pairs = [(value, best) for event in kept(trace, guard) for value, best in [pair(trace, event, guard)]]
+        first = None
+        if len(pairs) > OFTEN and pairs[0][1] is None:  # the first one is kept in any case, and may be all that is set
+            (first, _), *pairs = pairs
+        values = [value for value, _ in pairs if value is not None]
+        if len(values) < OFTEN or len(values) < len(pairs) or len({best for _, best in pairs}) != 1:
             continue
-        worse = [
-            (before, after) for before, after in pairwise(values) if (after > before if guard.less else after < before)
-        ]
-        told = f"it was {bounds.pop():g} each of the {len(values)} times that a model was kept"
-        if worse:
-            before, after = worse[0]
-            told += f"; one with {guard.value} = {after:.4g} replaced one with {before:.4g}"
-        elif guard.idle and "best" in guard.best.lower():
-            told += f", and {guard.value} went from {values[0]:.4g} to {values[-1]:.4g}"
-        else:
-            continue
-        yield found(
-            RULE,
-            guard.site,
-            f"{guard.best} is compared and never set",
-            told,
-            "the last model that passes is kept, and not the best",
-            f"set it where the model is kept: {guard.best} = {guard.value}",
-            None if worse else "warning",
-        )
+        bound = pairs[0][1]
+        passed = bound is None or bound in (first, 0.0, -1.0) or abs(bound) >= HUGE or _first(trace, bound)
+        told = _told(guard, values, passed)
+        if told:
+            shown = "not a number" if bound is None else f"{bound:g}"
+            yield found(
+                RULE,
+                guard.site,
+                f"{guard.best} is compared and never set",
+                f"it was {shown} each of the {len(values)} times that a model was kept{told}",
+                "the last model that passes is kept, and not the best",
+                f"set it where the model is kept: {guard.best} = {guard.value}",
+                None if "replaced" in told else "warning",
+            )
 
 
-def _pair(names: Names, guard: Guard) -> tuple[float, float] | None:
-    value, best = worth(names, guard.value), worth(names, guard.best)
-    return None if value is None or best is None else (value, best)
+def _told(guard: Guard, values: list[float], passed: bool) -> str:
+    """What the kept values say against it, where anything `passed` the bound; empty where they say nothing."""
+    worse = [
+        (before, after) for before, after in pairwise(values) if (after > before if guard.less else after < before)
+    ]
+    if passed and worse:
+        before, after = worse[0]
+        return f"; one with {guard.value} = {after:.4g} replaced one with {before:.4g}"
+    if guard.idle and "best" in guard.best.lower() and len(set(values)) > 1:
+        return f", and {guard.value} went from {values[0]:.4g} to {values[-1]:.4g}"
+    return ""
 
 
 def _first(trace: Trace, bound: float) -> bool:
     """Whether a bound was read from the model itself, as the value of the first epoch is, and set by nobody."""
-    return any(number.value == bound and number.how == "item" for number in trace.of(Number))
-
-
-def _open(bound: float) -> bool:
-    """Whether anything passes this bound."""
-    return bound in (0.0, -1.0) or abs(bound) >= HUGE
+    return any(number.value is not None and near(abs(number.value), abs(bound)) for number in trace.of(Number)) and (
+        bound not in (0.0, 1.0)
+    )

@@ -27,12 +27,17 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from truestep.check.events import Event, Forward, Names, Number, Op
+from truestep.check.changes import Saved, StateTaken
+from truestep.check.events import Event, Forward, Names, Number
 from truestep.check.finding import Finding, Rule
 from truestep.check.rules import found
-from truestep.check.rules._guards import Guard, at, guards, kept, worth
+from truestep.check.rules._chosen import wrongly_chosen
+from truestep.check.rules._guards import Guard, guards, kept, pair
+from truestep.check.rules._meaning import Line, course, figure, lines
 from truestep.check.rules._readings import near
-from truestep.check.trace import LOSSES, Trace
+from truestep.check.rules._worth import worth
+from truestep.check.site import Site
+from truestep.check.trace import Trace
 
 RULE = Rule("TS677", "best_wrong_way", "the best model is chosen the wrong way round", "error", "reporting")
 OFTEN = 3
@@ -40,91 +45,84 @@ OFTEN = 3
 
 def look(trace: Trace) -> Iterator[Finding]:
     """Ask of each comparison which way it went, and whether it ever came true."""
-    kinds = _kinds(trace)
+    known = lines(trace)
     for guard in guards(trace):
         if not guard.sets:
             continue
         events = kept(trace, guard)
-        told = _worst(trace, guard, events, kinds) if events else _never(trace, guard)
+        told = _worst(trace, guard, events, known) or _stayed(trace, guard, known)
+        if not events:
+            told = told or _never(trace, guard)
         if told:
-            message, evidence = told
-            yield found(
-                RULE, guard.site, message, evidence, "what is restored as the best is the worst, or was never trained",
-                'a loss is best when smallest, from float("inf") down; an accuracy when largest, from zero up',
-            )  # fmt: skip
+            yield _found(guard.site, *told)
+    for site, message, evidence in wrongly_chosen(trace, known):
+        yield _found(site, message, evidence)
 
 
-def _kinds(trace: Trace) -> list[tuple[int, float, str]]:
-    """The numbers that were read without a graph: event, value, and whether a "loss" or a "score"."""
-    found = []
-    for event in trace.of(Number):
-        if event.value is None or not math.isfinite(event.value):
-            continue
-        op = trace.maker(event.of, event.n)
-        kind = "" if op is None else _kind(trace, op)
-        found.append((event.n, event.value, kind))
-    return found
+def _found(site: Site, message: str, evidence: str) -> Finding:
+    return found(
+        RULE, site, message, evidence, "what is restored as the best is the worst, or was never trained",
+        'a loss is best when smallest, from float("inf") down; an accuracy when largest, from zero up',
+    )  # fmt: skip
 
 
-def _kind(trace: Trace, op: Op) -> str:
-    if op.name in LOSSES:
-        return "loss"
-    if op.name in ("mean", "sum") and op.inputs:
-        before = trace.maker(op.inputs[0], op.n)
-        while before is not None and before.name in ("float", "double", "to") and before.inputs:
-            before = trace.maker(before.inputs[0], before.n)
-        names = {"eq": "score", "square": "loss", "pow": "loss", "__pow__": "loss", "abs": "loss"}
-        return "" if before is None else names.get(before.name, "")
-    return ""
-
-
-def _worst(
-    trace: Trace, guard: Guard, events: list[Event], kinds: list[tuple[int, float, str]]
-) -> tuple[str, str] | None:
+def _worst(trace: Trace, guard: Guard, events: list[Event], known: list[Line]) -> tuple[str, str] | None:
     """Whether what was kept are growing losses, or shrinking scores."""
-    wrong = "score" if guard.less else "loss"
-    values = []
-    for event in events:
-        names = at(trace, event)
-        value = None if names is None else worth(names, guard.value)
-        if value is None or not _is(value, wrong, kinds, event.n):
-            return None
-        values.append(value)
-    if not values:
+    told = [(event.n, value) for event in events for value in [pair(trace, event, guard)[0]] if value is not None]
+    made = figure(known, told) if guard.less is not None and len(told) == len(events) else None
+    if made is None or made.rises != guard.less:
         return None
-    word, size = ("smallest", "accuracy") if guard.less else ("largest", "loss")
+    word = "smallest" if guard.less else "largest"
     return (
-        f"the model with the {word} {size} is kept",
-        f"{guard.value} was {', '.join(f'{value:.4g}' for value in values[:5])} where a model was kept: a {wrong} that "
-        "was read from the model's outputs",
+        f"the model with the {word} {guard.value} is kept",
+        f"{guard.value} was {', '.join(f'{value:.4g}' for _, value in told[:5])} where a model was kept: {made.words} "
+        f"that was read from the model's outputs on line {made.line.place[1]}",
     )
 
 
-def _is(value: float, wrong: str, kinds: list[tuple[int, float, str]], before: int) -> bool:
-    """Whether a value is a recent number of this kind, or the mean of the last few."""
-    total, number = 0.0, 0
-    for n, each, kind in reversed(kinds):
-        if n > before:
-            continue
-        if kind != wrong or number > 300:
-            return False
-        total, number = total + each, number + 1
-        if near(value, total / number) or near(value, 100 * total / number):
-            return True
-    return False
+def _stayed(trace: Trace, guard: Guard, known: list[Line]) -> tuple[str, str] | None:
+    """Whether the best value is the worst of many evaluations: each later one was better and none was kept."""
+    if not any(guard.around(event) for event in trace.of(Saved, StateTaken)):
+        return None
+    told = [(names.n, value) for names in trace.of(Names) if (value := worth(names, guard.best, False)) is not None]
+    seen = {value: n for n, value in reversed(told)}  # each value where it came up first
+    last = told[-1][1] if told else math.inf
+    made = figure(known, [(seen[last], last)]) if math.isfinite(last) else None
+    if made is None or (guard.less is not None and made.rises != guard.less):
+        return None
+    after = course(trace, made)
+    values = [value for _, value in after]
+    raw = next((value for value in reversed(values) if any(near(value, each) for each in _raw(last))), None)
+    if raw is None or len(after) < OFTEN:
+        return None
+    worst, best = (min, max) if made.line.kind == "hits" else (max, min)
+    place = values.index(raw)
+    better = [value for value in values[place + 1 :] if (value > raw) == (made.line.kind == "hits") and value != raw]
+    if raw != worst(values) or raw == best(values) or len(better) < OFTEN - 1:
+        return None
+    return (
+        f"{guard.best} holds the worst value, and what is better is not kept",
+        f"it stayed at {last:.4g}, {made.words} that was read on line {made.line.place[1]} after {after[place][0]} "
+        f"updates; of {len(values) - place - 1} later evaluations {len(better)} were better, up to {best(better):.4g}",
+    )
+
+
+def _raw(value: float) -> Iterator[float]:
+    """What may have been read where a figure is this."""
+    yield from (value, -value, 1 - value, value / 100, 1 - value / 100, value * value)
+    if value > 0:
+        yield math.log(value)
 
 
 def _never(trace: Trace, guard: Guard) -> tuple[str, str] | None:
     """Whether the comparison was reached after several updates and the bound stayed where nothing passes."""
-    first, last = guard.function
-    reached = {
-        event.update
-        for event in trace.of(Number, Forward)
-        if any(file == guard.site.file and first <= line <= last for file, line in _places(event))
-    }
-    seen = [value for names in trace.of(Names) if (value := worth(names, guard.best, whole=False)) is not None]
-    late = [names.update for names in trace.of(Names) if worth(names, guard.best, whole=False) is not None]
-    if len(reached) < OFTEN or len(set(late)) < OFTEN or len(set(seen)) != 1 or guard.inside_ran(trace):
+    if guard.less is None:
+        return None
+    reached = {event.update for event in trace.of(Number, Forward) if guard.around(event)}
+    known = [(names, worth(names, guard.best, whole=False)) for names in trace.of(Names)]
+    seen = [value for _, value in known if value is not None]
+    late = {names.update for names, value in known if value is not None}
+    if len(reached) < OFTEN or len(late) < OFTEN or len(set(seen)) != 1 or guard.inside_ran(trace):
         return None
     bound = seen[0]
     closed = bound == 0 or bound == -math.inf if guard.less else bound >= 1e6
@@ -135,7 +133,3 @@ def _never(trace: Trace, guard: Guard) -> tuple[str, str] | None:
         f"{guard.value} {sign} {guard.best} never comes true",
         f"{guard.best} was {bound:g} all the time, over {max(late)} updates",
     )
-
-
-def _places(event: Event) -> tuple[tuple[str, int], ...]:
-    return (event.site.place, *event.site.callers)

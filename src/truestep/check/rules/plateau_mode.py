@@ -27,18 +27,16 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from truestep.check.changes import SchedulerStep
-from truestep.check.events import Number, Op
+from truestep.check.events import Number
 from truestep.check.finding import Finding, Rule
-from truestep.check.looks import Seen
 from truestep.check.mends.schedules import OtherMode
 from truestep.check.rules import found
 from truestep.check.rules._courses import courses
-from truestep.check.trace import LOSSES, Trace
+from truestep.check.rules._meaning import made_of
+from truestep.check.trace import Trace
 
 RULE = Rule("TS744", "plateau_mode", "a plateau scheduler that looks the wrong way", "error", "schedules")
 MENDING = OtherMode()
-BY_HAND = {"pow", "square", "abs"}
-TURNS = {"reciprocal", "rsqrt", "__rdiv__", "__rtruediv__"}
 NEAR = 1e-5
 Series = dict[tuple[str, int], list[list[float]]]
 
@@ -77,7 +75,7 @@ def _kind(trace: Trace, steps: list[SchedulerStep]) -> str:
     for place, groups in series.items():
         if len(groups) != len(metrics) or not all(groups):
             continue
-        kind = _made_of(trace, samples[place])
+        kind = made_of(trace, samples[place])
         if kind and _proportional(metrics, groups):
             return kind
         if kind == "loss" and _beside(metrics, groups):
@@ -120,39 +118,3 @@ def _beside(metrics: list[float], groups: list[list[float]]) -> bool:
         min(g) <= m <= max(g) and abs(m - a) < 0.15 * abs(a) for m, g, a in zip(metrics, groups, means, strict=True)
     )
     return inside and len(groups[0]) > 1 and (metrics[-1] - metrics[0]) * (means[-1] - means[0]) > 0
-
-
-def _made_of(trace: Trace, number: Number) -> str:
-    """Whether a number rises with hits or with a loss: it comes from a comparison of equals, or from a loss."""
-    waiting: list[tuple[Seen, int, bool]] = [(number.of, number.n, True)]
-    names: set[str] = set()
-    for _ in range(15):
-        if not waiting:
-            break
-        seen, limit, up = waiting.pop(0)
-        op = trace.maker(seen, limit)
-        if op is None:
-            continue
-        if op.name == "eq":
-            return "hits" if up else "loss"
-        if op.name in LOSSES or (op.name == "sub" and names & BY_HAND):
-            return "loss" if up else "hits"
-        turns = [_turned(op, place) for place, _ in enumerate(op.inputs)]
-        if op.name in TURNS or None in turns:
-            return ""
-        names.add(op.name)
-        waiting += [(each, op.n, up != turn) for each, turn in zip(op.inputs, turns, strict=True)]
-    return ""
-
-
-def _turned(op: Op, place: int) -> bool | None:
-    """Whether a call's output falls as this input rises; None where that was not seen."""
-    plain = next((each for each in op.args if isinstance(each, int | float)), None)
-    if plain is None:
-        return op.name in ("neg", "__neg__") or (op.name in ("sub", "div") and place == 1)
-    if op.name != "sub":
-        return op.name in ("mul", "div") and plain < 0
-    before, after = op.inputs[0].values, op.out[0].values
-    if before is None or after is None:
-        return None
-    return abs(plain - before.mean - after.mean) < abs(before.mean - plain - after.mean)  # 1 - x and x - 1: one call

@@ -25,50 +25,80 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from truestep.check.events import Event, Forward, Number, Op
+from truestep.check.events import Event, Forward, Number
 from truestep.check.finding import Finding, Rule
+from truestep.check.looks import Seen
 from truestep.check.rules import found
-from truestep.check.rules._guards import Guard, at, guards, kept, worth
+from truestep.check.rules._guards import Guard, guards, kept, pair
 from truestep.check.trace import Trace
 
 RULE = Rule("TS678", "selected_by_batch", "the best model is chosen by a batch's loss", "warning", "reporting")
+JOINS = {"stack", "cat", "add", "add_", "__iadd__"}
+"""What is made of several batches is no figure of one."""
 
 
 def look(trace: Trace) -> Iterator[Finding]:
     """Find the tensor behind each compared number."""
-    roots = {root.number for event in trace.backwards() for root in event.roots}
     batches = {frozenset(event.inputs[0].rows) for event in trace.of(Forward)
                if event.depth == 0 and event.grad and event.inputs and event.inputs[0].rows}  # fmt: skip
     if len(batches) < 2:
         return
+    read = _Read(trace)
     for guard in guards(trace):
         events = kept(trace, guard) if guard.sets else []
-        read = [number for event in events if (number := _read(trace, guard, event, roots)) is not None]
-        if len(read) >= 2 and len(read) == len(events):
+        values = [value for event in events if (value := read.value(guard, event)) is not None]
+        if len(values) >= 2 and len(values) == len(events):
             yield found(
                 RULE,
                 guard.site,
-                "the best model is chosen by the loss of one training batch",
-                f"the {len(read)} models that were kept were compared by {read[0]:.4g} ... {read[-1]:.4g}, each read "
-                f"from the root of a backward pass; {len(batches)} different batches were trained on",
+                "the best model is chosen by a figure of one training batch",
+                f"the {len(values)} models that were kept were compared by {values[0]:.4g} ... {values[-1]:.4g}, each "
+                f"read from the batch that was just trained on; {len(batches)} different batches were trained on",
                 "an easy batch wins, and data that the model has not seen have no say",
                 "compare the loss over the validation set, once an epoch",
             )
 
 
-def _read(trace: Trace, guard: Guard, event: Event, roots: set[int]) -> float | None:
-    """The number that was compared when a model was kept, if it is the loss of a trained batch."""
-    for other in reversed(trace.of(Number, Op)):
-        if other.n > event.n or other.site.place != guard.site.place:
-            continue
-        if isinstance(other, Op):
-            if other.name in ("lt", "gt", "le", "ge") and any(each.number in roots for each in other.inputs):
-                return 0.0
-        elif other.value is not None and other.how != "__bool__":
-            return other.value if other.of.number in roots else None
-    names = at(trace, event)
-    value = None if names is None else worth(names, guard.value)
-    if value is None:
-        return None
-    last = [number for number in trace.of(Number) if number.value == value and number.n < event.n]
-    return value if last and last[-1].of.number in roots else None
+class _Read:
+    """The numbers that were read from the very batch that is trained on: the loss, or what its outputs say."""
+
+    def __init__(self, trace: Trace) -> None:
+        self._trace = trace
+        self._roots = {root.number for event in trace.backwards() for root in event.roots}
+        self._outputs = {
+            out.number for event in trace.of(Forward) if event.grad and event.training and event.depth == 0
+            for out in event.outputs
+        }  # fmt: skip
+        self._numbers = trace.of(Number)
+        told: dict[tuple[str, int], set[bool]] = {}
+        for number in self._numbers:
+            if number.close and number.value is not None:
+                told.setdefault(number.site.place, set()).add(self._trained(number.of, number.n))
+        self._lines = {place for place, kinds in told.items() if kinds == {True}}
+
+    def value(self, guard: Guard, event: Event) -> float | None:
+        """The number that was compared when a model was kept, if it is one of those; 0 for a tensor's comparison."""
+        for op in reversed(self._trace.ops("lt", "gt", "le", "ge")):
+            if op.n < event.n and op.site.place == guard.site.place:
+                return 0.0 if any(each.number in self._roots for each in op.inputs) else None
+        value = pair(self._trace, event, guard)[0]
+        if value is None:
+            here = (
+                each for each in reversed(self._numbers) if each.n < event.n and each.site.place == guard.site.place
+            )
+            value = next((each.value for each in here if each.how != "__bool__"), None)
+        last = [number for number in self._numbers if number.value == value and number.n < event.n]
+        trained = bool(last) and (last[-1].of.number in self._roots or last[-1].site.place in self._lines)
+        return value if trained else None
+
+    def _trained(self, tensor: Seen, before: int) -> bool:
+        """Whether a tensor is the root of a backward pass, or made of the outputs of a forward that was trained."""
+        waiting, steps = [(tensor, before)], 0
+        while waiting and steps < 12:
+            seen, limit = waiting.pop(0)
+            steps += 1
+            if seen.number in self._roots or seen.number in self._outputs:
+                return True
+            op = self._trace.maker(seen, limit)
+            waiting += [] if op is None or op.name in JOINS else [(each, op.n) for each in op.inputs]
+        return False

@@ -1,0 +1,158 @@
+"""What the user's source says of comparisons and assignments. It supports what numbers prove, and places it."""
+
+from __future__ import annotations
+
+import ast
+import linecache
+from collections.abc import Iterator
+from functools import cache
+from typing import NamedTuple
+
+_INNER = (".item()", ".detach()", ".clone()", ".cpu()")
+
+
+class Test(NamedTuple):
+    """A comparison in the words of the source: whether it holds where `left` is the smaller."""
+
+    left: str
+    right: str
+    less: bool
+
+
+@cache
+def tree_of(file: str) -> ast.Module | None:
+    """The parsed source of a file; None where there is none."""
+    try:
+        return ast.parse("".join(linecache.getlines(file)))
+    except (SyntaxError, ValueError):
+        return None
+
+
+def scope_of(tree: ast.Module, line: int) -> ast.AST:
+    """The innermost function around a line, or the file."""
+    around = [
+        each for each in ast.walk(tree)
+        if isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef) and each.lineno <= line <= (each.end_lineno or 0)
+    ]  # fmt: skip
+    return max(around, key=lambda each: each.lineno, default=tree)
+
+
+def compared(tree: ast.Module, scope: ast.AST, test: ast.expr) -> Iterator[tuple[Test, bool]]:
+    """The comparisons that a test makes: in itself, by names that stand for some (True), in functions that it calls."""
+    for node in ast.walk(test):
+        if isinstance(node, ast.Compare):
+            yield from ((each, False) for each in _tests(node))
+        elif isinstance(node, ast.Name | ast.Attribute) and isinstance(node.ctx, ast.Load):
+            for given in _given(scope, ast.unparse(node)):
+                yield from ((each, True) for each in _all_tests(given))
+                yield from ((each, True) for call in _calls(given) for each in _of_call(tree, call))
+        elif isinstance(node, ast.Call):
+            yield from ((each, False) for each in _of_call(tree, node))
+
+
+def _tests(node: ast.Compare) -> Iterator[Test]:
+    if len(node.ops) == 1 and isinstance(node.ops[0], ast.Lt | ast.LtE | ast.Gt | ast.GtE):
+        less = isinstance(node.ops[0], ast.Lt | ast.LtE)
+        yield Test(_words(node.left), _words(node.comparators[0]), less)
+
+
+def _all_tests(node: ast.AST) -> list[Test]:
+    return [each for inner in ast.walk(node) if isinstance(inner, ast.Compare) for each in _tests(inner)]
+
+
+def _calls(node: ast.AST) -> list[ast.Call]:
+    return [each for each in ast.walk(node) if isinstance(each, ast.Call)]
+
+
+def _given(scope: ast.AST, words: str) -> Iterator[ast.expr]:
+    """What a name is given in a function, where that compares something."""
+    for node in ast.walk(scope):
+        if isinstance(node, ast.Assign) and any(ast.unparse(target) == words for target in node.targets):
+            yield node.value
+
+
+def _of_call(tree: ast.Module, call: ast.Call) -> Iterator[Test]:
+    """The comparisons that a function of the same file returns, in the words of whoever calls it."""
+    name = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.FunctionDef) or node.name != name:
+            continue
+        words = [each.arg for each in node.args.args]
+        terms: dict[str, str] = {}
+        if isinstance(call.func, ast.Attribute) and words[:1] == ["self"]:
+            terms["self"], words = ast.unparse(call.func.value), words[1:]
+        terms |= {word: ast.unparse(given) for word, given in zip(words, call.args, strict=False)}
+        terms |= {given.arg: ast.unparse(given.value) for given in call.keywords if given.arg}
+        for inner in ast.walk(node):
+            if isinstance(inner, ast.Return) and inner.value is not None:
+                for test in _all_tests(inner.value):
+                    yield Test(_put(test.left, terms), _put(test.right, terms), test.less)
+
+
+def _put(words: str, terms: dict[str, str]) -> str:
+    """Words with the names of a function's arguments replaced by what was given."""
+    tree = ast.parse(words, mode="eval")
+
+    class Put(ast.NodeTransformer):
+        def visit_Name(self, node: ast.Name) -> ast.AST:
+            return ast.parse(terms[node.id], mode="eval").body if node.id in terms else node
+
+    return ast.unparse(Put().visit(tree).body)
+
+
+def _words(node: ast.expr) -> str:
+    return ast.unparse(node.target if isinstance(node, ast.NamedExpr) else node)
+
+
+def bare(words: str) -> str:
+    """The words without what only turns a tensor into its number."""
+    for end in _INNER:
+        words = words.replace(end, "")
+    return words[6:-1] if words.startswith("float(") and words.endswith(")") else words
+
+
+def mentions(words: str, part: str) -> bool:
+    """Whether an expression has another one in it."""
+    try:
+        tree = ast.parse(words, mode="eval")
+    except SyntaxError:
+        return False
+    return any(isinstance(each, ast.expr) and bare(ast.unparse(each)) == part for each in ast.walk(tree))
+
+
+def assigned(statement: ast.stmt, deep: bool = False) -> Iterator[tuple[str, str]]:
+    """The pairs `target = value` of a statement that always runs, those of tuples one by one; `deep`: of all inside."""
+    if isinstance(statement, ast.AnnAssign) and statement.value is not None:
+        yield ast.unparse(statement.target), ast.unparse(statement.value)
+    elif isinstance(statement, ast.Assign):
+        for target in statement.targets:
+            pairs: list[tuple[ast.expr, ast.expr]] = [(target, statement.value)]
+            if isinstance(target, ast.Tuple) and isinstance(statement.value, ast.Tuple):
+                pairs = list(zip(target.elts, statement.value.elts, strict=False))
+            for one, given in pairs:
+                yield ast.unparse(one), ast.unparse(given)
+    elif isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Call):
+        yield from _updated(statement.value)
+    elif deep or isinstance(statement, ast.With | ast.Try):
+        for inner in _blocks(statement):
+            yield from assigned(inner, deep)
+
+
+def _updated(call: ast.Call) -> Iterator[tuple[str, str]]:
+    """`best.update(loss=value)`, `setattr(self, "best", value)` and `best.__setitem__("loss", value)`."""
+    if isinstance(call.func, ast.Attribute) and call.func.attr in ("update", "fill_", "copy_"):
+        owner = ast.unparse(call.func.value)
+        for word in call.keywords:
+            yield f"{owner}[{word.arg!r}]", ast.unparse(word.value)
+        for given in call.args:
+            if isinstance(given, ast.Dict):
+                for key, value in zip(given.keys, given.values, strict=True):
+                    if key is not None:
+                        yield f"{owner}[{ast.unparse(key)}]", ast.unparse(value)
+            else:
+                yield owner, ast.unparse(given)
+
+
+def _blocks(statement: ast.stmt) -> Iterator[ast.stmt]:
+    for name in ("body", "orelse", "finalbody"):
+        yield from getattr(statement, name, [])
