@@ -195,14 +195,20 @@ class Recorder:
         if self._snapshots <= SNAPSHOTS or when == "end":
             held = of_frames(self.numbers) if names is None else of_names(names, self.numbers)
             self.emit(Names, when=when, held=held)
+        if when == "end":  # soon the program's names are gone, and what only they hold
+            self._living()
+
+    def _living(self) -> None:
+        for number, one in self.numbers.alive():
+            self.trace.living.add(number)
+            if isinstance(one, nn.Module) and number not in self.trace.modules:
+                self.describe(one)
 
     def finish(self) -> Trace:
         """The record, at the end of the program."""
         with self.looking:
-            for number, one in self.numbers.alive():
-                self.trace.living.add(number)
-                if isinstance(one, nn.Module) and number not in self.trace.modules:
-                    self.describe(one)
+            self.trace.living.clear()
+            self._living()
         self.numbers.close()
         self.trace.events[:] = merge(self.trace.events, self.shorthand.told(), key=lambda event: event.n)
         self.trace.finished = True

@@ -6,7 +6,8 @@ model's own, and every later update changes them too.
 Why: what is restored, saved or returned as the best model is the model of the last update.
 
 Evidence: the state that is loaded shares its memory with the model that loads it, and was taken updates before; or a
-name for the best model is the very module, or holds the very memory, that was updated after the best value was read.
+name for the best model, what is set beside the best value, or each entry of a list of states, is the very module, or
+holds the very memory, that was updated afterwards; or parameters are set to themselves after updates.
 Where a newer state replaced it each time, what counts is that the updates between changed what the name stood for.
 
 False alarms: a state that is loaded or written at once needs no copy and is no finding.
@@ -27,11 +28,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from truestep.check.changes import Saved, StateLoaded, StateTaken
-from truestep.check.events import Names, Number
+from truestep.check.events import Forward, Names
 from truestep.check.finding import Finding, Rule
 from truestep.check.mends.keeping import Copied
 from truestep.check.rules import found
 from truestep.check.rules._guards import guards
+from truestep.check.rules._kept import Held, alike, beside_best, by_name
+from truestep.check.rules._memory import Memory
 from truestep.check.rules._states import dicts, steps_on, storages, taken_before
 from truestep.check.site import Site
 from truestep.check.trace import Trace
@@ -97,62 +100,36 @@ def _taken(trace: Trace, owner: int, last: int) -> Site | None:
 
 
 def _kept(trace: Trace) -> Iterator[Finding]:
-    """Names for a best model that hold what was trained on after they were given it."""
-    snapshots = trace.of(Names)
-    since: dict[tuple[str, int], int] = {}
-    last: dict[str, tuple[int, Names, int]] = {}
-    for event in snapshots:
-        for name, module, number in _best(trace, event):
-            since.setdefault((name, number), event.n)
-            last[name] = (module, event, number)
-    for name, (module, event, number) in last.items():
-        first = min(since[name, number], _read(trace, event, name) or event.n)
-        steps = steps_on(trace, module, first, event.n)
-        if steps and not _written(trace, module, number, since[name, number]):
+    """Places for a best model that hold what was trained on after they were given it."""
+    memory = Memory(trace)
+    told = {held.words: held for held in [*by_name(trace, memory), *beside_best(trace, memory), *alike(trace, memory)]}
+    seen: set[frozenset[int]] = set()
+    for held in told.values():
+        if held.memory not in seen and not _written(trace, held):
+            seen.add(held.memory)
+            module = _module(trace, held)
             yield found(
                 RULE,
-                _taken(trace, module, event.n) or _line(trace, module) or event.site,
-                f"{name} is the model in training itself",
-                f"{name} stands for the memory of {trace.name(module)}, which {steps} updates changed after the best "
-                "value was read",
+                held.site or _taken(trace, module, held.last.n) or _line(trace, module) or held.last.site,
+                f"{held.words} is the model in training itself",
+                f"{held.words} stands for the memory of {trace.name(module) if module else 'the weights'}, which "
+                f"{held.steps} updates changed {held.since}",
                 WHY, MEND, level="warning",
             )  # fmt: skip
 
 
-def _written(trace: Trace, module: int, number: int, since: int) -> bool:
-    """Whether what the name stands for was written to a file before any update came."""
-    taken = next((event.n for event in trace.of(StateTaken) if event.state == number), since)
-    saves = [
-        event.n for event in trace.of(Saved) if event.how == "save" and module in event.modules and event.n > taken
-    ]
-    return bool(saves) and not steps_on(trace, module, taken, saves[0])
+def _module(trace: Trace, held: Held) -> int:
+    return next((number for number in trace.modules if held.memory <= storages(trace, number)), 0)
 
 
-def _best(trace: Trace, event: Names) -> Iterator[tuple[str, int, int]]:
-    for name, value in event.held.items():
-        if "best" in name.rpartition(".")[2].lower() and isinstance(value, tuple) and value and value[0] == "module":
-            yield name, value[1], value[1]
-    for name, number, memory in dicts(trace, event):
-        if "best" in name.rpartition(".")[2].lower():
-            for module in trace.modules:
-                if memory <= storages(trace, module) and number:
-                    yield name, module, number
-                    break
-
-
-def _read(trace: Trace, event: Names, name: str) -> int | None:
-    """When the best value beside a best model was read: a float of the same owner that a tensor gave."""
-    owner = name.rpartition(".")[0]
-    values = {
-        value
-        for other, value in event.held.items()
-        if isinstance(value, float) and other.rpartition(".")[0] == owner and "best" in other.lower()
-    }
-    reads = [number.n for number in trace.of(Number) if number.value in values and number.n < event.n]
-    return reads[-1] if reads else None
+def _written(trace: Trace, held: Held) -> bool:
+    """Whether what stands there was written to a file before any update came."""
+    memory = Memory(trace)
+    owners = {number for number in trace.modules if storages(trace, number) & held.memory}
+    saves = [event.n for event in trace.of(Saved) if event.how == "save" and owners & set(event.modules)]
+    after = next((n for n in saves if n > held.first), None)
+    return after is not None and not memory.changed(held.memory, held.first, after)
 
 
 def _line(trace: Trace, module: int) -> Site | None:
-    from truestep.check.events import Forward
-
     return next((event.site for event in trace.of(Forward) if event.module == module), None)

@@ -1,0 +1,141 @@
+"""Where a program keeps its best model, as its names told: by the word, beside the best value, or one after another."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from truestep.check.events import Names, Number
+from truestep.check.rules._guards import Guard, guards
+from truestep.check.rules._memory import Memory
+from truestep.check.rules._source import assigned, tree_of
+from truestep.check.rules._worth import worth
+from truestep.check.site import Site
+from truestep.check.trace import Trace
+
+OFTEN = 3
+_LAST = re.compile(r"^(.*)\[-1\](.*)$")
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A place that stood for trained memory from event `first` to `last`, while `steps` updates changed it."""
+
+    words: str
+    memory: frozenset[int]
+    first: int
+    last: Names
+    steps: int
+    since: str
+    site: Site | None = None
+
+
+def by_name(trace: Trace, memory: Memory) -> Iterator[Held]:
+    """What goes by the name of a best model."""
+    since: dict[tuple[str, frozenset[int], object], int] = {}
+    last: dict[str, tuple[Names, frozenset[int], object]] = {}
+    for event in trace.of(Names):
+        for name, value in event.held.items():
+            if "best" in name.rpartition(".")[2].lower() and (held := memory.of(value)):
+                identity = value[1] if value[0] in ("module", "dict") else None
+                since.setdefault((name, held, identity), event.n)
+                last[name] = event, held, identity
+    for name, (event, held, identity) in last.items():
+        first = since[name, held, identity]
+        first = min(first, _read(trace, event, name) or first)
+        steps = memory.changed(held, first, event.n)
+        if steps:
+            yield Held(name, held, first, event, steps, "after the best value was read")
+
+
+def _read(trace: Trace, event: Names, name: str) -> int | None:
+    """When the best value beside a best model was read: a float of the same owner that a tensor gave."""
+    owner = name.rpartition(".")[0]
+    values = {
+        value
+        for other, value in event.held.items()
+        if isinstance(value, float) and other.rpartition(".")[0] == owner and "best" in other.lower()
+    }
+    reads = [number.n for number in trace.of(Number) if number.value in values and number.n < event.n]
+    return reads[-1] if reads else None
+
+
+def beside_best(trace: Trace, memory: Memory) -> Iterator[Held]:
+    """What is set in the block that sets the best value, and stands for the same weights while that value stays."""
+    for guard in guards(trace):
+        places = _beside(guard) if guard.sets else []
+        for words, line in places:
+            pattern = re.compile(re.escape(words) if words.isidentifier() else r".*" + re.escape(_tail(words)))
+            first: dict[tuple[str, float, frozenset[int]], int] = {}
+            for event in trace.of(Names):
+                value = worth(event, guard.best, whole=False)
+                for name, told in event.held.items() if value is not None else ():
+                    held = memory.of(told) if _below(pattern, name) else frozenset()
+                    if not held or value is None:
+                        continue
+                    began = first.setdefault((name, value, held), event.n)
+                    steps = memory.changed(held, began, event.n)
+                    if steps and not any(guard.inside(each) for each in (event,)):
+                        since = f"while {guard.best} stayed at {value:.4g}"
+                        yield Held(name, held, began, event, steps, since, Site(guard.site.file, line))
+
+
+def _tail(words: str) -> str:
+    """The last part of the words for a place: of `self.model` it is `.model`."""
+    found = re.search(r"[.\[][^.\[]*$", words)
+    return found.group() if found else words
+
+
+def _below(pattern: re.Pattern[str], name: str) -> bool:
+    """Whether a place is the one that is meant, or lies in it."""
+    found = pattern.match(name)
+    return found is not None and (found.end() == len(name) or name[found.end()] in ".[")
+
+
+def _beside(guard: Guard) -> list[tuple[str, int]]:
+    """What else the block of a guard sets, with the line of each."""
+    tree = tree_of(guard.site.file)
+    found: list[tuple[str, int]] = []
+    for node in ast.walk(tree) if tree is not None else ():
+        if not isinstance(node, ast.stmt) or not guard.body[0] <= node.lineno <= guard.body[1]:
+            continue
+        for target, given in assigned(node):
+            if target != guard.best and not _plain(given):
+                found.append((target, node.lineno))
+    return found
+
+
+def _plain(given: str) -> bool:
+    """Whether what is given can be no weights: a constant."""
+    try:
+        return isinstance(ast.parse(given, mode="eval").body, ast.Constant)
+    except SyntaxError:
+        return True
+
+
+def alike(trace: Trace, memory: Memory) -> Iterator[Held]:
+    """Lists of states that grew while the weights changed, the first and the last of which are the same memory."""
+    began: dict[str, tuple[int, int, frozenset[int]]] = {}
+    told: set[str] = set()
+    for event in trace.of(Names):
+        for name, value in event.held.items():
+            part = _LAST.match(name)
+            length = _length(event, part.group(1)) if part else 0
+            held = memory.of(value) if length >= 2 and part else frozenset()
+            if not part or not held or name in told:
+                continue
+            if memory.of(event.held.get(f"{part.group(1)}[0]{part.group(2)}")) != held:
+                continue
+            size, first, was = began.setdefault(name, (length, event.n, held))
+            steps = memory.changed(held, first, event.n)
+            if was == held and length > size and length >= OFTEN and steps:
+                told.add(name)
+                since = f"while it grew to {length} entries that are all the same memory"
+                yield Held(name, held, first, event, steps, since)
+
+
+def _length(event: Names, words: str) -> int:
+    value = event.held.get(words)
+    return value[1] if isinstance(value, tuple) and value[:1] == ("list",) else 0
