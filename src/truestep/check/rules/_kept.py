@@ -16,7 +16,6 @@ from truestep.check.site import Site
 from truestep.check.trace import Trace
 
 OFTEN = 3
-_LAST = re.compile(r"^(.*)\[-1\](.*)$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,23 +116,29 @@ def _plain(given: str) -> bool:
 
 def alike(trace: Trace, memory: Memory) -> Iterator[Held]:
     """Lists of states that grew while the weights changed, the first and the last of which are the same memory."""
-    began: dict[str, tuple[int, int, frozenset[int]]] = {}
-    told: set[str] = set()
+    began: dict[tuple[str, str], tuple[int, int, frozenset[int]]] = {}
+    told: set[tuple[str, str]] = set()
     for event in trace.of(Names):
         for name, value in event.held.items():
-            part = _LAST.match(name)
-            length = _length(event, part.group(1)) if part else 0
-            held = memory.of(value) if length >= 2 and part else frozenset()
-            if not part or not held or name in told:
-                continue
-            if memory.of(event.held.get(f"{part.group(1)}[0]{part.group(2)}")) != held:
-                continue
-            size, first, was = began.setdefault(name, (length, event.n, held))
-            steps = memory.changed(held, first, event.n)
-            if was == held and length > size and length >= OFTEN and steps:
-                told.add(name)
-                since = f"while it grew to {length} entries that are all the same memory"
-                yield Held(name, held, first, event, steps, since)
+            for table, key in _tables(event, name):
+                held = frozenset[int]() if (table, key) in told else memory.of(value)
+                if not held or memory.of(event.held.get(f"{table}[0]{key}")) != held:
+                    continue
+                length = _length(event, table)
+                size, first, was = began.setdefault((table, key), (length, event.n, held))
+                steps = memory.changed(held, first, event.n)
+                if was == held and length > size and length >= OFTEN and steps:
+                    told.add((table, key))
+                    since = f"while it grew to {length} entries that are all the same memory"
+                    yield Held(name, held, first, event, steps, since)
+
+
+def _tables(event: Names, name: str) -> Iterator[tuple[str, str]]:
+    """The lists of two or more whose last entry, or a part of it, goes by this name; with the words for the part."""
+    for found in re.finditer(r"\[-1\]", name):
+        table, key = name[: found.start()], name[found.end() :]
+        if _length(event, table) >= 2:
+            yield table, key
 
 
 def _length(event: Names, words: str) -> int:
