@@ -185,11 +185,14 @@ class Shuffled(Event):
     """`random.shuffle` of a list of `size` items; `ordinal`: they were whole numbers, as indices are.
 
     `beside` holds the other lists of that length that the user's names stand for: name, distinct items, the first 64.
+    `order` is a digest of the order that they were brought into. `numpy.random.shuffle` and `permutation` are told so
+    too, with nothing beside; their `order` is a digest of the outcome.
     """
 
     size: int
     ordinal: bool
     beside: tuple[tuple[str, int, tuple[Any, ...]], ...]
+    order: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
