@@ -113,7 +113,8 @@ class LoaderMade(Event):
     """A DataLoader was built. `dataset` is its number, `base` that of the dataset below all Subsets.
 
     `chosen` are the indices of the Subsets into the base (None: all). `sampler` is the class of the sampler.
-    `generators` names the random generators that the base holds and draws its items with.
+    `generators` names the random generators that the base holds and draws its items with, `stored` has its tensors,
+    arrays and lists by name with a digest each, `within` the numbers of the data sets that it is made of.
     """
 
     loader: int
@@ -127,6 +128,8 @@ class LoaderMade(Event):
     workers: int
     seeded: bool
     generators: tuple[str, ...] = ()
+    stored: tuple[tuple[str, int], ...] = ()
+    within: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -207,7 +210,8 @@ class Names(Event):
     """The names that the user's code held at a moment (`when`: "print", "state_dict", "save", "deepcopy", "end", ...).
 
     name -> a float, int, bool, str or None as it is; ("tensor", number, storage), ("module", number),
-    ("optimizer", number), ("dict", number) for those; attributes of objects are "self.best". Local names first.
+    ("optimizer", number), ("dict", number), ("data", number) for those; attributes of objects are "self.best". Local
+    names first.
     """
 
     when: str

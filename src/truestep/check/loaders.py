@@ -21,7 +21,7 @@ from truestep.check.events import Batch, LoaderEnd, LoaderMade, LoaderStart, See
 from truestep.check.looks import LARGEST, seen, tensors
 from truestep.check.patches import replaced
 from truestep.check.recorder import Recorder
-from truestep.check.sources import beside, generators
+from truestep.check.sources import beside, generators, inner, stored
 
 
 def watches(recorder: Recorder) -> Iterator[AbstractContextManager[None]]:
@@ -71,7 +71,8 @@ class _Passes:
                 base=recorder.numbers.of(base), chosen=chosen, size=size, batch_size=loader.batch_size,
                 drop_last=drops, sampler=type(drawn).__name__, workers=loader.num_workers,
                 seeded=loader.worker_init_fn is not None or (isinstance(drawn, RandomSampler)
-                and drawn.generator is not None), generators=generators(base),
+                and drawn.generator is not None), generators=generators(base), stored=stored(base),
+                within=tuple(recorder.numbers.of(each) for each in inner(base)),
             )  # fmt: skip
 
     def begin(self, run: Any, loader: Any) -> Any:

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
+from torch.utils.data import Dataset
 
 from truestep.check import site
 from truestep.check.numbers import Numbers
@@ -65,6 +66,8 @@ def told_as(value: Any, numbers: Numbers) -> Any:
         return ("module", numbers.of(value))
     if isinstance(value, Optimizer):
         return ("optimizer", numbers.of(value))
+    if isinstance(value, Dataset):
+        return ("data", numbers.of(value))
     if isinstance(value, dict):
         tensors = [each for each in list(value.values())[:200] if isinstance(each, torch.Tensor)]
         return ("dict", numbers.of(value), tuple(numbers.storage(each) for each in tensors))
