@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 from truestep.check import site
 from truestep.check.events import Op
 from truestep.check.recorder import Recorder
+from truestep.check.sources import drawn
 
 OPERATORS = {ast.Add: "add", ast.Sub: "subtract", ast.Mult: "multiply"}
 MOST = 1 << 22
@@ -26,6 +27,7 @@ def tell(recorder: Recorder, array: Any) -> None:
     frame = site.frame()
     if frame is None or type(array).__module__ != "numpy":
         return
+    drawn(recorder, array)
     for line, last, words, name, left, right in _candidates(frame.f_code):
         place = (frame.f_code.co_filename, line)
         if line <= frame.f_lineno <= last and place not in recorder.wrapped:

@@ -80,8 +80,9 @@ class Calls:
             )  # fmt: skip
 
     def _padded(self, args: Any) -> None:
-        """Write an `Op` "padded" for each batch of sequences that was filled up to one length."""
+        """Write an `Op` "padded" for each batch of sequences that was filled up to one length; take their points."""
         for each in tensors(args):
+            self._recorder.points.take(self._recorder, each, False)
             how = tail(each)
             if how is not None:
                 told = (self._recorder.numbers.of(each), tuple(each.shape), *how)

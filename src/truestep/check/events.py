@@ -115,7 +115,8 @@ class LoaderMade(Event):
     """A DataLoader was built. `dataset` is its number, `base` that of the dataset below all Subsets.
 
     `chosen` are the indices of the Subsets into the base (None: all). `sampler` is the class of the sampler.
-    `generators` names the random generators that the base holds and draws its items with.
+    `generators` names the random generators that the base holds and draws its items with, `stored` has its tensors,
+    arrays and lists by name with a digest each, `within` the numbers of the data sets that it is made of.
     """
 
     loader: int
@@ -129,6 +130,8 @@ class LoaderMade(Event):
     workers: int
     seeded: bool
     generators: tuple[str, ...] = ()
+    stored: tuple[tuple[str, int], ...] = ()
+    within: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -187,11 +190,14 @@ class Shuffled(Event):
     """`random.shuffle` of a list of `size` items; `ordinal`: they were whole numbers, as indices are.
 
     `beside` holds the other lists of that length that the user's names stand for: name, distinct items, the first 64.
+    `order` is a digest of the order that they were brought into. `numpy.random.shuffle` and `permutation` are told so
+    too, with nothing beside; their `order` is a digest of the outcome.
     """
 
     size: int
     ordinal: bool
     beside: tuple[tuple[str, int, tuple[Any, ...]], ...]
+    order: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -206,9 +212,9 @@ class Names(Event):
     """The names that the user's code held at a moment (`when`: "print", "state_dict", "save", "deepcopy", "end", ...).
 
     name -> a float, int, bool, str or None as it is; ("tensor", number, storage) and the number that one of one element
-    holds, ("module", number), ("optimizer", number), ("dict", number, storages of the tensors in it), ("list", length,
-    plain values, storages) for those. What objects and containers hold is "self.best", "best['loss']", "runs[-1][0]",
-    and "runs[:][0]" the list of what all rows hold at one place. Local names first.
+    holds, ("module", number), ("optimizer", number), ("data", number), ("dict", number, storages of the tensors in it),
+    ("list", length, plain values, storages) for those. What objects and containers hold is "self.best",
+    "best['loss']", "runs[-1][0]", and "runs[:][0]" the list of what all rows hold at one place. Local names first.
     """
 
     when: str

@@ -9,6 +9,7 @@ from collections import Counter, deque
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from typing import Any
+from zlib import crc32
 
 import torch
 from torch.optim import lr_scheduler
@@ -17,10 +18,10 @@ from torch.utils.data import dataloader as loading
 
 from truestep.check.changes import SchedulerMade, SchedulerStep
 from truestep.check.events import Batch, LoaderEnd, LoaderMade, LoaderStart, Seeded, Shuffled
-from truestep.check.looks import seen, tensors
+from truestep.check.looks import LARGEST, seen, tensors
 from truestep.check.patches import replaced
 from truestep.check.recorder import Recorder
-from truestep.check.sources import beside, generators
+from truestep.check.sources import beside, generators, inner, stored
 
 
 def watches(recorder: Recorder) -> Iterator[AbstractContextManager[None]]:
@@ -37,6 +38,8 @@ def watches(recorder: Recorder) -> Iterator[AbstractContextManager[None]]:
         import numpy as np
 
         yield replaced(np.random, "seed", lambda run, *a, **k: _seeded(recorder, "numpy", run, a, k))
+        for name in ("permutation", "shuffle"):
+            yield replaced(np.random, name, lambda run, x, *a, **k: _permuted(recorder, run, x, a, k))
     schedules = _Schedules(recorder)
     for kind in vars(lr_scheduler).values():
         if isinstance(kind, type) and issubclass(kind, lr_scheduler.LRScheduler):
@@ -62,12 +65,14 @@ class _Passes:
             base, chosen = _below(loader.dataset)
             drawn = loader.sampler if loader.batch_sampler is None or loader.batch_size else loader.batch_sampler
             size = len(loader.dataset) if hasattr(loader.dataset, "__len__") else None
+            drops = loader.drop_last or getattr(loader.batch_sampler, "drop_last", False) is True
             recorder.emit(
                 LoaderMade, loader=recorder.numbers.of(loader), dataset=recorder.numbers.of(loader.dataset),
                 base=recorder.numbers.of(base), chosen=chosen, size=size, batch_size=loader.batch_size,
-                drop_last=loader.drop_last, sampler=type(drawn).__name__, workers=loader.num_workers,
+                drop_last=drops, sampler=type(drawn).__name__, workers=loader.num_workers,
                 seeded=loader.worker_init_fn is not None or (isinstance(drawn, RandomSampler)
-                and drawn.generator is not None), generators=generators(base),
+                and drawn.generator is not None), generators=generators(base), stored=stored(base),
+                within=tuple(recorder.numbers.of(each) for each in inner(base)),
             )  # fmt: skip
 
     def begin(self, run: Any, loader: Any) -> Any:
@@ -151,11 +156,29 @@ def _below(dataset: Any) -> tuple[Any, tuple[int, ...] | None]:
 
 
 def _shuffled(recorder: Recorder, run: Any, what: Any, args: Any, words: Any) -> None:
+    if not recorder.awake:
+        run(what, *args, **words)
+        return
+    ordinal, near, before = False, (), {}
+    with recorder.looking:
+        ordinal, near = all(isinstance(each, int) for each in what), beside(what)
+        before = {id(each): place for place, each in enumerate(what)}  # while the list keeps them alive
+    run(what, *args, **words)
+    with recorder.looking:
+        order = hash(tuple(before.get(id(each), 0) for each in what))
+        recorder.emit(Shuffled, size=len(what), ordinal=ordinal, beside=near, order=order)
+
+
+def _permuted(recorder: Recorder, run: Any, what: Any, args: Any, words: Any) -> Any:
+    """`numpy.random.permutation` and `shuffle`: the outcome is what they return, or what they were given."""
+    found = run(what, *args, **words)
     if recorder.awake:
         with recorder.looking:
-            ordinal = all(isinstance(each, int) for each in what)
-            recorder.emit(Shuffled, size=len(what), ordinal=ordinal, beside=beside(what))
-    run(what, *args, **words)
+            array = what if found is None else found
+            if hasattr(array, "tobytes") and array.dtype != object and 1 < array.size <= LARGEST:
+                ordinal = array.dtype.kind in "iu"
+                recorder.emit(Shuffled, size=len(array), ordinal=ordinal, beside=(), order=crc32(array.tobytes()))
+    return found
 
 
 def _seeded(recorder: Recorder, who: str, run: Any, args: Any, words: Any) -> Any:

@@ -12,6 +12,8 @@ from truestep.check import arrays, site
 from truestep.check.changes import Clear
 from truestep.check.events import Number, Op
 from truestep.check.looks import Seen, digest, kept, plain, seen
+from truestep.check.picks import PICKS, picked
+from truestep.check.points import COMPARED
 from truestep.check.recorder import Recorder
 from truestep.check.trace import LOSSES
 
@@ -116,6 +118,8 @@ class Seeing(TorchFunctionMode):
             told = self._told(args, look), {key: self._one(value, look) for key, value in words.items()}
             if name in LOSSES and "ignore_index" in words and len(args) > 1:
                 told[1]["kept"] = kept(args[1], words["ignore_index"])
+            if name in PICKS and recorder.close:
+                told[1]["places"] = picked(name, args)
         out = func(*args, **words)
         with recorder.looking:
             if name in ("tensor", "as_tensor") and recorder.close:
@@ -135,6 +139,11 @@ class Seeing(TorchFunctionMode):
         outs = out if isinstance(out, tuple | list) else [out]
         rowed = name in ROWED
         made = tuple(seen(each, numbers, look, rowed) for each in outs[:32] if isinstance(each, Tensor))
+        if name in DRAWS and made and not made[0].rows:  # too long for digests of its rows
+            whole = digest(outs[0])
+            made = (made[0]._replace(rows=() if whole is None else (whole.mark,)), *made[1:])
+        if ALIAS.get(name, name) in COMPARED:
+            recorder.points.compared(recorder, args)
         within = tuple(recorder.modules)
         args = told[0][::-1] if name in REVERSED else told[0]
         recorder.emit(

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
+from torch.utils.data import Dataset
 
 from truestep.check import site
 from truestep.check.looks import plain
@@ -124,6 +125,8 @@ def told_as(value: Any, numbers: Numbers) -> Any:
         return ("module", numbers.of(value))
     if isinstance(value, Optimizer):
         return ("optimizer", numbers.of(value))
+    if isinstance(value, Dataset):
+        return ("data", numbers.of(value))
     if isinstance(value, dict):
         tensors = [each for each in list(dict.values(value))[:200] if isinstance(each, torch.Tensor)]
         return ("dict", numbers.of(value), tuple(numbers.storage(each) for each in tensors))

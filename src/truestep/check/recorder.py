@@ -16,6 +16,7 @@ from truestep.check.changes import Step
 from truestep.check.events import Event, Names
 from truestep.check.looks import GRAD, seen
 from truestep.check.numbers import Numbers
+from truestep.check.points import Points
 from truestep.check.shorthand import FACTS, Shorthand
 from truestep.check.trace import Kind, ModuleFacts, Trace
 
@@ -63,6 +64,7 @@ class Recorder:
         self.trace, self.numbers, self.strict = Trace(), Numbers(), strict
         self.live, self.busy, self.stepping, self.fetching, self.fetched = True, 0, 0, 0, 0
         self.shorthand = Shorthand(self.numbers)
+        self.points, self.generated = Points(), 0
         self.step: Step | None = None  # the last one, where it was looked at closely
         self.modules: list[int] = []
         self.began: list[int] = []

@@ -5,13 +5,24 @@ from __future__ import annotations
 import random
 import sys
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
+from zlib import crc32
 
 import torch
+from torch import Tensor
+from torch.utils.data import Dataset
 
 from truestep.check import site
+from truestep.check.events import Op
+from truestep.check.looks import LARGEST, digest, plain
 
-MOST = 200_000
+if TYPE_CHECKING:
+    from truestep.check.recorder import Recorder
+
+MOST, FEW = 200_000, 1 << 14
+ITEMS = 8
+MADE = 400
+"""Arrays of a run that are looked at beside generators."""
 
 
 def generators(dataset: Any) -> tuple[str, ...]:
@@ -34,6 +45,70 @@ def _drawn(owner: Any, prefix: str) -> Iterator[str]:
     for name, value in list(getattr(owner, "__dict__", {}).items())[:50]:
         if name in used and _generator(value):
             yield f"{prefix}{name}"
+
+
+def stored(dataset: Any) -> tuple[tuple[str, int], ...]:
+    """The tensors, arrays and lists that a dataset holds, by name, with a digest of each; large ones in part."""
+    found = []
+    for name, value in list(getattr(dataset, "__dict__", {}).items())[:50]:
+        held = list(value)[:20] if isinstance(value, tuple) else [value]
+        marks = [mark for mark in map(_mark, held) if mark is not None]
+        if marks:
+            found.append((name, crc32(repr(marks).encode())))
+    return tuple(found)
+
+
+def inner(dataset: Any, depth: int = 3) -> Iterator[Any]:
+    """The data sets that one is made of, as those that are joined or wrapped."""
+    for value in list(getattr(dataset, "__dict__", {}).values())[:50]:
+        for each in value[:ITEMS] if isinstance(value, list | tuple) else [value]:
+            if isinstance(each, Dataset) and depth:
+                yield each
+                yield from inner(each, depth - 1)
+
+
+def _mark(value: Any) -> int | None:
+    """A digest of what holds at least a few items; None for anything else."""
+    if isinstance(value, Tensor) and plain(value) and value.dim() and value.shape[0] >= ITEMS:
+        look = digest(value.detach()[:: 1 + value.numel() // LARGEST])
+        return look and look.mark
+    if type(value).__module__ == "numpy" and getattr(value, "ndim", 0) and len(value) >= ITEMS:
+        part = value[:: 1 + value.size // LARGEST]
+        return None if value.dtype == object else crc32(part.tobytes())
+    if isinstance(value, list) and len(value) >= ITEMS:
+        few = value[:ITEMS] + value[-ITEMS:]
+        plainly = all(isinstance(each, bool | int | float | str | tuple) for each in few)
+        return crc32(repr((len(value), few)).encode()) if plainly and "object at" not in repr(few) else None
+    return None
+
+
+def drawn(recorder: Recorder, array: Any) -> None:
+    """Write an `Op` "generated" where an array becomes a tensor beside generators that have names there.
+
+    Its arguments are a digest of the array, its shape, whether it holds real numbers, and the names of the generators
+    with digests of their states.
+    """
+    frame = site.frame()
+    if frame is None or type(array).__module__ != "numpy" or not 1 < array.size <= FEW or array.dtype == object:
+        return
+    states = tuple(
+        (name, crc32(repr(_state(value)).encode())) for name, value in list(frame.f_locals.items()) if _generator(value)
+    )
+    if states and recorder.generated < MADE:
+        recorder.generated += 1
+        told = (crc32(array.tobytes()), tuple(array.shape), array.dtype.kind == "f", states)
+        recorder.emit(Op, name="generated", args=told, words={}, out=(), grad=torch.is_grad_enabled())
+
+
+def _state(generator: Any) -> Any:
+    """The state of a generator, which reading leaves as it is."""
+    if isinstance(generator, random.Random):
+        return generator.getstate()
+    if isinstance(generator, torch.Generator):
+        return generator.get_state().numpy().tobytes()
+    if hasattr(generator, "bit_generator"):
+        return [str(each) for each in generator.bit_generator.state.items()]
+    return [each.tobytes() if hasattr(each, "tobytes") else each for each in generator.get_state()]
 
 
 def _generator(value: Any) -> bool:

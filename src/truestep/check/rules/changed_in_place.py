@@ -28,13 +28,16 @@ from collections.abc import Iterator
 from truestep.check.events import Batch, LoaderStart, Op
 from truestep.check.finding import Finding, Rule
 from truestep.check.looks import Seen
+from truestep.check.mode import DRAWS
 from truestep.check.rules import found
 from truestep.check.rules._batches import split
 from truestep.check.trace import Trace
 
 RULE = Rule("TS477", "changed_in_place", "the stored data are changed in place", "error", "data")
-WRITES = ("add_", "sub_", "mul_", "div_", "clamp_", "pow_", "neg_", "__iadd__", "__isub__", "__imul__", "__itruediv__")
-VIEWS = ("__getitem__", "select", "narrow", "view", "reshape", "squeeze", "unsqueeze", "data", "detach", "unbind", "T")
+WRITES = ("add_", "sub_", "mul_", "div_", "clamp_", "pow_", "neg_", "__iadd__", "__isub__", "__imul__", "__itruediv__",
+          "masked_fill_", "sqrt_", "log_", "exp_", "abs_", "round_")  # fmt: skip
+VIEWS = ("__getitem__", "select", "narrow", "view", "reshape", "squeeze", "unsqueeze", "data", "detach", "unbind", "T",
+         "split", "chunk", "transpose", "permute", "flatten")  # fmt: skip
 WHY = "each epoch prepares what the epochs before have prepared already, and the data drift"
 MEND = "make a new tensor, sample = (sample - mean) / std, or change a clone"
 
@@ -56,13 +59,15 @@ def _tensors(trace: Trace) -> Iterator[Finding]:
         first = op.inputs[0] if op.inputs else None
         if first is None or first.needs_grad or op.within or not first.storage or first.storage in weights:
             continue
+        if op.name == "masked_fill_" and not (len(op.inputs) == 2 and _drawn(trace, op.inputs[1], op.n)):
+            continue
         view = _view(trace, op)
         if view is None or view.name not in VIEWS or not view.inputs or view.inputs[0].storage != first.storage:
             continue
         if not view.inputs[0].leaf or view.inputs[0].shape == first.shape:
             continue
         fetched = any(start < op.n < end for start, end in passes)
-        if fetched if op.name == "__setitem__" else first.storage in fed or fetched:
+        if fetched or (first.storage in fed and (op.name != "__setitem__" or _holes(trace, op))):
             writes.setdefault((first.storage, op.site.place), []).append(op)
     for ops in writes.values():
         views = [(op.inputs[0].shape, op.update) for op in ops]
@@ -84,9 +89,13 @@ def _again(trace: Trace, ops: list[Op]) -> bool:
     parts: dict[object, set[str]] = {}
     for op in ops:
         view = _view(trace, op)
-        index = view.args[1:] if view is not None else ()
+        index = () if view is None else (*view.args[1:], _part(view, op.inputs[0]))
         visits.setdefault(str(index), set()).add(op.update)
         parts.setdefault(str(index), set()).add(str(op.args[1:]))
+    if all(op.name == "masked_fill_" or _holes(trace, op) for op in ops):  # other places at each visit
+        return sum(len(updates) > 1 for updates in visits.values()) >= 3
+    if ops[0].name == "__setitem__" and all(_from_itself(trace, op) for op in ops):
+        return sum(len(updates) > 1 for updates in visits.values()) >= 3
     if ops[0].name == "__setitem__":  # a part that is set to the same number once more stays as it is
         moved = [each for each, where in parts.items() if len(where) > 1 and len(visits[each]) > 1]
         return len(moved) >= 3 and all(len(op.inputs) == 1 for op in ops)
@@ -99,6 +108,31 @@ def _again(trace: Trace, ops: list[Op]) -> bool:
     )
 
 
+def _part(view: Op, seen: Seen) -> int:
+    """Which of the tensors that a call put out this is."""
+    return next((place for place, out in enumerate(view.out) if out.number == seen.number), 0)
+
+
+def _drawn(trace: Trace, mask: Seen, before: int) -> bool:
+    """Whether a mask was made of random numbers."""
+    return any(op.name in DRAWS for op in trace.chain(mask, before))
+
+
+def _holes(trace: Trace, op: Op) -> bool:
+    """Whether a number is written into places that were drawn."""
+    if op.name != "__setitem__" or not isinstance(op.args[-1], bool | int | float):
+        return False
+    return isinstance(op.args[1], Seen) and op.args[1].dtype == "bool" and _drawn(trace, op.args[1], op.n)
+
+
+def _from_itself(trace: Trace, op: Op) -> bool:
+    """Whether what is written was computed from the memory that it is written into."""
+    value = op.args[-1]
+    if not isinstance(value, Seen) or value.storage == op.inputs[0].storage:
+        return False
+    return any(each.storage == op.inputs[0].storage for made in trace.chain(value, op.n) for each in made.inputs)
+
+
 def _view(trace: Trace, op: Op) -> Op | None:
     """The op that made the view which another one writes into."""
     first = op.inputs[0]
@@ -109,27 +143,27 @@ def _view(trace: Trace, op: Op) -> Op | None:
 
 
 def _arrays(trace: Trace) -> Iterator[Finding]:
-    """Places in an array of numpy's that hold other numbers at each visit of a loader."""
-    places: dict[int, dict[int, list[tuple[int, ...]]]] = {}
+    """Places in an array of numpy's that hold other numbers at each visit, of a loader or of a loop by hand."""
+    places: dict[tuple[int, bool], dict[int, list[tuple[int, ...]]]] = {}
     sites: dict[int, Op] = {}
     passes = [(start.n, next((batch.n for batch in reversed(trace.of(Batch)) if batch.run == start.run), start.n))
               for start in trace.of(LoaderStart)]  # fmt: skip
     for op in trace.ops("from_numpy"):
         base, offset, whole = op.words["memory"]
-        if base and op.out[0].rows and any(start < op.n < end for start, end in passes):
-            width = sum(1 for _ in op.out[0].rows)
-            if whole > 8 * width:
-                places.setdefault(base, {}).setdefault(offset, []).append(op.out[0].rows)
-                sites.setdefault(base, op)
-    for base, held in places.items():
+        if base and op.out[0].rows and whole > 8 * len(op.out[0].rows):
+            fetched = any(start < op.n < end for start, end in passes)
+            places.setdefault((base, fetched), {}).setdefault(offset, []).append(op.out[0].rows)
+            sites.setdefault(base, op)
+    for (base, fetched), held in places.items():
         again = [visits for visits in held.values() if len(visits) > 1]
         changed = [visits for visits in again if len(set(visits)) > 1]
-        if len(held) >= 8 and len(changed) >= 5:
-            op = sites[base]
+        always = [visits for visits in again if len(set(visits)) == len(visits) > 2]
+        op = sites[base]
+        if len(held) >= 8 and len(changed) >= 5 and (fetched or (len(always) == len(held) and op.grad)):
             yield found(
                 RULE, op.site, "the stored array is changed by what prepares its items",
                 f"{len(changed)} of {len(again)} places of one array that were visited again held other numbers than "
                 "at the visit before, and each place belongs to one item",
-                WHY, "change a copy: sample = self.data[i].copy()",
+                WHY, "change a copy: sample = self.data[i].copy()", level=None if fetched else "advice",
             )  # fmt: skip
             return

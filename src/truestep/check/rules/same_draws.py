@@ -30,11 +30,12 @@ Right:
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from collections.abc import Iterator
 from itertools import pairwise
 
 from truestep.check.changes import Step
-from truestep.check.events import Batch, LoaderMade, Op, Seeded
+from truestep.check.events import Batch, Forward, LoaderMade, Op, Seeded, Shuffled
 from truestep.check.finding import Finding, Rule
 from truestep.check.looks import Seen
 from truestep.check.rules import found
@@ -44,12 +45,13 @@ from truestep.check.trace import Trace
 RULE = Rule("TS476", "same_draws", "random draws that repeat themselves", "error", "data")
 DRAWS = ("randperm", "randint", "rand", "randn", "rand_like", "randn_like", "randint_like", "normal", "bernoulli")
 WHY = "what looks random is a fixed part of the data, and can be learned by heart"
-OFTEN = 4
+OFTEN, SURE = 4, 100.0
 
 
 def look(trace: Trace) -> Iterator[Finding]:
-    """Four ways in which draws come back."""
-    told = next(_orders(trace), None) or next(_repeats(trace), None)
+    """Six ways in which draws come back."""
+    proofs = (_orders(trace), _repeats(trace), _shuffles(trace), _generated(trace))
+    told = next((each for each in (next(proof, None) for proof in proofs) if each is not None), None)
     if told:
         yield told
     yield from _copied(trace)
@@ -93,18 +95,19 @@ def _repeats(trace: Trace) -> Iterator[Finding]:
     fed = {each.number for call in trained for each in call.inputs}
     lines: dict[tuple[tuple[str, int], int], list[Op]] = {}
     for op in trace.ops(*DRAWS):
-        if op.out and op.out[0].rows and op.update in busy and op.update and op.grad and not op.within:
+        if op.out and op.out[0].rows and op.update in busy and op.grad and not op.within:
             lines.setdefault((op.site.place, movers.get(op.update, 0)), []).append(op)
     for ops in lines.values():
         values: dict[tuple[object, ...], set[int]] = {}
         for op in ops:
             values.setdefault((op.out[0].shape, op.out[0].rows), set()).add(op.update)
         again = max(values.values(), key=len)
-        all_same = sum(len(updates) for updates in values.values() if len(updates) >= OFTEN)
         bits = _bits(ops[0])
+        least = OFTEN - (ops[0].name == "randperm" and bits > SURE)
+        all_same = sum(len(updates) for updates in values.values() if len(updates) >= least)
         by_chance = bits * (len(again) - 1) < 40 or (bits < 20 and len(again) < 0.6 * len(ops))
         often = len({op.update for op in ops}) >= 0.8 * len(busy) or _feeds(trace, ops[-1], fed)
-        if len(again) >= OFTEN and all_same >= 0.6 * len({op.update for op in ops}) and often and not by_chance:
+        if len(again) >= least and all_same >= 0.6 * len({op.update for op in ops}) and often and not by_chance:
             before = [event for event in trace.of(Seeded) if event.n < ops[-1].n]
             seeded = before[-1] if before and before[-1].update > 1 else None
             yield found(
@@ -112,6 +115,58 @@ def _repeats(trace: Trace) -> Iterator[Finding]:
                 f"in {len(ops)} draws at line {ops[0].site.line} there were {len(values)} different ones; one of them "
                 f"came in {len(again)} updates, equal to the bit",
                 WHY, "set a seed, or build a generator, once and before the loop",
+            )  # fmt: skip
+            return
+
+
+def _shuffles(trace: Trace) -> Iterator[Finding]:
+    """Lists and arrays that are shuffled into one and the same order, before each epoch of one training."""
+    movers = _moved(trace)
+    calls = [event for event in trace.of(Forward) if event.depth == 0]
+    places = [event.n for event in calls]
+    lines: dict[tuple[tuple[str, int], int], list[Shuffled]] = {}
+    for event in trace.of(Shuffled):
+        at = bisect_right(places, event.n)
+        if event.size >= 8 and at < len(calls) and calls[at].grad and calls[at].training:
+            lines.setdefault((event.site.place, movers.get(event.update, 0)), []).append(event)
+    for (_, mover), events in lines.items():
+        orders: dict[int, list[Shuffled]] = {}
+        for event in events:
+            orders.setdefault(event.order, []).append(event)
+        again = max(orders.values(), key=lambda each: len({event.update for event in each}))
+        updates = {event.update for event in again}
+        if (
+            (mover or not movers)
+            and len(updates) >= 3
+            and len(updates) >= 0.6 * len({event.update for event in events})
+        ):
+            seeds = [each for each in trace.of(Seeded) if again[0].n < each.n < again[-1].n]
+            yield found(
+                RULE, seeds[0].site if seeds else again[0].site, "each epoch shuffles into the same order",
+                f"{len(updates)} of {len(events)} shuffles of {again[0].size} items in line {again[0].site.line} gave "
+                f"one order, with training between them; {len(seeds)} times a seed was set between them",
+                WHY, "set the seed once, before the loop",
+            )  # fmt: skip
+            return
+
+
+def _generated(trace: Trace) -> Iterator[Finding]:
+    """Arrays that come out equal to the bit, beside a generator that is in the same state each time."""
+    movers = _moved(trace)
+    lines: dict[tuple[str, int], list[Op]] = {}
+    for op in trace.ops("generated"):
+        if movers and op.grad:
+            lines.setdefault(op.site.place, []).append(op)
+    for ops in lines.values():
+        same = [op for op in ops if op.args == ops[0].args]
+        updates = {op.update for op in ops}
+        if len(updates) >= 3 and len(same) == len(ops) >= 2 * OFTEN:
+            name, shape, real = ops[0].args[3][0][0], ops[0].args[1], ops[0].args[2]
+            yield found(
+                RULE, ops[0].site, f"{name} draws the same numbers at each call",
+                f"{len(ops)} arrays of shape {shape} in {len(updates)} updates were equal to the bit, and {name} was "
+                "in one and the same state beside each",
+                WHY, "build the generator once and keep it", level="warning" if real else "advice",
             )  # fmt: skip
             return
 

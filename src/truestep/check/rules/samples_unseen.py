@@ -36,13 +36,17 @@ from truestep.check.trace import Trace
 
 RULE = Rule("TS470", "samples_unseen", "samples that are in no batch", "error", "data")
 MENDING = WithTail()
+CUTS = ("__getitem__", "narrow")
+PARTS = ("split", "chunk", "view", "reshape", "unflatten")
 WHY = "a score without them is not the score of the set, and what is not trained on is lost"
 
 
 def look(trace: Trace) -> Iterator[Finding]:
     """Look at complete passes over loaders, then at slices of tensors."""
     yield from _dropped(trace)
-    yield from _sliced(trace)
+    said = set[tuple[str, int]]()
+    yield from _sliced(trace, said)
+    yield from _trimmed(trace, said)
 
 
 def _dropped(trace: Trace) -> Iterator[Finding]:
@@ -66,16 +70,15 @@ def _dropped(trace: Trace) -> Iterator[Finding]:
             )  # fmt: skip
 
 
-def _sliced(trace: Trace) -> Iterator[Finding]:
+def _sliced(trace: Trace, said: set[tuple[str, int]]) -> Iterator[Finding]:
     """Tensors that a line cuts into equal slices from their start, up to a tail shorter than a slice."""
     trained, _ = split(trace)
     late = {call.update for call in trained}
     cuts: dict[tuple[int, tuple[str, int]], list[tuple[int, int, Op]]] = {}
-    for op in trace.ops("__getitem__"):
+    for op in trace.ops(*CUTS):
         span = _span(op)
         if span is not None:
             cuts.setdefault((op.inputs[0].number, op.site.place), []).append((*span, op))
-    said: set[tuple[str, int]] = set()
     for (_, place), spans in cuts.items():
         op = spans[-1][2]
         whole, width = op.inputs[0].shape[0], spans[0][1] - spans[0][0]
@@ -95,11 +98,52 @@ def _sliced(trace: Trace) -> Iterator[Finding]:
         )  # fmt: skip
 
 
+def _trimmed(trace: Trace, said: set[tuple[str, int]]) -> Iterator[Finding]:
+    """Tensors cut to a whole number of batches, whose parts are then scored, and whose tail nothing takes."""
+    late = {call.update for call in split(trace)[0]}
+    for op in trace.ops(*CUTS):
+        span = _span(op)
+        if span is None or span[0] or op.site.place in said or (op.grad and op.update in late):
+            continue
+        parts = next((user for out in op.out for user in trace.users(out, op.n) if user.name in PARTS), None)
+        width = _width(parts, span[1]) if parts is not None else 0
+        whole = op.inputs[0].shape[0]
+        left, count = whole - span[1], span[1] // max(width, 1)
+        if width < 2 or count < 2 or span[1] % width or not 0 < left < width or _touched(trace, [(*span, op)], span[1]):
+            continue
+        if not any(event.grad is False and _given(trace, event, op, width) for event in trace.of(Forward)):
+            continue
+        said.add(op.site.place)
+        yield found(
+            RULE, op.site, f"the last {left} of {whole} rows are in no batch",
+            f"the first {span[1]} rows are cut into {count} parts of {width} and scored; nothing takes the others",
+            WHY, f"go on to the end: split({width}) of all {whole} rows",
+        )  # fmt: skip
+
+
+def _width(parts: Op, rows: int) -> int:
+    """The rows of each part into which a call cuts a tensor along its first dimension; 0 where it does not."""
+    if parts.name == "split" and isinstance(parts.arg(1, "split_size"), int) and parts.arg(2, "dim", 0) == 0:
+        return int(parts.arg(1, "split_size"))
+    if parts.name == "chunk" and isinstance(parts.arg(1, "chunks"), int) and parts.arg(2, "dim", 0) == 0:
+        return -(-rows // max(int(parts.arg(1, "chunks")), 1))
+    given, out = parts.inputs[0].shape, parts.out[0].shape if parts.out else ()
+    return out[1] if len(out) == len(given) + 1 and out[2:] == given[1:] and out[0] * out[1] == rows else 0
+
+
+def _given(trace: Trace, call: Forward, cut: Op, width: int) -> bool:
+    """Whether a call was given one of the parts."""
+    if call.depth or call.n < cut.n or not call.inputs or call.inputs[0].shape[:1] != (width,):
+        return False
+    memory = call.inputs[0].storage == cut.inputs[0].storage
+    return memory or any(op.n == cut.n for op in trace.chain(call.inputs[0], call.n, 6))
+
+
 def _touched(trace: Trace, spans: list[tuple[int, int, Op]], handed: int) -> bool:
     """Whether anything else takes rows of the tail, or a call, looked at closely or not, was given just so many."""
     since, tensor, place = spans[0][2].n, spans[0][2].inputs[0], spans[0][2].site.place
     for user in trace.users(tensor):
-        span = _span(user) if user.name == "__getitem__" else None
+        span = _span(user) if user.name in CUTS else None
         if user.site.place != place and (span[1] > handed if span else user.n >= since):
             return True
     calls = (event for event in trace.of(Forward) if event.depth == 0 and event.n > since)
@@ -110,6 +154,10 @@ def _span(op: Op) -> tuple[int, int] | None:
     """The rows that a slice along the first dimension takes; None for any other index."""
     if not op.inputs or not op.inputs[0].shape or len(op.args) < 2:
         return None
+    if op.name == "narrow":
+        dim, first, length = op.arg(1, "dim"), op.arg(2, "start"), op.arg(3, "length")
+        plain = dim == 0 and isinstance(first, int) and isinstance(length, int) and first >= 0 < length
+        return (first, first + length) if plain else None
     index = op.args[1]
     if not isinstance(index, slice) or index.step not in (None, 1):
         return None

@@ -27,14 +27,23 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
+from torch import Tensor
+
 from truestep.check.events import Batch, Forward, LoaderMade, LoaderStart, Op, Shuffled
 from truestep.check.finding import Finding, Rule
 from truestep.check.looks import Seen
+from truestep.check.points import COMPARED
 from truestep.check.rules import found
+from truestep.check.rules._batches import split
+from truestep.check.rules._chains import compared
+from truestep.check.rules._ties import ORDERS, Tie, key, points, tie
 from truestep.check.trace import Trace
 
 RULE = Rule("TS472", "shuffled_apart", "inputs and labels are shuffled apart", "error", "data")
 MOST = 40
+SURE, NONE, TIED = 8.0, 3.5, 0.2
+FEW, ONES = 40, 10
+Pair = tuple[Tensor, Tensor]
 WHY = "no input has its own label any more; only the labels' frequencies can be learned"
 MEND = "one permutation for both, or one set of pairs"
 
@@ -44,18 +53,28 @@ def look(trace: Trace) -> Iterator[Finding]:
     calls = {out.number: event for event in trace.of(Forward) if event.depth == 0 for out in event.outputs}
     batches = {tensor.number: batch for batch in trace.of(Batch) for tensor in batch.tensors}
     looked: Counter[tuple[str, int]] = Counter()
-    for loss in trace.losses():
-        looked[loss.op.site.place] += 1
-        if looked[loss.op.site.place] > MOST or not loss.prediction.needs_grad or not loss.op.grad:
+    for op, guess, target in _losses(trace):
+        looked[op.site.place] += 1
+        if looked[op.site.place] > MOST or not guess.needs_grad or not op.grad:
             continue
-        call = _call(trace, loss.prediction, loss.op.n, calls)
+        call = _call(trace, guess, op.n, calls)
         if call is None or not call.inputs:
             continue
-        told = _permuted(trace, call, loss.op, loss.target) or _zipped(trace, call, loss.op, loss.target, batches)
+        told = _permuted(trace, call, op, target) or _zipped(trace, call, op, target, batches)
         if told:
             yield told
             return
-    yield from _lists(trace)
+    yield from next(([one] for one in _lists(trace)), None) or _untied(trace, calls)
+
+
+def _losses(trace: Trace) -> Iterator[tuple[Op, Seen, Seen]]:
+    """What is compared in training: by torch's losses, and in differences that are squared or made absolute."""
+    yield from ((loss.op, loss.prediction, loss.target) for loss in trace.losses())
+    for op in trace.ops("sub"):
+        if len(op.inputs) == 2 and op.grad and op.inputs[0].needs_grad != op.inputs[1].needs_grad:
+            one, other = op.inputs
+            if compared(trace, op):
+                yield op, *((one, other) if one.needs_grad else (other, one))
 
 
 def _call(trace: Trace, tensor: Seen, before: int, calls: dict[int, Forward]) -> Forward | None:
@@ -80,11 +99,20 @@ def _orders(trace: Trace, tensor: Seen, before: int) -> dict[int, Op]:
         if op is None or op.n in seen:
             continue
         seen.add(op.n)
+        order = op.words.get("places")
         if op.name == "randperm":
             found[op.out[0].number] = op
-        else:
-            waiting += [(each, op.n) for each in op.inputs if not each.needs_grad]
+            continue
+        whole = order is not None and order.shuffles and order.size == op.inputs[0].shape[0]
+        if whole and not (len(op.inputs) > 1 and _drawn(trace, op.inputs[1], op.n)):
+            found[-order.mark] = op  # no number of a tensor
+        waiting += [(each, op.n) for each in op.inputs if not each.needs_grad]
     return found
+
+
+def _drawn(trace: Trace, index: Seen, before: int) -> bool:
+    """Whether an index was drawn as a permutation, and is known by that."""
+    return any(op.name == "randperm" for op in trace.chain(index, before))
 
 
 def _handed(trace: Trace, tensor: Seen) -> Op | None:
@@ -108,13 +136,13 @@ def _permuted(trace: Trace, call: Forward, op: Op, target: Seen) -> Finding | No
     first, second = _orders(trace, call.inputs[0], call.n), _orders(trace, target, op.n)
     alone = [made for number, made in first.items() if number not in second]
     other = [made for number, made in second.items() if number not in first]
-    if not alone or not other or alone[0].out[0].shape != other[0].out[0].shape:
+    if not alone or not other or alone[0].out[0].shape[:1] != other[0].out[0].shape[:1]:
         return None
     rows = alone[0].out[0].shape[0]
     return found(
         RULE, other[0].site, "inputs and targets are put in two different orders",
-        f"the inputs of this loss were indexed by a permutation of {rows} drawn in line {alone[0].site.line}, its "
-        f"targets by another one drawn in line {other[0].site.line}",
+        f"the inputs of this loss were indexed by a permutation of {rows} in line {alone[0].site.line}, its targets by "
+        f"another one in line {other[0].site.line}",
         WHY, MEND,
     )  # fmt: skip
 
@@ -131,6 +159,63 @@ def _zipped(trace: Trace, call: Forward, op: Op, target: Seen, batches: dict[int
         f"the inputs of one loss were the items {_few(one.index)}, its targets the items {_few(other.index)}",
         WHY, MEND,
     )  # fmt: skip
+
+
+def _untied(trace: Trace, calls: dict[int, Forward]) -> Iterator[Finding]:
+    """Targets that have nothing to do with the inputs in training, though in evaluation they have much."""
+    taken = points(trace)
+    trained = {call.n for call in split(trace)[0]}
+    pairs: dict[tuple[int, bool], dict[tuple[str, int], list[Pair]]] = {}
+    sites: dict[tuple[str, int], Op] = {}
+    for op in trace.ops(*COMPARED):
+        for one, other in (op.inputs[:2], op.inputs[1::-1]) if len(op.inputs) > 1 else ():
+            told = _paired(trace, one, other, op, calls, taken)
+            if told is not None:
+                call, pair = told
+                sites[op.site.place] = op
+                pairs.setdefault((call.module, call.n in trained), {}).setdefault(op.site.place, []).append(pair)
+    for module, learned in [which for which in pairs if which[1]]:
+        scored = [each for each in map(tie, pairs.get((module, False), {}).values()) if each is not None]
+        best = max(scored, key=lambda each: each.above, default=None)
+        if best is None or best.above < SURE or best.rows < FEW or not learned:
+            continue
+        ties = {place: tie(each) for place, each in pairs[module, True].items()}
+        lost = [each for each in ties.values() if each is not None and _lost(each, best)]
+        within = [tie([one]) for each in pairs[module, True].values() for one in each[:ONES]]
+        calls_apart = [each for each in within if each is not None]
+        expected = sum(best.above * each.rows / best.rows for each in calls_apart)
+        apart = sum(each.above for each in calls_apart) < max(len(calls_apart), TIED * expected)
+        if len(lost) == len(ties) and lost and apart:
+            op = sites[next(iter(ties))]
+            yield found(
+                RULE, op.site, "the targets have nothing to do with the inputs in training, and in evaluation they do",
+                f"over {best.rows} evaluated rows inputs and targets hang together {best.above:.0f} deviations above "
+                f"chance (HSIC over {ORDERS} orders), over {lost[0].rows} rows of training {lost[0].above:.1f}",
+                WHY, MEND, level="warning",
+            )  # fmt: skip
+            return
+
+
+def _lost(train: Tie, held: Tie) -> bool:
+    """Whether training rows are as good as unrelated, where as many evaluated rows would be far from it."""
+    expected = held.above * train.rows / held.rows
+    return train.rows >= 2 * FEW and train.above < NONE and train.share < 0.1 * held.share and expected >= 1.5 * SURE
+
+
+def _paired(
+    trace: Trace, guess: Seen, target: Seen, op: Op, calls: dict[int, Forward], taken: dict[tuple[int, int], Tensor]
+) -> tuple[Forward, Pair] | None:
+    """The call behind a guess, with the points of its input and those of the target."""
+    wanted = taken.get(key(target))
+    if target.needs_grad or wanted is None or wanted.shape[1] != 1:
+        return None
+    call = _call(trace, guess, op.n, calls)
+    while call is not None and call.inputs and call.inputs[0].needs_grad:
+        call = _call(trace, call.inputs[0], call.n, calls)
+    given = taken.get(key(call.inputs[0])) if call is not None and call.inputs else None
+    if call is None or given is None or len(given) != len(wanted):
+        return None
+    return call, (given, wanted)
 
 
 def _few(index: tuple[object, ...]) -> str:

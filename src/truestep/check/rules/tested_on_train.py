@@ -22,14 +22,18 @@ Right:
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 from truestep.check.events import Forward, LoaderMade, LoaderStart, Names
 from truestep.check.finding import Finding, Rule
 from truestep.check.rules import found
 from truestep.check.rules._batches import Drawn, began, drawn, ends, size, split
+from truestep.check.rules._chains import root
+from truestep.check.rules._held import Picked, claims, contents, picked
 from truestep.check.trace import Trace
 
+CHOOSE = ("SubsetRandomSampler", "WeightedRandomSampler")
 RULE = Rule("TS473", "tested_on_train", "tested on what was trained on", "error", "data")
 WHY = "the score measures what was memorised"
 SHARE, FEW = 0.1, 5
@@ -38,7 +42,9 @@ SHARE, FEW = 0.1, 5
 def look(trace: Trace) -> Iterator[Finding]:
     """Compare indices, then rows, then ask which loaders were never used."""
     passes = list(drawn(trace))
-    for proof in (_overlap(trace, passes), _rows(trace), _unused(trace, passes), _left(trace)):
+    same = contents(trace)
+    proofs = (_overlap(trace, passes), _rows(trace), _unused(trace, passes), _twin(trace, passes, same), _left(trace))
+    for proof in (*proofs, _picks(trace)):
         told = next(proof, None)
         if told is not None:
             yield told
@@ -58,7 +64,11 @@ def _overlap(trace: Trace, passes: list[Drawn]) -> Iterator[Finding]:
     apart = any(one.items and not one.items & _trained(trace, one, passes) for one in quiet)
     own = {(each.what.loader.base, each.what.loader.chosen) for each in passes if each.trains and each.what.loader}
     for one in quiet:
-        if one.what.loader is not None and (one.what.loader.base, one.what.loader.chosen) in own:
+        if (
+            one.what.loader is not None
+            and (one.what.loader.base, one.what.loader.chosen) in own
+            and not _spared(one, passes)
+        ):
             continue  # the score on the training set
         trained = _trained(trace, one, passes)
         both = one.items & trained
@@ -73,6 +83,69 @@ def _overlap(trace: Trace, passes: list[Drawn]) -> Iterator[Finding]:
             WHY, "take the held-out part out of the training part",
         )  # fmt: skip
         return
+
+
+def _spared(one: Drawn, passes: list[Drawn]) -> bool:
+    """Whether items of the data set are in no pass at all, though a sampler chose those of this one."""
+    if not one.what.whole or one.what.loader is None or one.what.loader.sampler not in CHOOSE:
+        return False
+    size, base = one.what.loader.size, one.what.loader.base
+    drawn = [each.items for each in passes if each.what.loader is not None and each.what.loader.base == base]
+    return size is not None and size - len(frozenset().union(*drawn)) >= FEW
+
+
+def _twin(trace: Trace, passes: list[Drawn], same: dict[int, int]) -> Iterator[Finding]:
+    """Evaluations that all go through another data set object with the items that training draws."""
+    trains: dict[int, set[int]] = {}
+    for one in passes:
+        if one.trains and one.what.loader is not None:
+            trains.setdefault(same.get(one.what.loader.base, 0), set()).update(one.items)
+    own = {one.what.loader.base for one in passes if one.trains and one.what.loader is not None}
+    quiet = [one for one in passes if not one.trains and one.what.loader is not None and one.items]
+    known = [(one, trains.get(same.get(one.what.loader.base, 0), set())) for one in quiet if one.what.loader]
+    if not known or any(len(one.items & items) < 0.9 * len(one.items) for one, items in known):
+        return
+    for one, items in known:
+        made = one.what.loader
+        if made is not None and made.base not in own and len(one.items) >= FEW:
+            sure = claims(trace, made.site.text, one.what.start.site.text)
+            yield found(
+                RULE, made.site, "the data set of the evaluation holds the items of the training set",
+                f"what both data sets store is equal to the bit; {len(one.items & items)} of {len(one.items)} items "
+                "that the evaluation drew were trained on, and nothing else is evaluated",
+                WHY, "evaluate on the held-out part (train=False, say)", level="warning" if sure else "advice",
+            )  # fmt: skip
+            return
+
+
+def _picks(trace: Trace) -> Iterator[Finding]:
+    """Rows of the outputs for all samples that both the training loss and a score take by number."""
+    learned, scored = picked(trace)
+    if learned is None:
+        return
+    apart = set().union(*(each.rows for each in scored if not each.rows & learned.rows))
+    for one in scored:
+        both, fresh = one.rows & learned.rows, one.rows - learned.rows
+        total = len(one.rows) == one.whole or (fresh and fresh <= apart)
+        if len(both) < max(FEW, SHARE * len(one.rows)) or total or learned.rows == set(range(one.whole)):
+            continue
+        spared = _spare_mask(trace, learned) if not fresh and not apart else ""
+        if fresh or spared:
+            yield found(
+                RULE, one.op.site, f"{len(both)} of {len(one.rows)} scored rows were trained on",
+                f"the training loss takes {len(learned.rows)} rows of the outputs by number, this score "
+                f"{len(one.rows)}, and {len(both)} are the same{spared}",
+                WHY, "score the rows that the training loss does not take", level="error" if fresh else "warning",
+            )  # fmt: skip
+            return
+
+
+def _spare_mask(trace: Trace, learned: Picked) -> str:
+    """A mask of all other rows that was made and never used."""
+    for op in trace.ops("bitwise_not", "__invert__", "logical_not"):
+        if op.inputs and op.inputs[0].number in learned.masks and op.out and not trace.users(op.out[0], op.n):
+            return f"; the mask of all others, made in line {op.site.line}, goes into nothing"
+    return ""
 
 
 def _rows(trace: Trace) -> Iterator[Finding]:
@@ -94,7 +167,8 @@ def _rows(trace: Trace) -> Iterator[Finding]:
         both = [row for row in test if row in train]
         distinct = set(test)
         left = len(train - distinct)
-        if FEW <= len(both) < len(test) and len(both) >= SHARE * len(test) and left > 0.2 * len(train):
+        overlap = FEW <= len(both) < len(test) and len(both) >= SHARE * len(test)
+        if overlap and (left > 0.2 * len(train) or _all(trace, train, distinct, seen[module], scored)):
             yield found(
                 RULE, last.site, f"{len(both)} of {len(test)} evaluated rows were trained on",
                 f"the bits of {len(both)} rows (shape {tuple(last.inputs[0].shape[1:])}) given in evaluation are those "
@@ -102,6 +176,18 @@ def _rows(trace: Trace) -> Iterator[Finding]:
                 WHY, "split before rows are copied or drawn again, so that no row stands in both parts",
             )  # fmt: skip
             return
+
+
+def _all(
+    trace: Trace, train: set[int], test: set[int], seen: list[tuple[int, tuple[int, ...]]],
+    scored: dict[tuple[int, tuple[str, int]], list[Forward]],
+) -> bool:  # fmt: skip
+    """Whether every score is one of trained rows and held-out ones together, which were not left out by chance."""
+    given = [row for _, rows in seen for row in rows if row in train]
+    fresh, visits = len(test - train), len(given) / max(len(train), 1)
+    chance = math.exp(-visits)  # of a row that is never drawn, where each batch is drawn from all of them
+    apart = [calls for calls in scored.values() if not any(row in train for row in calls[-1].inputs[0].rows)]
+    return fresh >= max(FEW, SHARE * len(test), 20 * chance * len(test)) and not apart
 
 
 def _telling(call: Forward) -> bool:
@@ -114,29 +200,49 @@ def _telling(call: Forward) -> bool:
 
 def _unused(trace: Trace, passes: list[Drawn]) -> Iterator[Finding]:
     """A whole program whose evaluations all went through the training loader, with another loader never used."""
+    own = {(one.what.loader.base, one.what.loader.chosen) for one in passes if one.trains and one.what.loader}
     trains = {one.what.start.loader for one in passes if one.trains}
+    trains |= {made.loader for made in trace.of(LoaderMade) if made.base and (made.base, made.chosen) in own}
     quiet = [one for one in passes if not one.trains]
     ended = any(names.when == "end" for names in trace.of(Names))
     if not ended or not quiet or any(one.what.start.loader not in trains for one in quiet):
         return
     trained, others = split(trace)
     given = {row for call in trained if call.inputs for row in call.inputs[0].rows}
+    handed = {tensor.number for one in quiet for batch in one.what.batches for tensor in batch.tensors}
     for call in others:
         rows = call.inputs[0].rows if call.inputs else ()
+        if rows and root(trace, call.inputs[0], call.n).number in handed:
+            continue
         if rows and sum(row in given for row in rows) < 0.5 * len(rows):
             return
+    one = quiet[-1]
+    second = one.what.start.loader not in {each.what.start.loader for each in passes if each.trains}
+    for what, certain in _never(trace, trains):
+        made = one.what.loader
+        certain = certain and not second
+        sure = certain or claims(trace, one.what.start.site.text, made.site.text if made else "")
+        yield found(
+            RULE, one.what.start.site, "the evaluation goes through the training data",
+            f"all {len(quiet)} passes without updates drew from data that were trained on; {what}",
+            WHY, "evaluate with the held-out loader", level=None if certain else "warning" if sure else "advice",
+        )  # fmt: skip
+        return
+
+
+def _never(trace: Trace, trains: set[int]) -> Iterator[tuple[str, bool]]:
+    """Other data that nobody ever asked for a batch, and whether a loader stood ready for them."""
     used = {start.loader for start in trace.of(LoaderStart)}
-    bases = {made.base for made in trace.of(LoaderMade) if made.loader in trains}
-    for made in trace.of(LoaderMade):
-        if made.loader not in used and (made.base not in bases or not made.base):
-            one = quiet[-1]
-            yield found(
-                RULE, one.what.start.site, "the evaluation goes through the training loader",
-                f"all {len(quiet)} passes without updates drew from a loader that was trained on; the loader made in "
-                f"line {made.site.line} ({made.size} items) was never asked for a batch",
-                WHY, "evaluate with the held-out loader",
-            )  # fmt: skip
-            return
+    made = trace.of(LoaderMade)
+    bases = {each.base for each in made if each.loader in trains}
+    for each in made:
+        if each.loader not in used and each.loader not in trains and (each.base not in bases or not each.base):
+            yield f"the loader made in line {each.site.line} ({each.size} items) was never asked for a batch", True
+    loaded = {number for each in made for number in (each.dataset, each.base, *each.within)}
+    for names in trace.of(Names):
+        for name, value in names.held.items():
+            if isinstance(value, tuple) and value and value[0] == "data" and value[1] not in loaded:
+                yield f"no loader was made of the data set {name}", False
 
 
 def _left(trace: Trace) -> Iterator[Finding]:

@@ -1,0 +1,83 @@
+"""A few numbers for each row of what a model is given, and of what its outputs are compared with.
+
+Rules ask of them whether inputs and targets have anything to do with each other. Sixteen numbers a row are enough for
+that: sums of the row's elements with fixed weights, or of the sines of its tokens.
+"""
+
+from __future__ import annotations
+
+from array import array
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from truestep.check.events import Op
+from truestep.check.looks import plain
+from truestep.check.trace import LOSSES
+
+if TYPE_CHECKING:
+    from truestep.check.recorder import Recorder
+
+COMPARED = LOSSES | {"eq", "sub", "ne"}
+"""Calls whose second tensor, or either, is a target."""
+WIDTH, ROWS, COLUMNS = 16, 256, 512
+MOST = 500
+"""Tensors of a run of which points are taken."""
+
+
+class Points:
+    """Writes an `Op` "points" for each tensor once: its number, version, rows and columns, and the numbers."""
+
+    def __init__(self) -> None:
+        self._count = 0
+        self._last: dict[int, int] = {}
+
+    def compared(self, recorder: Recorder, args: tuple[Any, ...]) -> None:
+        """Take the points of the targets of a loss or a comparison."""
+        for each in args[:2]:
+            if isinstance(each, Tensor) and not each.requires_grad:
+                self.take(recorder, each, True)
+
+    def take(self, recorder: Recorder, tensor: Tensor, target: bool) -> None:
+        """Take the points of an input, or of a target."""
+        if self._count >= MOST or not recorder.close or not plain(tensor) or tensor.is_complex():
+            return
+        number, version = recorder.numbers.of(tensor), 0 if tensor.is_inference() else tensor._version
+        if self._last.get(number) == version:
+            return
+        found = _labels(tensor) if target else _sketch(tensor)
+        if found is not None:
+            self._last = {**dict(list(self._last.items())[-8:]), number: version}
+            self._count += 1
+            held = array("f", found.contiguous().numpy().tobytes())
+            told = (number, version, *found.shape)
+            recorder.emit(Op, name="points", args=told, words={"points": held}, out=(), grad=torch.is_grad_enabled())
+
+
+def _labels(tensor: Tensor) -> Tensor | None:
+    """One number a row, (N,) or (N, 1)."""
+    held = tensor.detach()
+    if held.dim() == 2 and held.shape[1] == 1:
+        held = held[:, 0]
+    return held[:ROWS, None].float().cpu() if held.dim() == 1 and held.shape[0] > 3 else None
+
+
+def _sketch(tensor: Tensor) -> Tensor | None:
+    """(N, 16) at most: the rows themselves where they are as short as that."""
+    held = tensor.detach()[:ROWS] if tensor.dim() > 1 else tensor
+    if held.dim() < 2 or held.shape[0] < 4 or not held.numel():
+        return None
+    flat = held.flatten(1)
+    flat = flat[:, :: -(-flat.shape[1] // COLUMNS)].float().cpu()
+    if not held.is_floating_point():
+        return torch.sin((flat[..., None] + 1) * (torch.arange(WIDTH, device="cpu") * 0.37 + 0.7)).mean(1)
+    return flat if flat.shape[1] <= WIDTH else flat @ _weights(flat.shape[1])
+
+
+@cache
+def _weights(columns: int) -> Tensor:
+    """Fixed weights that look like chance: no generator is asked for them."""
+    places = torch.arange(columns * WIDTH, dtype=torch.float64, device="cpu") + 1
+    return (torch.sin(places * places * 0.731) / columns**0.5).float().view(columns, WIDTH)
