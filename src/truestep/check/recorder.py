@@ -31,6 +31,7 @@ MOST = 300_000
 SNAPSHOTS = 400
 RESTS = 100
 """Of these so many at most are of the first update after an evaluation."""
+PLAIN = 100  # what is looked at of a module's plain list
 
 
 class Looking:
@@ -187,6 +188,7 @@ class Recorder:
             frozenset(self.numbers.of(p) for p in parameters.values() if not p.requires_grad),
             type(module).__module__.startswith("torch."),
             {name: value for name, value in plain.items() if not name.startswith("_")},
+            tuple(self.numbers.of(p) for p in _unregistered(module, set(map(id, parameters.values())))),
         )
 
     def snapshot(self, when: str, names: dict[str, Any] | None = None) -> None:
@@ -197,10 +199,9 @@ class Recorder:
         if self._snapshots <= SNAPSHOTS or when == "end":
             held = of_frames(self.numbers) if names is None else of_names(names, self.numbers)
             self.emit(Names, when=when, held=held)
-        if when == "end":  # soon the program's names are gone, and what only they hold
-            self._living()
 
-    def _living(self) -> None:
+    def survey(self) -> None:
+        """Take down what lives now: the program's names go first when it ends, and what only they held on to."""
         for number, one in self.numbers.alive():
             self.trace.living.add(number)
             if isinstance(one, nn.Module) and number not in self.trace.modules:
@@ -209,9 +210,18 @@ class Recorder:
     def finish(self) -> Trace:
         """The record, at the end of the program."""
         with self.looking:
-            self.trace.living.clear()
-            self._living()
+            self.survey()
         self.numbers.close()
         self.trace.events[:] = merge(self.trace.events, self.shorthand.told(), key=lambda event: event.n)
         self.trace.finished = True
         return self.trace
+
+
+def _unregistered(module: nn.Module, own: set[int]) -> list[nn.Parameter]:
+    """The parameters that a module keeps in plain lists and dicts, alone or in modules, and has nowhere else."""
+    plain = [value for name, value in vars(module).items() if name[:1] != "_"]
+    lists = [list(value.values()) if isinstance(value, dict) else value for value in plain]
+    held = [each for value in lists if isinstance(value, list | tuple) for each in value[:PLAIN]]
+    found = [each for each in held if isinstance(each, nn.Parameter)]
+    found += [p for each in held if isinstance(each, nn.Module) for p in each.parameters()]
+    return [each for each in found if id(each) not in own]

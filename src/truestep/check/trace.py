@@ -42,7 +42,8 @@ class ModuleFacts:
     """A module: its class, its parameters as name -> number (all below it), its children as name -> number.
 
     `buffers` maps names to storages, `storages` the parameters' names to storages, `frozen` are the numbers of the
-    parameters that need no gradient; `torch` says whether the class is torch's own.
+    parameters that need no gradient; `torch` says whether the class is torch's own; `hidden` are the parameters in its
+    plain lists and dicts, which it does not register.
     """
 
     kind: str
@@ -53,6 +54,7 @@ class ModuleFacts:
     frozen: frozenset[int]
     torch: bool
     settings: dict[str, Any]
+    hidden: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

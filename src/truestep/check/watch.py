@@ -59,6 +59,7 @@ class Watching:
         """The program has come to its end, with these global names."""
         with self._recorder.looking:
             self._recorder.snapshot("end", names)
+            self._recorder.survey()
 
     def __enter__(self) -> Watching:
         from truestep.check import gradients, loaders, ranks, reads, state

@@ -16,6 +16,9 @@ LARGE = 0.2
 """An update that changes the weights by more of their norm than this."""
 GROWN = 0.3
 MANY = 4
+LEAP, BLOWN, SIZE = 0.5, 4.0, 0.015
+"""The change of one of the first updates, the growth of the norm, and the root mean square of weights at the start."""
+FIRST_FEW = 10
 
 
 class Stride(NamedTuple):
@@ -117,7 +120,7 @@ def thrown(pace: Pace, spike: float = 2.0, large: float = LARGE, times: int = 3)
             f"{len(wild)} updates changed the weights by {span} of their norm, and the loss, {first:.4g} at first, "
             f"then stood at up to {worst:.4g}"
         )
-    return _stuck(pace, first) or _diverged(pace, first)
+    return _stuck(pace, first) or _scattered(pace, first) or _diverged(pace, first)
 
 
 def _stuck(pace: Pace, first: float) -> str:
@@ -132,6 +135,40 @@ def _stuck(pace: Pace, first: float) -> str:
             f"{first:.4g} to {late:.4g} in {len(strides)} updates"
         )
     return ""
+
+
+def _scattered(pace: Pace, first: float) -> str:
+    """Weights of a common size that a few updates blew up, and a loss that is no better for it ever after."""
+    strides, losses = pace.strides, pace.losses
+    norms = [stride.norm for stride in strides if math.isfinite(stride.norm)]
+    late = median(losses[-(len(losses) // 3) :])
+    leap = max(strides[:FIRST_FEW], key=lambda stride: 0.0 if math.isnan(stride.ratio) else stride.ratio)
+    if len(strides) < 2 * FIRST_FEW or min(losses) <= 0 or pace.rows < MANY:
+        return ""
+    if not norms or not norms[0] or _size(strides[0]) < SIZE:
+        return ""
+    if not (leap.ratio > LEAP and max(norms) > BLOWN * norms[0] and (late > 0.95 * first or not math.isfinite(late))):
+        return ""
+    if pace.made is None and _leaves(strides[0]) != _leaves(strides[-1]):  # other tensors each time
+        return ""
+    return (
+        f"an update among the first {FIRST_FEW} changed the weights by {_percent(leap.ratio)} of their norm, this grew "
+        f"{max(norms) / norms[0]:.3g} times, and the loss went from {first:.4g} to {late:.4g} in {len(strides)} updates"
+    )
+
+
+def _leaves(stride: Stride) -> set[int]:
+    return {leaf.number for each in stride.update.backwards for leaf in each.leaves}
+
+
+def _size(stride: Stride) -> float:
+    """The root mean square of the weights that were differentiated: that of zeros tells nothing of a later growth."""
+    step = stride.update.step
+    mine = None if step is None else {one.number for one in step.moved}
+    leaves = [leaf for each in stride.update.backwards for leaf in each.leaves if mine is None or leaf.number in mine]
+    seen = {leaf.number: leaf for leaf in leaves if leaf.weight is not None}
+    count = sum(math.prod(leaf.shape) for leaf in seen.values())
+    return math.hypot(*(leaf.weight.norm for leaf in seen.values() if leaf.weight is not None)) / math.sqrt(count or 1)
 
 
 def _diverged(pace: Pace, first: float) -> str:

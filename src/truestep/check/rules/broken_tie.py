@@ -2,7 +2,8 @@
 
 What: the embedding and the output layer of a model (or two layers, one the transpose of the other) hold equal numbers
 before the first update, are two parameters with memory of their own, and are trained apart. Or both held one parameter,
-and one of the two was given a new one.
+and one of the two was given a new one. Or the output layer was given a copy of the embedding and one of the two was
+filled anew after that.
 
 Why: weight tying needs the same parameter in both places. A copy counts twice, and from the first step on the two
 differ.
@@ -34,6 +35,7 @@ from truestep.check.events import Op, Replaced
 from truestep.check.finding import Finding, Rule
 from truestep.check.looks import Digest
 from truestep.check.rules import found
+from truestep.check.rules._chains import SOUND, root
 from truestep.check.rules._facts import constant
 from truestep.check.trace import Trace
 
@@ -53,6 +55,7 @@ def look(trace: Trace) -> Iterator[Finding]:
     """Compare the first digests of the matrices that layers of different roles use."""
     yield from _torn(trace)
     matrices, last = _matrices(trace)
+    yield from _refilled(trace, matrices)
     tables, layers = _roles(trace, "embedding", 1), _roles(trace, "linear", 1)
     for one in matrices.values():
         for other in matrices.values():
@@ -75,6 +78,30 @@ def look(trace: Trace) -> Iterator[Finding]:
                     "tied weights are one parameter in two places; a copy is counted and trained twice",
                     "assign the parameter itself, decoder.weight = encoder.weight, after all that replaces either",
                 )
+
+
+def _refilled(trace: Trace, matrices: dict[int, _Matrix]) -> Iterator[Finding]:
+    """An output layer that was filled with a copy of the embedding, before one of the two was filled anew."""
+    tables, layers = _roles(trace, "embedding", 1), _roles(trace, "linear", 1)
+    for op in trace.ops("data=", "copy_"):
+        if len(op.inputs) < 2 or op.update or op.inputs[0].number not in layers:
+            continue
+        source = root(trace, op.inputs[1], op.n, {*SOUND, "data", "detach"})
+        one = matrices.get(op.inputs[0].number)
+        other = next((each for each in matrices.values() if each.storage == source.storage), None)
+        if one is None or other is None or other.number not in tables or one.storage == other.storage:
+            continue
+        if one.event == other.event and one.shape == other.shape and not _equal(one.first, other.first):
+            yield found(
+                RULE,
+                op.site,
+                f"{trace.name(one.number)} is given a copy of {trace.name(other.number)}, not the parameter itself",
+                f"the two are trained by the same passes and share no memory: their norms were {one.first.norm:.6g} "
+                f"and {other.first.norm:.6g} before the first update already, as one was filled anew after the copy",
+                "tied weights are one parameter in two places; a copy is counted and trained twice",
+                "assign the parameter itself, decoder.weight = encoder.weight",
+            )
+            return
 
 
 def _torn(trace: Trace) -> Iterator[Finding]:

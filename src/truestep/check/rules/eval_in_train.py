@@ -27,90 +27,36 @@ Right:
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterator
-from typing import NamedTuple
 
-from truestep.check.changes import Backward
-from truestep.check.events import Forward, Number, Op
+from truestep.check.events import Forward, Op
 from truestep.check.finding import Finding, Rule
 from truestep.check.mends.modes import InEval
 from truestep.check.rules import found
-from truestep.check.rules._chains import origin, reaches, statement
+from truestep.check.rules._chains import statement
+from truestep.check.rules._evaluations import Call, evaluated
 from truestep.check.rules._modes import RECURRENT, by_mode
-from truestep.check.trace import LOSSES, Trace
+from truestep.check.rules._words import plural
+from truestep.check.trace import Trace
 
 RULE = Rule("TS542", "eval_in_train", "evaluating in train mode", "error", "modes")
 MENDING = InEval()
-COMPARES = LOSSES | {"eq", "ne", "sub", "dist", "cdist", "cosine_similarity"}
-DRAWS = {"randn", "rand", "randn_like", "rand_like", "normal", "normal_", "uniform_"}
-READ = {"item", "tolist", "__float__", "numpy", "__format__", "__array__"}
-
-
-class Call(NamedTuple):
-    """A forward by the user's code in train mode, with a layer inside that the mode matters to."""
-
-    event: Forward
-    layer: str
 
 
 def look(trace: Trace) -> Iterator[Finding]:
     """Look at forward passes in train mode that only numbers were made of."""
-    read = {number.of.number for number in trace.of(Number) if number.how in READ}
-    roots = {root.number for event in trace.of(Backward) for root in event.roots}
-    trained = trace.trained
-    lines: dict[tuple[str, int], list[Call]] = defaultdict(list)
-    learned: dict[int, tuple[int, ...]] = {}
-    fed: dict[int, set[int]] = defaultdict(set)
-    seen: dict[tuple[int, int, tuple[int, ...]], int] = defaultdict(int)
-    for call in _calls(trace):
-        event = call.event
-        facts = trace.modules.get(event.module)
-        rows = event.inputs[0].rows if event.inputs else ()
-        if facts is None or not trained & set(facts.parameters.values()):
-            continue
-        ops, numbers = reaches(trace, event.outputs, event.n)
-        if (event.grad and numbers & roots) or any(out.needs_grad for op in ops for out in op.out if not event.grad):
-            learned[event.module] = rows
-            fed[event.module].add(_draw(trace, event))
-        elif event.update and numbers & read and (not rows or learned.get(event.module) != rows):
-            seen[event.module, event.update, rows] += 1
-            lines[event.site.place].append(call)
-    for calls in lines.values():
-        repeated = any(
-            seen[c.event.module, c.event.update, c.event.inputs[0].rows] > 1 for c in calls if c.event.inputs
-        )
+    for calls in evaluated(trace, _calls(trace)):
         event, layer = calls[0]
-        if not repeated and not (_noise(fed[event.module]) and not any(_scored(trace, c.event) for c in calls)):
-            yield found(
-                RULE,
-                event.site,
-                f"{event.kind} is evaluated in train mode",
-                f"{len(calls)} passes that were looked at ran in train mode, with {layer} at work; their output ended "
-                "in numbers and in no update",
-                "dropout makes every score that of a crippled network, and batch normalisation uses and learns the "
-                "statistics of the batch at hand",
-                "call model.eval() before the evaluation and model.train() before the next epoch",
-            )
-
-
-def _draw(trace: Trace, event: Forward) -> int:
-    """The call that drew what a model was fed with; 0 where it was not drawn."""
-    op = origin(trace, event.inputs[0], event.n) if event.inputs else None
-    return op.n if op is not None and op.name in DRAWS else 0
-
-
-def _noise(draws: set[int]) -> bool:
-    """Whether a model learned from noise alone, drawn anew."""
-    return len(draws) > 1 and 0 not in draws
-
-
-def _scored(trace: Trace, event: Forward) -> bool:
-    """Whether what a model gave was compared with anything else."""
-    ops, numbers = reaches(trace, event.outputs, event.n)
-    return any(
-        op.name in COMPARES and any(each.number not in numbers and each.shape for each in op.inputs) for op in ops
-    )
+        yield found(
+            RULE,
+            event.site,
+            f"{event.kind} is evaluated in train mode",
+            f"{plural(len(calls), 'pass', 'passes')} that were looked at ran in train mode, with {layer} at work; "
+            "their output ended in numbers and in no update",
+            "dropout makes every score that of a crippled network, and batch normalisation uses and learns the "
+            "statistics of the batch at hand",
+            "call model.eval() before the evaluation and model.train() before the next epoch",
+        )
 
 
 def _calls(trace: Trace) -> Iterator[Call]:

@@ -2,6 +2,7 @@
 
 What: a model in eval mode drops units all the same: `F.dropout` without `training=self.training`, a Dropout module that
 is built inside forward or kept where `eval()` does not reach it, or a `dropout_p` of attention that is always there.
+Or a model is evaluated in train mode with an `F.dropout` that is told nothing of the mode.
 
 Why: answers differ from call to call, and every score is that of a crippled network.
 
@@ -32,6 +33,8 @@ from truestep.check.finding import Finding, Rule
 from truestep.check.mends.modes import ToldTheMode
 from truestep.check.rules import found
 from truestep.check.rules._chains import reaches, statement
+from truestep.check.rules._evaluations import Call, evaluated, scored
+from truestep.check.rules._words import plural
 from truestep.check.trace import LOSSES, Trace
 
 RULE = Rule("TS540", "functional_dropout", "dropout that ignores the mode", "error", "modes")
@@ -58,17 +61,55 @@ def look(trace: Trace) -> Iterator[Finding]:
                 if op.n > event.began and not event.training and _deaf(trace, op, event, again):
                     lines[op.site.place].append((op, event))
             waiting.clear()
+    if not lines:
+        yield from _never(trace)
     for calls in lines.values():
         op, event = calls[0]
         yield found(
             RULE,
             op.site,
             f"{event.kind} is in eval mode, and dropout goes on inside it",
-            f"in {len(calls)} calls in eval mode {op.name} dropped with p = {_drops(op):g}; the first was the forward "
-            f"of {event.kind} on line {event.site.line}",
+            f"in {plural(len(calls), 'call')} in eval mode {op.name} dropped with p = {_drops(op):g}; the first was "
+            f"the forward of {event.kind} on line {event.site.line}",
             "answers differ from call to call, and every score is that of a network with units missing",
             "pass training=self.training, or build the nn.Dropout in __init__ so that eval() reaches it",
         )
+
+
+def _never(trace: Trace) -> Iterator[Finding]:
+    """Dropout that is told nothing of the mode, in the evaluation of a model that was never put in eval mode."""
+    for calls in evaluated(trace, _deaf_calls(trace)):
+        event = calls[0].event
+        op = next(op for op in trace.ops(*DROPS) if event.began < op.n < event.n and _silent(trace, op))
+        if any(scored(trace, call.event) for call in calls):
+            yield found(
+                RULE,
+                op.site,
+                f"{event.kind} is evaluated with dropout going on inside it",
+                f"in {plural(len(calls), 'pass', 'passes')} whose output was compared and ended in numbers {op.name} "
+                f"dropped with p = {_drops(op):g}; it is told nothing of the mode, and eval() would not stop it",
+                "answers differ from call to call, and every score is that of a network with units missing",
+                "pass training=self.training, and call model.eval() before the evaluation",
+            )
+
+
+def _deaf_calls(trace: Trace) -> Iterator[Call]:
+    waiting: list[Op] = []
+    for event in trace.of(Op, Forward):
+        if isinstance(event, Op):
+            if event.name in DROPS and event.name != ATTENTION and _drops(event) and _silent(trace, event):
+                waiting.append(event)
+        elif event.depth == 0:
+            inside = [op for op in waiting if op.n > event.began]
+            waiting.clear()
+            if event.training and event.close and inside:
+                yield Call(event, inside[0].name)
+
+
+def _silent(trace: Trace, op: Op) -> bool:
+    """Whether a module of the user's own calls this dropout and says nothing of training."""
+    facts = trace.modules.get(op.module)
+    return facts is not None and not facts.torch and bool(_drops(op)) and not _told(statement(op.site))
 
 
 def _drops(op: Op) -> float:

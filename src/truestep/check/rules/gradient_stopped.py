@@ -13,7 +13,8 @@ step, in one proportion to what was read from a tensor that could be differentia
 
 False alarms: a branch that is cut on purpose (targets, stop-gradient, a detached encoder for one of two losses)
 receives gradients from another loss; frozen parameters say so with requires_grad; loaded weights may be left alone,
-and codebooks that a moving average moves do move. None of these is a finding.
+and codebooks that a moving average moves do move. None of these is a finding. The spread of a sample (mean + spread *
+noise) that is cut off learns from other terms, if any: of that a word of advice.
 
 Mend: take the stop out of the way; parameters that are to stay fixed say so with `requires_grad_(False)`.
 
@@ -36,6 +37,8 @@ from truestep.check.events import Number, Op
 from truestep.check.finding import Finding, Rule
 from truestep.check.mode import NUMBERS
 from truestep.check.rules import found
+from truestep.check.rules._chains import SHAPES, origin
+from truestep.check.rules._evaluations import DRAWS
 from truestep.check.rules._facts import loaded
 from truestep.check.trace import Trace
 
@@ -43,6 +46,7 @@ RULE = Rule("TS204", "gradient_stopped", "the gradient never reaches parameters 
 OFTEN = 4  # steps
 LOOKED = 4  # updates in which the way is followed
 MOST = 400  # calls followed from one use
+ADDS = {"add", "add_", "__add__", "__radd__", "__iadd__"}
 
 
 def look(trace: Trace) -> Iterator[Finding]:
@@ -75,6 +79,7 @@ def look(trace: Trace) -> Iterator[Finding]:
         )
     if not stops:
         yield from _terms(trace)
+        yield from _spreads(trace)
 
 
 def _terms(trace: Trace) -> Iterator[Finding]:
@@ -105,15 +110,60 @@ def _terms(trace: Trace) -> Iterator[Finding]:
             return
 
 
+def _spreads(trace: Trace) -> Iterator[Finding]:
+    """The spread of a sample, mean + spread * noise, that is cut off: only other terms of the loss train it then."""
+    lines: dict[tuple[str, int], dict[int, tuple[Op, Op]]] = defaultdict(dict)
+    for op in trace.ops("detach", "data"):
+        if op.inputs and op.inputs[0].needs_grad and not op.inputs[0].leaf and op.grad:
+            draw = _sampled(trace, op)
+            if draw is not None:
+                lines[op.site.place].setdefault(op.update, (op, draw))
+    for seen in lines.values():
+        if len(seen) >= OFTEN:
+            op, draw = next(iter(seen.values()))
+            yield found(
+                RULE,
+                op.site,
+                f"{op.name}() stops the gradient of what scales the noise of a sample",
+                f"at {len(seen)} updates its result was multiplied by what {draw.name}() drew and added to a term that "
+                "is differentiated; no error of the sample reaches what it came from",
+                "the spread learns from other terms of the loss alone: the sample's error never makes it smaller",
+                "leave it attached: mean + spread * noise passes the gradient to both",
+                "advice",
+            )
+
+
+def _sampled(trace: Trace, cut: Op) -> Op | None:
+    """The draw that a cut-off tensor scales, where the product is added to something else that is differentiated."""
+    own = {each.number for op in trace.chain(cut.inputs[0], cut.n) for each in (*op.inputs, *op.out)}
+    waiting = [(each, cut.n) for each in cut.out]
+    for _ in range(8):
+        if not waiting:
+            break
+        tensor, since = waiting.pop(0)
+        for user in trace.users(tensor, since):
+            others = [each for each in user.inputs if each.number != tensor.number]
+            if user.update != cut.update or len(others) > 1:
+                continue
+            draw = origin(trace, others[0], user.n) if others and user.name in ("mul", "mul_") else None
+            if draw is not None and draw.name in DRAWS and draw.out[0].shape == tensor.shape:
+                sums = [use for out in user.out for use in trace.users(out, user.n) if use.name in ADDS]
+                means = [each for use in sums for each in use.inputs if each.needs_grad and not each.leaf]
+                return draw if means and all(each.number not in own for each in means) else None
+            if not others or user.name in SHAPES:
+                waiting += [(out, user.n) for out in user.out]
+    return None
+
+
 def _added(trace: Trace, event: Backward) -> Iterator[float]:
     """The plain numbers that were added on the way from the loss's terms to its root."""
     for op in trace.chain(event.roots[0], event.n):
         plain = [one for one in op.args if isinstance(one, int | float)]
-        if op.name not in ("add", "__add__", "__radd__", "__iadd__", "add_", "sub", "mul", "div"):
+        if op.name not in ADDS | {"sub", "mul", "div"}:
             return
         if op.name.startswith(("add", "__")) and plain:
             yield plain[0]
-        elif op.name not in ("add", "__add__", "__radd__", "__iadd__", "add_") and not plain:
+        elif op.name not in ADDS and not plain:
             return
 
 

@@ -78,8 +78,9 @@ def _sums(trace: Trace, when: Callable[[int], int]) -> Iterator[Finding]:
             continue
         now = when(op.n)
         known = [life[each.number] for each in op.inputs if each.needs_grad and each.number in life]
-        crossed, made, chain = max(known, default=(0, now, op.n))
-        crossed += made < now
+        behind = [(crossed + (made < now), -chain) for crossed, made, chain in known]
+        crossed, chain = max(behind, default=(0, -op.n))
+        chain = -chain  # of two that crossed as many updates the older one
         for each in op.out:
             if each.needs_grad and not each.leaf:
                 life[each.number] = (crossed, now, chain)

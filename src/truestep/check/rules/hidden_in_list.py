@@ -31,6 +31,7 @@ from truestep.check.finding import Finding, Rule
 from truestep.check.mends.updates import Held
 from truestep.check.rules import found
 from truestep.check.rules._facts import held, loaded
+from truestep.check.rules._words import plural
 from truestep.check.trace import Trace
 
 RULE = Rule("TS206", "hidden_in_list", "layers that their module does not know", "error", "parameters")
@@ -52,6 +53,7 @@ def look(trace: Trace) -> Iterator[Finding]:
             if each.number in strangers and op.within and op.within[0] in outer:
                 uses.setdefault(each.number, op)
     quiet = _quiet(trace)
+    yield from _attributes(trace, passes, strangers - set(uses), moved)
     hidden: dict[int, list[tuple[int, Op]]] = defaultdict(list)
     for number, op in uses.items():
         parameters = parameters_of(trace, op.within[0])
@@ -69,6 +71,25 @@ def look(trace: Trace) -> Iterator[Finding]:
             "a plain list or dict hides layers from parameters(), to(), eval() and state_dict()",
             "keep them in nn.ModuleList, nn.ModuleDict or nn.ParameterList",
         )
+
+
+def _attributes(trace: Trace, passes: dict[int, int], strangers: set[int], moved: set[int]) -> Iterator[Finding]:
+    """Parameters in a plain list of a module that is never called: other methods of it are."""
+    for module, facts in trace.modules.items():
+        hits = [number for number in facts.hidden if number in strangers]
+        use = next((op for op in trace.of(Op) if any(each.number in hits for each in op.inputs)), None)
+        learned = parameters_of(trace, module) & moved
+        if use is not None and learned and not use.within:
+            first = next(each.number for each in use.inputs if each.number in hits)
+            yield found(
+                RULE,
+                use.site,
+                f"{facts.kind} keeps {plural(len(hits), 'parameter')} in a plain list or dict, and registers none",
+                f"the first (shape {_shape(use, first)}) received {passes[first]} gradients, is in no optimizer and "
+                f"kept every bit, while {len(learned)} registered ones moved",
+                "a plain list or dict hides parameters from parameters(), to() and state_dict()",
+                "keep them in nn.ParameterList, nn.ParameterDict or nn.ModuleList",
+            )
 
 
 def parameters_of(trace: Trace, module: int) -> set[int]:

@@ -29,7 +29,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from truestep.check.changes import Leaf
+from truestep.check.changes import Backward, Leaf
 from truestep.check.events import Op
 from truestep.check.finding import Finding, Rule
 from truestep.check.looks import Seen
@@ -39,11 +39,13 @@ from truestep.check.trace import Trace
 
 RULE = Rule("TS211", "identical_units", "units that start alike and never part", "error", "parameters")
 ROWS = {"linear", "conv1d", "conv2d", "conv3d"}  # a unit is a row of the weight
-COLUMNS = {"matmul", "mm", "__matmul__", "addmm"}  # a unit is a column of the second factor
+COLUMNS = {"matmul", "mm", "__matmul__", "addmm", "embedding"}  # a unit is a column of the second factor
+CELLS = {"rnn_tanh", "rnn_relu", "lstm", "gru"}  # their weights come in a list; a unit is a row of each
 THROUGH = {
     "relu", "relu_", "sigmoid", "tanh", "gelu", "elu", "silu", "leaky_relu", "softplus", "selu", "hardtanh", "sin",
     "add", "__add__", "__radd__", "add_", "flatten", "view", "reshape", "squeeze", "unsqueeze", "mean", "log_sigmoid",
     "max_pool2d", "avg_pool2d", "adaptive_avg_pool2d", "clamp", "clamp_min", "batch_norm", "layer_norm", "pow",
+    "__getitem__", "select", "transpose", "permute", "contiguous",
 }  # fmt: skip
 LOOKS = 3
 MOVES = 5
@@ -53,8 +55,8 @@ def look(trace: Trace) -> Iterator[Finding]:
     """Look for two matrices of equal elements, one behind the other."""
     first: dict[int, Leaf] = {}
     seen: dict[int, list[Leaf]] = {}
-    for event in trace.backwards():
-        for leaf in event.leaves:
+    for event in trace.of(Backward):
+        for leaf in event.leaves if not event.nested else ():
             if leaf.weight is not None:
                 first.setdefault(leaf.number, leaf)
                 seen.setdefault(leaf.number, []).append(leaf)
@@ -62,17 +64,21 @@ def look(trace: Trace) -> Iterator[Finding]:
     flat = {number: value for number, leaf in first.items() if len(leaf.shape) > 1 and min(leaf.shape[:2]) > 0
             for value in [constant(leaf.weight, leaf.shape)] if value is not None}  # fmt: skip
     told: set[int] = set()
-    for op in trace.ops(*ROWS, *COLUMNS) if len(flat) > 1 else ():
+    for op in trace.ops(*ROWS, *COLUMNS, *CELLS) if len(flat) > 1 else ():
         weight = _weight(op)
         if weight is None or weight.number not in flat or weight.number in told:
             continue
-        units = weight.shape[0] if op.name in ROWS else weight.shape[1]
+        if op.name in CELLS and any(each.number not in flat for each in _matrices(op)):
+            continue
+        units = weight.shape[1] if op.name in COLUMNS | CELLS else weight.shape[0]
         reader, biases = _reader(trace, op, first)
         looks = seen[weight.number]
-        equal = all(constant(leaf.weight, leaf.shape) is not None for bias in biases for leaf in seen.get(bias, ()))
+        gated = op.name in ("lstm", "gru")  # the bias of each gate is equal in itself, the gates part
+        equal = all(constant(leaf.weight, leaf.shape) is not None for bias in biases
+                    for leaf in seen.get(bias, ())[: 1 if gated else None])  # fmt: skip
         if units > 1 and reader in flat and reader != weight.number and equal and len(looks) >= LOOKS:
             told.add(weight.number)
-            gone = f"; its bias held {units} equal numbers at all {len(looks)} looks" if biases else ""
+            gone = f"; its bias held {units} equal numbers at all {len(looks)} looks" if biases and not gated else ""
             yield found(
                 RULE,
                 op.site,
@@ -116,7 +122,14 @@ def _copies(trace: Trace) -> Iterator[Finding]:
             return
 
 
+def _matrices(op: Op) -> list[Seen]:
+    """The weights of a recurrent call, from what is read to what is said; those of the state are square."""
+    return [each for each in op.inputs if each.leaf and each.needs_grad and len(each.shape) == 2]
+
+
 def _weight(op: Op) -> Seen | None:
+    if op.name in CELLS:
+        return next(iter(_matrices(op)[1:2]), None)
     told = op.arg(2 if op.name == "addmm" else 1, "weight")
     return told if isinstance(told, Seen) and told.leaf and len(told.shape) > 1 else None
 

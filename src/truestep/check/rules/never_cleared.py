@@ -28,10 +28,11 @@ Right:
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 
 from truestep.check.changes import Backward, Clear, Step
+from truestep.check.events import Op
 from truestep.check.finding import Finding, Rule
 from truestep.check.mends.clearing import Cleared
 from truestep.check.rules import found
@@ -40,6 +41,7 @@ from truestep.check.trace import Trace
 RULE = Rule("TS101", "never_cleared", "gradients are never cleared", "error", "updates")
 MENDING = Cleared()
 OFTEN = 3  # updates in a row
+ADDS = {"add", "add_", "__add__", "__radd__", "__iadd__"}
 
 
 def look(trace: Trace) -> Iterator[Finding]:
@@ -66,6 +68,7 @@ def look(trace: Trace) -> Iterator[Finding]:
                 pending.pop(number, None)
         elif isinstance(event, Backward) and event.how == "backward" and not event.nested and event.n not in within:
             _passed(event, spent, fresh, pending)
+    yield from _by_hand(trace)
     worst = [number for number, count in stale.items() if count >= OFTEN]
     if worst:
         number = max(worst, key=lambda each: (stale[each], -first[each][0].n))
@@ -79,6 +82,46 @@ def look(trace: Trace) -> Iterator[Finding]:
             "each step follows the sum of the gradients of all batches so far, not that of this batch",
             "call optimizer.zero_grad() before each backward pass of a new step (by hand: p.grad = None)",
         )
+
+
+def _by_hand(trace: Trace) -> Iterator[Finding]:
+    """Gradients that are fetched from elsewhere and added to what an update has already used."""
+    owner: dict[int, int] = {}  # a gradient's tensor -> the parameter that it was read from
+    spent: set[int] = set()
+    added: dict[int, list[Op]] = defaultdict(list)
+    for event in trace.of(Op, Step, Clear, Backward):
+        if isinstance(event, Step):
+            spent |= {one.number for one in event.moved if one.change > 0} if not event.nested else set()
+        elif isinstance(event, Clear):
+            spent -= {number for number, _ in event.held}
+        elif isinstance(event, Backward):
+            spent -= {leaf.number for leaf in event.leaves} if event.close else spent
+        elif event.name == "grad" and event.inputs and event.out:
+            owner[event.out[0].number] = event.inputs[0].number
+        elif event.name in ADDS and len(event.inputs) > 1:
+            mine = {owner.get(each.number, 0) for each in event.inputs}
+            for number in mine & spent:
+                kept = event.out[0].number == event.inputs[0].number or _given(trace, event, number)
+                added[number] += [event] if kept else []
+                spent.discard(number)
+    worst = [number for number, ops in added.items() if len(ops) >= OFTEN]
+    if worst:
+        op = added[worst[0]][0]
+        yield found(
+            RULE,
+            op.site,
+            f"this adds to the gradient of {trace.name(worst[0])} what an update has already used",
+            f"{len(added[worst[0]])} times it was added to after a step that had used it, without being cleared; so "
+            f"for {len(worst)} {'parameter' if len(worst) == 1 else 'parameters'}",
+            "each step follows the sum of all gradients so far, not that of this step",
+            "clear the gradients of what the optimizer holds before each new step: optimizer.zero_grad()",
+        )
+
+
+def _given(trace: Trace, op: Op, number: int) -> bool:
+    """Whether a sum becomes the gradient of a parameter."""
+    uses = [user for user in trace.users(op.out[0], op.n) if user.name == "grad="]
+    return any(user.inputs[0].number == number for user in uses)
 
 
 def _passed(

@@ -11,7 +11,7 @@ made to parameters that need no gradient, after backward passes had trained them
 
 False alarms: parameters whose gradients are written by hand never needed one. A frozen part that the optimizer holds
 and never moves is no mistake; a group of its own, given beside others and frozen at every step, is worth a word of
-advice.
+advice. An optimizer that holds nothing else, while no other one trains, is an error.
 
 Mend: `module.requires_grad_(True)`; after freezing, `p.grad = None` for each frozen parameter, or give the optimizer
 those only that are trained.
@@ -100,10 +100,14 @@ def _groups(trace: Trace) -> Iterator[Finding]:
         for one in step.moved:
             steps[one.number] += 1
             alive |= {one.number} if one.needs_grad or one.change > 0 else set()
+    frozen = {number for number, count in steps.items() if count >= LONG} - alive
+    whole = {number for number in trace.optimizers() if trace.held(number) and trace.held(number) <= frozen}
+    yield from (_nothing(trace, number) for number in sorted(whole))
     for made in trace.of(OptimizerMade):
-        for place, group in enumerate(made.groups if len(made.groups) > 1 or made.added else ()):
+        groups = made.groups if (len(made.groups) > 1 or made.added) and made.optimizer not in whole else ()
+        for place, group in enumerate(groups):
             numbers = list(group["params"])
-            if numbers and all(steps[number] >= LONG and number not in alive for number in numbers):
+            if numbers and set(numbers) <= frozen:
                 yield found(
                     RULE,
                     made.site,
@@ -113,6 +117,23 @@ def _groups(trace: Trace) -> Iterator[Finding]:
                     "call requires_grad_(True) on them when they are to learn, or leave them out",
                     "advice",
                 )
+
+
+def _nothing(trace: Trace, optimizer: int) -> Finding:
+    """An optimizer that holds nothing but frozen parameters; beside another one that trains this is advice."""
+    made = trace.optimizers()[optimizer][0]
+    steps = [step for step in trace.of(Step) if step.optimizer == optimizer]
+    others = [s for s in trace.of(Step) if steps[0].n < s.n < steps[-1].n and any(one.change > 0 for one in s.moved)]
+    numbers = sorted(trace.held(optimizer))
+    return found(
+        RULE,
+        made.site,
+        f"all {len(numbers)} parameters that this {made.kind} holds are frozen, first {trace.name(numbers[0])}",
+        f"none of them needed a gradient at any of its {len(steps)} steps, and none moved",
+        "its steps do nothing: what is to learn keeps its start",
+        "call requires_grad_(True) on what is to learn, and give the optimizer that",
+        "advice" if others else None,
+    )
 
 
 def _frozen_at(trace: Trace, number: int, step: Step) -> Site | None:

@@ -64,6 +64,9 @@ def look(trace: Trace) -> Iterator[Finding]:
         pairs = [(n, number) for n in new for number in old if _replaces(trace, n, number)]
         if new and set(old) == trace.held(optimizer) and not _moved(trace, optimizer):
             pairs = pairs or list(zip(new, old, strict=False))  # all that it holds was replaced
+        orphans = sorted(set(old) - owned)
+        if not pairs and len(orphans) == len(new) and max(orphans, default=0) < min(new, default=0):
+            pairs = list(zip(sorted(new), orphans, strict=True))  # as many as no module has, all of them older
         if pairs:
             yield _told(trace, optimizer, pairs, new, strangers)
 

@@ -4,8 +4,9 @@ What: the scheduler is given an accuracy with `mode="min"`, or a loss with `mode
 
 Why: the better the model becomes, the worse the scheduler thinks it is: it cuts the rate while training goes well.
 
-Evidence: what the numbers that it was given are made of: counts of hits (an `==` of predictions and labels), or values
-of a loss, in a fixed proportion over all steps; and how often a minus sign turned them round on the way.
+Evidence: what the numbers that it was given are made of: counts of hits (an `==` of predictions and labels, their
+overlap as in Dice, IoU and F1), or values of a loss, in a fixed proportion over all steps; and how often a minus sign
+turned them round on the way.
 
 False alarms: a metric whose making was not seen is left alone. `1 - accuracy` falls as hits rise, `-loss` and
 `1 - residuals / variance` rise as a loss falls.
@@ -33,6 +34,8 @@ from truestep.check.mends.schedules import OtherMode
 from truestep.check.rules import found
 from truestep.check.rules._courses import courses
 from truestep.check.rules._meaning import made_of
+from truestep.check.rules._metrics import formula
+from truestep.check.rules._words import plural
 from truestep.check.trace import Trace
 
 RULE = Rule("TS744", "plateau_mode", "a plateau scheduler that looks the wrong way", "error", "schedules")
@@ -58,7 +61,7 @@ def look(trace: Trace) -> Iterator[Finding]:
                 course.made.site,
                 f'the plateau scheduler has mode="{mode}" and is given {what}',
                 f"its {len(metrics)} metrics, {metrics[0]:.4g} to {metrics[-1]:.4g}, are made of "
-                f"counts of hits or values of a loss; the rate was cut {cuts} times, from "
+                f"counts of hits or values of a loss; the rate was cut {plural(cuts, 'time')}, from "
                 f"{course.start:.4g} to {course.rates[-1]:.4g}",
                 "the better the model becomes, the sooner its rate is cut",
                 f'set mode="{"max" if mode == "min" else "min"}"',
@@ -80,6 +83,13 @@ def _kind(trace: Trace, steps: list[SchedulerStep]) -> str:
             return kind
         if kind == "loss" and _beside(metrics, groups):
             near = kind
+    counts = {
+        place: [sum(group) for group in groups] for place, groups in series.items() if len(groups) == len(metrics)
+    }
+    for place, hits in counts.items() if not near else ():
+        others = {other: values for other, values in counts.items() if other != place}
+        if made_of(trace, samples[place]) == "hits" and formula(metrics, hits, others):
+            return "hits"
     return near
 
 

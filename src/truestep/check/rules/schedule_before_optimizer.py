@@ -7,7 +7,7 @@ Why: the first rate of the schedule is never used, and every later one comes a s
 Evidence: the optimizer's updates before the scheduler's first step (none), and the rates with which it then updated.
 
 False alarms: `step(epoch)` with a number, as of old, a resumed schedule, and an optimizer whose first step a GradScaler
-left out, are no findings.
+left out, are no findings. In a run in which the rate never changed this is advice.
 
 Mend: first `optimizer.step()`, then `scheduler.step()`; by epochs: at the end of the epoch.
 
@@ -42,8 +42,9 @@ def look(trace: Trace) -> Iterator[Finding]:
         if first is not None:
             lost, now = (rates[0] if rates else 0.0 for rates in (first.before, first.after))
             told = f"it moved the rate from {lost:.4g} to {now:.4g} before any update had used the former"
+            moved = any(each.before != each.after for each in course.steps)
             if lost == now:
-                told = "so every change of the rate came a step early"
+                told = "so every change of the rate " + ("came" if moved else "would come") + " a step early"
             yield found(
                 RULE,
                 first.site,
@@ -51,6 +52,7 @@ def look(trace: Trace) -> Iterator[Finding]:
                 f"0 of {len(course.updates)} updates came before its first step on this line; {told}",
                 "the first rate of the schedule is left out, and every later one comes a step too early",
                 "call optimizer.step() first, and scheduler.step() behind it",
+                None if moved else "advice",
             )
 
 
@@ -64,5 +66,4 @@ def _early(trace: Trace, course: Course) -> SchedulerStep | None:
         return None
     resumed = any(each.of in ("optimizer", "scheduler") and each.n < first.n for each in trace.of(StateLoaded))
     scaled = any(each.how == "step" and each.enabled and each.n < first.n for each in trace.of(Scaler))
-    moved = first.metric is None and any(each.before != each.after for each in course.steps)
-    return first if moved and not resumed and not scaled else None
+    return first if first.metric is None and not resumed and not scaled else None

@@ -51,7 +51,7 @@ def look(trace: Trace) -> Iterator[Finding]:
     size = epoch(trace)
     for course in courses(trace):
         if len(course.updates) >= FEW and len(course.steps) >= FEW and course.between <= 1.25:
-            evidence = _several(course) or _swings(course, size) or _spent(course, size)
+            evidence = _several(course) or _swings(course, size) or _spent(course, size) or _marks(course, size)
             if evidence:
                 yield found(
                     RULE,
@@ -86,6 +86,18 @@ def _swings(course: Course, size: float) -> str:
     return ""
 
 
+def _marks(course: Course, size: float) -> str:
+    """Milestones that all lie in the first of several epochs, none beyond their number."""
+    marks = course.made.settings.get("milestones")
+    if course.made.kind != "MultiStepLR" or not isinstance(marks, tuple) or not marks or not size:
+        return ""
+    epochs = round(len(course.updates) / size)
+    if not all(isinstance(mark, int) and 1 < mark <= min(epochs, 0.8 * size) for mark in marks) or epochs < 3:
+        return ""
+    told = ", ".join(map(str, marks))
+    return f"its milestones {told} were all passed in the first of {epochs} epochs of {size:g} updates"
+
+
 def _spent(course: Course, size: float) -> str:
     """A rate that was gone early and never came back."""
     rates, start = course.rates, course.start
@@ -95,7 +107,8 @@ def _spent(course: Course, size: float) -> str:
     spent = next((place for place, rate in enumerate(rates) if max(rates[place:]) <= NOTHING * start), len(rates))
     first = int(size)
     early = 0 < first < half and max(rates[first:]) <= 10.01 * NOTHING * start
-    if spent <= half or early:
+    stairs = course.made.kind in ("StepLR", "MultiStepLR") and spent <= 0.75 * len(rates)
+    if spent <= half or early or stairs:
         place = min(spent, first) if early else spent
         return f"the rate fell from {start:.4g} to {rates[place]:.3g} in {place + 1} steps and stayed below"
     return ""

@@ -10,8 +10,9 @@ rises at every step to the end of the run and never comes to its full value; a f
 a round number; milestones at round parts of the updates, none of which was reached.
 
 False alarms: a run that was cut short has fewer updates than the schedule is long. A schedule whose length is not
-that of the run in updates is no finding. Milestones that are round numbers themselves may be counted in epochs of a
-longer run: of them this is advice.
+that of the run in updates is no finding. Milestones that are round numbers themselves, or that fall on a round part of
+few updates, may be counted in epochs of a longer run: of them this is advice. So it is of a warm-up of less than a
+hundred steps that the run did not come to the end of.
 
 Mend: step the scheduler after each update, or count its lengths in epochs.
 
@@ -47,23 +48,29 @@ LENGTHS = {
     "OneCycleLR": "total_steps", "CosineAnnealingLR": "T_max", "LinearLR": "total_iters", "CyclicLR": "total_size",
     "PolynomialLR": "total_iters", "CosineAnnealingWarmRestarts": "T_0", "ConstantLR": "total_iters",
 }  # fmt: skip
-NEAR = 0.1
+NEAR, EXACT = 0.1, 0.01
+SURE = 100  # a warm-up of so many epochs was meant in updates
 ENDS = (0.5, 0.2, 0.1, 0.05, 0.02, 0.01, 1e-3, 1e-4, 1e-5, 1e-6)
-PARTS = [part / whole for whole in (3, 4, 8, 10) for part in range(1, whole)]
+PARTS = [part / whole for whole in (3, 4, 10) for part in range(1, whole)]
+CHANCE = 0.05
+"""How likely milestones may be to fall on such parts of a run by chance."""
 
 
 def look(trace: Trace) -> Iterator[Finding]:
     """Look at how much of each schedule took place."""
     for course in courses(trace):
         if len(course.steps) >= 2 and course.between >= 2:
-            evidence = _long(course) or _rising(course) or _falling(course) or _power(course)
-            unreached, level = ("", RULE.level) if evidence else _unreached(course)
-            if evidence or unreached:
+            evidence, level = _long(course) or _falling(course) or _power(course), RULE.level
+            for told in (_rising, _unreached, _climbing) if not evidence else ():
+                evidence, level = told(course)
+                if evidence:
+                    break
+            if evidence:
                 yield found(
                     RULE,
                     course.steps[0].site,
                     f"{course.made.kind} is stepped once in {course.between:.3g} updates",
-                    evidence or unreached,
+                    evidence,
                     "only the first part of the schedule takes place",
                     "step the scheduler after each update, or count its lengths in epochs",
                     level,
@@ -75,27 +82,44 @@ def _long(course: Course) -> str:
     name = LENGTHS.get(course.made.kind, "")
     length = course.made.settings.get(name)
     updates, steps = len(course.updates), len(course.steps)
-    if not isinstance(length, int | float) or abs(length - updates) > NEAR * updates or steps > 0.6 * length:
+    near = isinstance(length, int | float) and abs(length - updates) <= max(steps + 1, EXACT * updates)
+    if not near or steps > 0.6 * length:
         return ""
     return f"{name} is {length:g}, as many as the {updates} updates of the run, and it was stepped {steps} times"
 
 
-def _rising(course: Course) -> str:
+def _rising(course: Course) -> tuple[str, Level]:
     """A warm-up that goes on to the end of the run and would be over, were it counted in updates."""
     rates, base = course.rates, course.made.settings.get("base_lrs")
     if not isinstance(base, tuple) or not base or len(rates) < 4 or course.made.kind in ("OneCycleLR", "CyclicLR"):
-        return ""
+        return "", "advice"
     gains = [after - before for before, after in zip([course.start, *rates], rates, strict=False)]
     if min(gains) <= 0 or rates[-1] >= 0.8 * base[0]:
-        return ""
+        return "", "advice"
     needed = (base[0] - course.start) / (sum(gains) / len(gains))
     if needed > len(course.updates):
-        return ""
-    return (
+        return "", "advice"
+    told = (
         f"the rate rose at each of {len(rates)} steps, from {course.start:.4g} to {rates[-1]:.4g}, and never came to "
         f"its full value {base[0]:.4g}: at this pace that takes {needed:.0f} steps, and the run had "
         f"{len(course.updates)} updates"
     )
+    return told, "error" if needed >= SURE else "advice"
+
+
+def _climbing(course: Course) -> tuple[str, Level]:
+    """A straight warm-up that the run ended in, whatever its full value would have been."""
+    rates, updates = [course.start, *course.rates], len(course.updates)
+    gains = [after - before for before, after in pairwise(rates)]
+    if len(gains) < 5 or updates < 5 * len(gains) or min(gains) <= 0 or max(gains) - min(gains) > 1e-3 * max(gains):
+        return "", "advice"
+    if course.made.kind not in ("LambdaLR", "LinearLR", "SequentialLR") or course.start > 2 * gains[0]:
+        return "", "advice"
+    told = (
+        f"the rate rose by {gains[0]:.3g} at each of {len(gains)} steps, from {course.start:.4g} to {rates[-1]:.4g}: a "
+        f"warm-up that {updates} updates did not come to the end of"
+    )
+    return told, "advice"
 
 
 def _falling(course: Course) -> str:
@@ -152,8 +176,9 @@ def _unreached(course: Course) -> tuple[str, Level]:
     lengths = [mark for mark in marks if isinstance(mark, int)]
     if len(lengths) < len(marks) or not 2 * steps < min(lengths) <= max(lengths) < updates:
         return "", "advice"
-    parts = [any(abs(mark - part * updates) < 1 for part in PARTS) for mark in lengths]
-    made = all(parts) and any(mark % 5 for mark in lengths)
+    shares = {round_(part * updates) for part in PARTS for round_ in (math.floor, round, math.ceil)}
+    made = set(lengths) <= shares and any(mark % 5 for mark in lengths)
+    made = made and (len(shares) / updates) ** len(set(lengths)) < CHANCE
     return (
         f"the rate would change at step {', '.join(map(str, lengths))}, the run had {updates} updates, and the "
         f"scheduler was stepped {steps} times: it never changed",

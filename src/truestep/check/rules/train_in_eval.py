@@ -31,13 +31,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from truestep.check.changes import Step
+from truestep.check.changes import Backward, Clear, Step
 from truestep.check.events import Forward, Mode, Op
 from truestep.check.finding import Finding, Rule
 from truestep.check.mends.modes import InTrain
 from truestep.check.rules import found
+from truestep.check.rules._chains import reaches
 from truestep.check.rules._modes import by_mode
-from truestep.check.trace import Trace
+from truestep.check.trace import Trace, Update
 
 RULE = Rule("TS501", "train_in_eval", "training in eval mode", "error", "modes")
 MENDING = InTrain()
@@ -56,14 +57,16 @@ def look(trace: Trace) -> Iterator[Finding]:
         if update.step is None or update.step.nested:
             continue
         moved = {one.number for one in update.step.moved if one.change > 0}
-        reached = {leaf.number for each in update.backwards for leaf in each.leaves} & moved
+        passes = _kept(trace, update, moved)
+        reached = {leaf.number for each in passes for leaf in each.leaves} & moved
+        roots = {root.number for each in passes for root in each.roots}
         while place < len(forwards) and forwards[place].n < update.step.n:
             event, place = forwards[place], place + 1
             facts = trace.modules.get(event.module)
             if facts is not None and reached & set(facts.parameters.values()):
                 trained[event.module] = trained.get(event.module, 0) + 1
                 layer = _layer(trace, event) or _call(still, event)
-                if not event.training and layer:
+                if not event.training and layer and reaches(trace, event.outputs, event.n)[1] & roots:
                     calls.setdefault(event.module, []).append((event, layer))
     for module, wrong in calls.items():
         if len(wrong) >= OFTEN:
@@ -77,6 +80,14 @@ def look(trace: Trace) -> Iterator[Finding]:
                 "dropout drops nothing, and batch normalisation neither uses nor learns the statistics of the batches",
                 "call model.train() at the start of every training epoch, behind the evaluation",
             )
+
+
+def _kept(trace: Trace, update: Update, moved: set[int]) -> list[Backward]:
+    """The passes whose gradients an update used: not those of an attack on the input, whose gradients were cleared."""
+    passes = [each for each in update.backwards if each.how == "backward"]
+    clears = trace.between(passes[0].n, update.at.n, Clear) if passes else ()
+    last = max((event.n for event in clears if moved & {number for number, _ in event.held}), default=0)
+    return [each for each in passes if each.n > last]
 
 
 def _parts(trace: Trace, calls: list[Forward]) -> Iterator[Finding]:

@@ -1,0 +1,81 @@
+"""Forward passes that numbers were made of and no update: what rules of modes ask alike."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+from truestep.check.changes import Backward
+from truestep.check.events import Forward, Number
+from truestep.check.rules._chains import origin, reaches
+from truestep.check.rules._facts import moments
+from truestep.check.trace import LOSSES, Trace
+
+COMPARES = LOSSES | {"eq", "ne", "sub", "dist", "cdist", "cosine_similarity"}
+DRAWS = {"randn", "rand", "randn_like", "rand_like", "normal", "normal_", "uniform_"}
+READ = {"item", "tolist", "__float__", "numpy", "__format__", "__array__"}
+
+
+class Call(NamedTuple):
+    """A forward by the user's code in train mode, with a layer inside that the mode matters to."""
+
+    event: Forward
+    layer: str
+
+
+def evaluated(trace: Trace, calls: Iterable[Call]) -> Iterator[list[Call]]:
+    """Of calls of a trained model those that only numbers were made of, by line.
+
+    Left out are passes on the batch just trained on, the same inputs run several times, and what a model that learned
+    from nothing but noise gives where that is compared with nothing.
+    """
+    read = {number.of.number for number in trace.of(Number) if number.how in READ}
+    roots = {root.number for event in trace.of(Backward) for root in event.roots}
+    trained, when = trace.trained, moments(trace)
+    lines: dict[tuple[str, int], list[Call]] = defaultdict(list)
+    learned: dict[int, tuple[int, ...]] = {}
+    fed: dict[int, set[int]] = defaultdict(set)
+    seen: dict[tuple[object, ...], int] = defaultdict(int)
+    for call in calls:
+        event = call.event
+        facts = trace.modules.get(event.module)
+        rows = event.inputs[0].rows if event.inputs else ()
+        if facts is None or not trained & set(facts.parameters.values()):
+            continue
+        ops, numbers = reaches(trace, event.outputs, event.n)
+        if (event.grad and numbers & roots) or any(out.needs_grad for op in ops for out in op.out if not event.grad):
+            learned[event.module] = rows
+            fed[event.module].add(_draw(trace, event))
+        elif when(event.n) and numbers & read and (not rows or learned.get(event.module) != rows):
+            seen[event.module, when(event.n), _given(event)] += 1
+            lines[event.site.place].append(call)
+    for group in lines.values():
+        repeated = any(seen[c.event.module, when(c.event.n), _given(c.event)] > 1 for c in group if c.event.inputs)
+        event = group[0].event
+        if not repeated and not (_noise(fed[event.module]) and not any(scored(trace, c.event) for c in group)):
+            yield group
+
+
+def _given(event: Forward) -> tuple[tuple[int, ...], ...]:
+    """All that a model was given: states that go from call to call are not the same twice."""
+    return tuple(each.rows for each in event.inputs)
+
+
+def _draw(trace: Trace, event: Forward) -> int:
+    """The call that drew what a model was fed with; 0 where it was not drawn."""
+    op = origin(trace, event.inputs[0], event.n) if event.inputs else None
+    return op.n if op is not None and op.name in DRAWS else 0
+
+
+def _noise(draws: set[int]) -> bool:
+    """Whether a model learned from noise alone, drawn anew."""
+    return len(draws) > 1 and 0 not in draws
+
+
+def scored(trace: Trace, event: Forward) -> bool:
+    """Whether what a model gave was compared with anything else."""
+    ops, numbers = reaches(trace, event.outputs, event.n)
+    return any(
+        op.name in COMPARES and any(each.number not in numbers and each.shape for each in op.inputs) for op in ops
+    )
