@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from truestep.check.events import Forward, Mode, ModuleMade, Op, Replaced
 from truestep.check.looks import given, seen, tensors
@@ -33,6 +33,10 @@ class Calls:
             recorder.modules.append(0)
             recorder.began.append(0)
             return
+        if not recorder.close and module.training and torch.is_grad_enabled():
+            recorder.began.append(recorder.next())
+            recorder.modules.append(recorder.numbers.of(module))
+            return
         with recorder.looking:
             if not recorder.modules:
                 recorder.begins(module)
@@ -51,6 +55,9 @@ class Calls:
             recorder.modules.pop()
             recorder.began.pop()
             return
+        if not recorder.close and recorder.modules == [recorder.numbers.of(module)] and _bare((output, *args)):
+            self._quickly(module, args, (output,), recorder.modules.pop(), recorder.began.pop())
+            return
         with recorder.looking:
             number, began = recorder.numbers.of(module), 0
             if self._quick and self._quick[-1] == number:
@@ -63,21 +70,26 @@ class Calls:
             depth = len(recorder.modules)
             if output is None or (depth and not recorder.close):
                 return
-            autocast = torch.is_autocast_enabled("cpu") or torch.is_autocast_enabled()
-            same = (number, type(module).__name__, module.training, torch.is_grad_enabled(), autocast)
             inputs, outputs = given(args), given(output)
             if not recorder.close:
-                recorder.jot(Forward, (*same, len(inputs)), (began,), inputs + outputs)
+                self._quickly(module, inputs, outputs, number, began)
                 return
             near = not depth
             if near:
                 self._padded(args)
             told = [tuple(seen(each, recorder.numbers, near, near) for each in values) for values in (inputs, outputs)]
             recorder.emit(
-                Forward, module=number, kind=same[1], depth=depth, training=same[2], grad=same[3], autocast=autocast,
-                inputs=told[0], outputs=told[1], began=began,
-                weights=mark(module) if near and not (same[2] and same[3]) else 0,
+                Forward, module=number, kind=type(module).__name__, depth=depth, training=module.training,
+                grad=torch.is_grad_enabled(), autocast=_autocast(), inputs=told[0], outputs=told[1], began=began,
+                weights=mark(module) if near and not (module.training and torch.is_grad_enabled()) else 0,
             )  # fmt: skip
+
+    def _quickly(
+        self, module: nn.Module, inputs: tuple[Tensor, ...], outputs: tuple[Tensor, ...], number: int, began: int
+    ) -> None:
+        """Write an outermost forward between close looks."""
+        same = number, type(module).__name__, module.training, torch.is_grad_enabled(), _autocast(), len(inputs)
+        self._recorder.jot(Forward, same, (began,), inputs + outputs)
 
     def _padded(self, args: Any) -> None:
         """Write an `Op` "padded" for each batch of sequences that was filled up to one length; take their points."""
@@ -119,3 +131,11 @@ class Calls:
             return run(module, mode)
         finally:
             self._switching = False
+
+
+def _bare(args: Any) -> bool:
+    return all(type(each) is Tensor for each in args)
+
+
+def _autocast() -> bool:
+    return torch.is_autocast_enabled("cpu") or torch.is_autocast_enabled()

@@ -101,10 +101,9 @@ class _Before:
         self._leaves: list[tuple[Tensor, Digest | None]] = []
         self._names: list[str] = []
         self._roots: tuple[Any, ...] = ()
-        self.site = None
-        with recorder.looking:
-            self.site = site()
-            if self._close:
+        self.site = site()
+        if self._close:
+            with recorder.looking:
                 self._roots = tuple(seen(root, recorder.numbers, True) for root in roots)
                 leaves, self._names = reached(roots)
                 self._leaves = [(leaf, digest(leaf.grad)) for leaf in leaves]
@@ -112,10 +111,10 @@ class _Before:
     def write(self, facts: dict[str, Any]) -> None:
         """The pass is over."""
         recorder, numbers = self._recorder, self._recorder.numbers
+        if not self._close:
+            recorder.jot(Backward, tuple(facts[word] for word in WORDS), (), tuple(self._below), self.site)
+            return
         with recorder.looking:
-            if not self._close:
-                recorder.jot(Backward, tuple(facts[word] for word in WORDS), (), tuple(self._below), self.site)
-                return
             recorder.trains(leaf for leaf, _ in self._leaves)
             leaves = tuple(
                 Leaf(

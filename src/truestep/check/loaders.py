@@ -5,13 +5,15 @@ from __future__ import annotations
 import random
 import sys
 import weakref
+from array import array
 from collections import Counter, deque
 from collections.abc import Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from typing import Any
 from zlib import crc32
 
 import torch
+from torch import Tensor
 from torch.optim import lr_scheduler
 from torch.utils.data import DataLoader, RandomSampler, Subset, TensorDataset, default_collate, sampler
 from torch.utils.data import dataloader as loading
@@ -48,12 +50,29 @@ def watches(recorder: Recorder) -> Iterator[AbstractContextManager[None]]:
                     yield replaced(kind, name, around)
 
 
+class _Pass:
+    """A pass under way: its loader's number and its own, the place in it, the indices drawn for what is not out yet.
+
+    `torchs`: none of the user's code runs where a batch is made. The iterator is known by weak reference.
+    """
+
+    __slots__ = ("iterator", "loader", "place", "run", "torchs", "waiting")
+
+    def __init__(self, iterator: Any, loader: int, run: int, waiting: deque[Any], torchs: bool) -> None:
+        self.iterator, self.loader, self.run, self.place = weakref.ref(iterator), loader, run, 0
+        self.waiting, self.torchs = waiting, torchs
+
+
 class _Passes:
-    """Passes over loaders. Iterators are known by weak reference, and nothing is drawn from them."""
+    """Passes over loaders; nothing is drawn from them."""
 
     def __init__(self, recorder: Recorder) -> None:
-        self._recorder, self._making = recorder, 0
-        self._runs: weakref.WeakKeyDictionary[Any, list[Any]] = weakref.WeakKeyDictionary()
+        self._recorder, self._fresh = recorder, deque[Any]()
+        self._under_way: dict[int, _Pass] = {}
+
+    def _known(self, iterator: Any) -> _Pass | None:
+        found = self._under_way.get(id(iterator))
+        return found if found is not None and found.iterator() is iterator else None
 
     def made(self, run: Any, loader: Any, *args: Any, **words: Any) -> None:
         """A loader is built."""
@@ -85,57 +104,79 @@ class _Passes:
         with recorder.looking:
             recorder.emit(LoaderStart, loader=number, run=start)
             recorder.snapshot("pass")
-        waiting: deque[Any] = deque()
-        self._fresh = waiting  # a loader with workers asks for indices while its iterator is built
+        self._fresh = waiting = deque[Any]()  # a loader with workers asks for indices while its iterator is built
         recorder.fetching += 1  # what torch draws for the pass is its own
         try:
             iterator = run(loader)
         finally:
             recorder.fetching -= 1
         if isinstance(iterator, loading._BaseDataLoaderIter):
-            self._runs[iterator] = [number, start, 0, waiting, _torchs(loader)]
+            self._under_way = {at: one for at, one in self._under_way.items() if one.iterator() is not None}
+            self._under_way[id(iterator)] = _Pass(iterator, number, start, waiting, _torchs(loader))
         return iterator
 
     def index(self, run: Any, iterator: Any) -> Any:
         """The next indices are drawn, by the iterator and for it."""
         found = run(iterator)
         if self._recorder.awake:
-            known = self._runs.get(iterator)
-            waiting = known[3] if known else getattr(self, "_fresh", deque())
-            waiting.append(tuple(found) if isinstance(found, list | tuple) else found)
+            known = self._known(iterator)
+            waiting = self._fresh if known is None else known.waiting
+            waiting.append(_indices(found))
         return found
 
     def batch(self, run: Any, iterator: Any) -> Any:
         """A batch is handed out."""
         recorder = self._recorder
-        known = self._runs.get(iterator)
-        if not recorder.awake or known is None:
+        known = self._known(iterator)
+        if known is None or not recorder.awake:
             return run(iterator)
-        number, start, place, waiting, torchs = known
         recorder.fetching, recorder.fetched = recorder.fetching + 1, 0
-        if torchs and recorder.close:
+        unseen = known.torchs and recorder.close
+        if unseen:
             recorder.lens(False)
         try:
             found = run(iterator)
         except StopIteration:
             with recorder.looking:
-                recorder.emit(LoaderEnd, loader=number, run=start, batches=place)
+                recorder.emit(LoaderEnd, loader=known.loader, run=known.run, batches=known.place)
             raise
         finally:
             recorder.fetching -= 1
-            recorder.look(recorder.close)
-        known[2] += 1
+            if unseen:
+                recorder.look(recorder.close)
+        index = known.waiting.popleft() if known.waiting else None
+        place, known.place = known.place, known.place + 1
+        if isinstance(index, array) and not recorder.close and type(found) is list and _bare(found):
+            recorder.jot(Batch, (known.loader, True), array("q", (known.run, place)) + index, tuple(found))
+        else:
+            self._batch(known, place, None if index is None else tuple(index), found)
+        return found
+
+    def _batch(self, known: _Pass, place: int, index: tuple[Any, ...] | None, found: Any) -> None:
+        """Write a batch that is looked at closely, or is no plain list of tensors."""
+        recorder = self._recorder
         with recorder.looking:
-            index = waiting.popleft() if waiting else None
-            index = index if isinstance(index, tuple) or index is None else (index,)
             index = None if index is None or None in index[:1] else index
             given = tuple(tensors(found))
             if recorder.close or not (index is None or all(type(each) is int for each in (*index[:1], *index[-1:]))):
                 looks = tuple(seen(each, recorder.numbers, recorder.close, recorder.close) for each in given)
-                recorder.emit(Batch, loader=number, run=start, place=place, index=index, tensors=looks)
+                recorder.emit(
+                    Batch, loader=known.loader, run=known.run, place=place, index=index, tensors=looks
+                )  # fmt: skip
             else:
-                recorder.jot(Batch, (number, index is not None), (start, place, *(index or ())), given)
-        return found
+                recorder.jot(Batch, (known.loader, index is not None), (known.run, place, *(index or ())), given)
+
+
+def _bare(values: Any) -> bool:
+    return all(type(each) is Tensor for each in values)
+
+
+def _indices(drawn: Any) -> Any:
+    """Indices as they are kept: whole numbers side by side where they are such."""
+    if type(drawn) is list and drawn and type(drawn[0]) is int:
+        with suppress(TypeError, OverflowError):
+            return array("q", drawn)
+    return tuple(drawn) if isinstance(drawn, list | tuple) else (drawn,)
 
 
 def _torchs(loader: Any) -> bool:

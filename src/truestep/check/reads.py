@@ -55,11 +55,15 @@ class _Reads:
         """A tensor becomes a number or an array."""
         out = run(tensor, *args, **words)
         if self._alone:
-            with self._recorder.looking:
-                value = float(out) if name in EXACT and not isinstance(out, complex) else value_of(tensor)
-                varied = () if value is None else (bits(value),)
-                self._recorder.jot(Number, (name,), varied, (tensor,), site.site(3))
-                self._recorder.rested |= not torch.is_grad_enabled()
+            if name in EXACT and isinstance(out, bool | int | float):
+                self._recorder.jot(Number, (name,), (bits(float(out)),), (tensor,), site.site(3))
+            else:
+                with self._recorder.looking:
+                    value = value_of(tensor)
+                    self._recorder.jot(
+                        Number, (name,), () if value is None else (bits(value),), (tensor,), site.site(3)
+                    )
+            self._recorder.rested |= not torch.is_grad_enabled()
         return out
 
     def zeroed(self, run: Any, tensor: Tensor, *args: Any, **words: Any) -> Any:

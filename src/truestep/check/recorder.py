@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from heapq import merge
 from types import TracebackType
 from typing import Any
@@ -52,10 +52,7 @@ class Looking:
     ) -> bool:
         self._recorder.busy -= 1
         self._off.pop().__exit__(kind, error, trace)
-        if isinstance(error, Exception) and not self._recorder.strict:
-            self._recorder.trace.note(f"something could not be looked at ({type(error).__name__}: {error})")
-            return True
-        return False
+        return isinstance(error, Exception) and self._recorder.excused(error)
 
 
 class Recorder:
@@ -96,15 +93,33 @@ class Recorder:
         return made
 
     def jot(
-        self, kind: type[Event], same: tuple[Any, ...], varied: tuple[int, ...] = (), tensors: tuple[Tensor, ...] = (),
+        self, kind: type[Event], same: tuple[Any, ...], varied: Sequence[int] = (), tensors: tuple[Tensor, ...] = (),
         at: site.Site | None = None,
     ) -> None:  # fmt: skip
-        """Write an event between close looks: what it has in common with others, what varies, and its tensors."""
-        at = site.site() if at is None else at
-        n, update = self.next(), self.trace.updates_made
-        if not self.shorthand.write(n, update, kind, at, same, varied, tensors):
-            facts = FACTS[kind](same, varied, tuple(seen(one, self.numbers) for one in tensors))
-            self.trace.events.append(kind(n=n, site=at, update=update, close=False, **facts))
+        """Write an event between close looks: what it has in common with others, what varies, and its tensors.
+
+        This is what a watched loop costs, several times a step; a failure stays ours, as inside `looking`.
+        """
+        self.busy += 1
+        self._n += 1
+        n, update = self._n, self.trace.updates_made
+        try:
+            at = site.site() if at is None else at
+            if not self.shorthand.write(n, update, kind, at, same, varied, tensors):
+                with self.looking:
+                    facts = FACTS[kind](same, varied, tuple(seen(one, self.numbers) for one in tensors))
+                    self.trace.events.append(kind(n=n, site=at, update=update, close=False, **facts))
+        except Exception as error:
+            if not self.excused(error):
+                raise
+        finally:
+            self.busy -= 1
+
+    def excused(self, error: Exception) -> bool:
+        """Whether a failure of ours is noted instead of raised."""
+        if not self.strict:
+            self.trace.note(f"something could not be looked at ({type(error).__name__}: {error})")
+        return not self.strict
 
     def trains(self, leaves: Iterable[Tensor]) -> None:
         """These leaves receive gradients."""

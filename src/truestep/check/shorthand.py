@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import struct
 from array import array
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
+from torch._C import _len_torch_function_stack as modes
 from torch._C._functorch import peek_interpreter_stack
 from torch.nn import Parameter
 
@@ -23,7 +24,6 @@ from truestep.check.looks import Seen
 from truestep.check.numbers import Numbers
 from truestep.check.site import Site
 
-PLAIN = (Tensor, Parameter)
 _REAL, _WHOLE = struct.Struct("=d"), struct.Struct("=q")
 
 
@@ -42,37 +42,43 @@ class Shorthand:
 
     def __init__(self, numbers: Numbers) -> None:
         self._numbers = numbers
-        self._forms: dict[Form, int] = {}
+        self._known: dict[tuple[Any, ...], int] = {}  # what is common to events -> its form
+        self._forms: list[Form] = []
         self._written = array("q")
         self.count = 0
 
     def write(
-        self, n: int, update: int, kind: type[Event], place: Site, same: tuple[Any, ...], varied: tuple[int, ...],
+        self, n: int, update: int, kind: type[Event], place: Site, same: tuple[Any, ...], varied: Sequence[int],
         tensors: tuple[Tensor, ...],
     ) -> bool:  # fmt: skip
         """Write an event; False, and nothing is written, where a tensor is not one that can be read quickly."""
-        if tensors and peek_interpreter_stack() is not None:
+        if tensors and (modes() or peek_interpreter_stack() is not None):
             return False
-        numbers, common, own = self._numbers, [], []
-        for one in tensors:
-            if type(one) not in PLAIN:
-                return False
-            try:
-                node, number = one.grad_fn, numbers.of(one)
-                memory, version = numbers.memory(one.untyped_storage()), one._version
-            except (RuntimeError, NotImplementedError):
-                return False
-            common.append((one.shape, one.dtype, one.requires_grad, "" if node is None else node.name()))
-            own += number, memory, version
-        form = Form(kind, place, same, len(varied), tuple(common))
-        which = self._forms.setdefault(form, len(self._forms))
-        self._written.extend((which, n, update, *varied, *own))
+        numbers = self._numbers
+        common, own = [kind, id(place), same, len(varied)], []
+        try:
+            for one in tensors:
+                if type(one) is not Tensor and type(one) is not Parameter:
+                    return False
+                node = one.grad_fn
+                common += one.shape, one.dtype, one.requires_grad, "" if node is None else node.name()
+                own += numbers.of(one), numbers.memory(one.untyped_storage()), one._version
+        except (RuntimeError, NotImplementedError):
+            return False
+        which = self._known.get(tuple(common))
+        if which is None:
+            which = self._known[tuple(common)] = len(self._forms)
+            told = [(tuple(common[at]), *common[at + 1 : at + 4]) for at in range(4, len(common), 4)]
+            self._forms.append(Form(kind, place, same, len(varied), tuple(told)))  # which keeps the place
+        self._written.extend((which, n, update))
+        self._written.extend(varied)
+        self._written.extend(own)
         self.count += 1
         return True
 
     def told(self) -> Iterator[Event]:
         """The events, in order."""
-        forms, written, at = list(self._forms), self._written, 0
+        forms, written, at = self._forms, self._written, 0
         while at < len(written):
             form = forms[written[at]]
             n, update = written[at + 1 : at + 3]
@@ -83,7 +89,7 @@ class Shorthand:
                 number, storage, version = written[at : at + 3]
                 at += 3
                 tensors.append(
-                    Seen(number, storage, tuple(shape), str(dtype).removeprefix("torch."), needs_grad, not maker,
+                    Seen(number, storage, shape, str(dtype).removeprefix("torch."), needs_grad, not maker,
                          version, maker)
                 )  # fmt: skip
             facts = FACTS[form.kind](form.same, varied, tuple(tensors))
@@ -99,13 +105,13 @@ def _real(whole: int) -> float:
     return _REAL.unpack(_WHOLE.pack(whole))[0]
 
 
-Facts = Callable[[tuple[Any, ...], tuple[int, ...], tuple[Seen, ...]], dict[str, Any]]
+Facts = Callable[[tuple[Any, ...], Sequence[int], tuple[Seen, ...]], dict[str, Any]]
 
 
 def _batch(same: Any, varied: Any, tensors: Any) -> dict[str, Any]:
     loader, known = same
     return {
-        "loader": loader, "run": varied[0], "place": varied[1], "index": varied[2:] if known else None,
+        "loader": loader, "run": varied[0], "place": varied[1], "index": tuple(varied[2:]) if known else None,
         "tensors": tensors,
     }  # fmt: skip
 
@@ -127,10 +133,10 @@ def _backward(same: Any, varied: Any, tensors: Any) -> dict[str, Any]:
 
 
 def _step(same: Any, varied: Any, tensors: Any) -> dict[str, Any]:
-    optimizer, kind, rates, closure, nested = same
+    optimizer, kind, closure, nested = same
     return {
-        "optimizer": optimizer, "kind": kind, "rates": rates, "closure": closure, "nested": nested, "moved": (),
-        "began": varied[0],
+        "optimizer": optimizer, "kind": kind, "rates": tuple(map(_real, varied[1:])), "closure": closure,
+        "nested": nested, "moved": (), "began": varied[0],
     }  # fmt: skip
 
 

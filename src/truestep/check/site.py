@@ -8,7 +8,7 @@ import sys
 import sysconfig
 from pathlib import Path
 from types import CodeType, FrameType
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 
@@ -21,7 +21,9 @@ _INSTALLED = {"site-packages", "dist-packages"}  # also of the user's own site, 
 _MADE = ("<frozen", "<__array_function__", "<eval_with_key>", "<attrs", "<torch_package", "<@beartype")
 OPTIM, DATA = f"{_TORCH / 'optim'}{os.sep}", f"{_TORCH / 'utils' / 'data'}{os.sep}"
 _known: dict[str, bool] = {}
-_sites: dict[tuple[Any, ...], Site] = {}  # a loop comes by the same lines: one object each
+_sites: dict[Site, Site] = {}  # a loop comes by the same lines: one object each
+_places: dict[tuple[int, ...], Site] = {}  # addresses of codes and instructions -> the site
+_codes: dict[int, CodeType] = {}
 
 
 class Site(NamedTuple):
@@ -66,27 +68,37 @@ def frame() -> FrameType | None:
 
 
 def site(depth: int = 6) -> Site:
-    """The user's innermost line, with at most `depth` lines of theirs that led there."""
-    known, path, found = _known, list[Any](), sys._getframe(1)
-    while found is not None and len(path) < 2 * depth + 3:  # a function, its line, and the lines that led there
+    """The user's innermost line, with at most `depth` lines of theirs that led there.
+
+    It is asked for at every event, between a loop's own kernels: so a place is known by its code and its instruction,
+    which cost next to nothing, and what line that is, which is dear, is looked up once.
+    """
+    known, key, most, found = _known, list[int](), 2 * depth + 2, sys._getframe(1)
+    while found is not None:
         code = found.f_code
         if known.get(code.co_filename) or (code.co_filename not in known and users(code)):
-            if not path:
-                path.append(code.co_name)
-            path += code.co_filename, found.f_lineno
+            key.append(id(code))
+            key.append(found.f_lasti)
+            if len(key) >= most:
+                break
         found = found.f_back
-    key = tuple(path)
-    made = _sites.get(key)
-    if made is None:
-        made = _sites[key] = _site(path)
+    made = _places.get(tuple(key))
+    return _first(tuple(key), depth) if made is None else made
+
+
+def _first(key: tuple[int, ...], depth: int) -> Site:
+    """A place that the program comes to for the first time."""
+    path, function, found = list[tuple[str, int]](), "", sys._getframe(2)
+    while found is not None and len(path) <= depth:
+        code = found.f_code
+        if users(code):
+            _codes[id(code)] = code  # while it lives, no other code has its address
+            function = function if path else code.co_name
+            path.append((code.co_filename, found.f_lineno))
+        found = found.f_back
+    made = Site(*path[0], function, tuple(path[1:])) if path else NOWHERE
+    made = _places[key] = _sites.setdefault(made, made)
     return made
-
-
-def _site(path: list[Any]) -> Site:
-    if not path:
-        return NOWHERE
-    function, file, line, *callers = path
-    return Site(file, line, function, tuple(zip(callers[::2], callers[1::2], strict=True)))
 
 
 def below_torch(*folders: str) -> bool:

@@ -13,6 +13,7 @@ from torch.optim import Optimizer
 from truestep.check.changes import Moved, OptimizerMade, Step
 from truestep.check.looks import GRAD, LARGEST, digest
 from truestep.check.recorder import Recorder
+from truestep.check.shorthand import bits
 
 
 class Steps:
@@ -59,11 +60,12 @@ class Steps:
             return
         recorder.stepping += 1
         held: list[tuple[Tensor, Tensor]] = []
-        rates: tuple[float, ...] = ()
-        with recorder.looking:
-            rates = tuple([float(group.get("lr", math.nan)) for group in one.param_groups])
-            if recorder.close:
-                parameters = [p for group in one.param_groups for p in group["params"]]
+        given = [group.get("lr", math.nan) for group in one.param_groups]
+        rates: tuple[float, ...] = tuple(rate for rate in given if type(rate) is float)
+        if recorder.close or len(rates) < len(given):
+            with recorder.looking:
+                rates = tuple([float(rate) for rate in given])
+                parameters = [p for group in one.param_groups for p in group["params"]] if recorder.close else []
                 if sum(p.numel() for p in parameters) <= LARGEST:
                     held = [(p, p.detach().clone()) for p in parameters]
         closure = bool(args and callable(args[-1])) or words.get("closure") is not None
@@ -79,17 +81,17 @@ class Steps:
         _, began, held, rates, closure = self._under_way[place]
         del self._under_way[place:]
         nested = bool(self._under_way)
-        with recorder.looking:
-            number, kind = recorder.numbers.of(one), type(one).__name__
-            if recorder.close:
+        number, kind = recorder.numbers.of(one), type(one).__name__
+        if recorder.close:
+            with recorder.looking:
                 moved = tuple(_moved(recorder, p, old) for p, old in held)
                 recorder.step = recorder.emit(
                     Step, optimizer=number, kind=kind, rates=rates, moved=moved, began=began, closure=closure,
                     nested=nested,
                 )  # fmt: skip
-            else:
-                recorder.step = None
-                recorder.jot(Step, (number, kind, rates, closure, nested), (began,))
+        else:
+            recorder.step = None
+            recorder.jot(Step, (number, kind, closure, nested), (began, *map(bits, rates)))
         held.clear()
         if not nested:
             recorder.updated()
