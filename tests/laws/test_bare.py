@@ -8,11 +8,13 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor, nn, optim
+from torch.nn import functional as F
+from torch.nn.modules.module import register_module_forward_hook
 from torch.optim.optimizer import register_optimizer_step_post_hook, register_optimizer_step_pre_hook
 from torch.overrides import TorchFunctionMode
 
 import truestep as ts
-from truestep.core.bare import Update, backward
+from truestep.core.bare import Update, backward, squares
 
 Make = Callable[[list[Any]], optim.Optimizer]
 OPTIMIZERS: dict[str, Make] = {
@@ -170,7 +172,42 @@ def test_a_root_that_is_no_single_number_is_refused():
         backward([torch.ones(1, requires_grad=True)], [torch.tensor(1.0)])
 
 
+def squared(loss: nn.MSELoss) -> tuple[Tensor, Tensor]:
+    """The total of a loss and its gradient."""
+    torch.manual_seed(0)
+    output, target = torch.randn(5, 2, requires_grad=True), torch.randn(5, 2)
+    total = squares(loss, output, target)
+    return total.detach(), torch.autograd.grad(total, output)[0]
+
+
+def test_squared_errors_end_on_torchs_bits():
+    torch.manual_seed(0)
+    output, target = torch.randn(5, 2, requires_grad=True), torch.randn(5, 2)
+    total = nn.MSELoss(reduction="sum")(output, target)
+    expected = total.detach(), torch.autograd.grad(total, output)[0]
+    found = squared(nn.MSELoss(reduction="sum"))
+    assert all(torch.equal(a, b) for a, b in zip(found, expected, strict=True))
+
+
+def test_whoever_listens_to_a_squared_error_hears_of_it(monkeypatch: pytest.MonkeyPatch):
+    loss, heard = nn.MSELoss(reduction="sum"), list[str]()
+    handle = loss.register_forward_hook(lambda *_: heard.append("own hook"))
+    squared(loss)
+    handle.remove()
+    everywhere = register_module_forward_hook(lambda *_: heard.append("hook on all"))
+    squared(loss)
+    everywhere.remove()
+    with Seen() as seen:
+        squared(loss)
+    assert "mse_loss" in seen.names
+    own = F.mse_loss
+    monkeypatch.setattr(F, "mse_loss", lambda *args, **words: (heard.append("function"), own(*args, **words))[1])
+    squared(loss)
+    assert heard == ["own hook", "hook on all", "function"]
+
+
 LOSSES: dict[str, nn.Module] = {
+    "squares": nn.MSELoss(reduction="sum"),
     "mean": nn.MSELoss(),
     "sum": nn.L1Loss(reduction="sum"),
     "elements": nn.SmoothL1Loss(reduction="none"),

@@ -1,4 +1,4 @@
-"""Backward passes and updates of torch without what torch does around them, where that would do nothing.
+"""Backward passes, squares and updates of torch without what torch does around them, where that would do nothing.
 
 A small network's arithmetic costs less than the checks of `torch.autograd.backward` and the wrappers of
 `Optimizer.step`: hooks that nobody set, a label for a profiler that does not run. Inside are the same functions of
@@ -15,7 +15,9 @@ from typing import Any
 
 import torch
 import torch.optim.optimizer as torch_optimizer
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.nn.modules import module as torch_modules
 from torch.optim import SGD, Optimizer
 from torch.overrides import has_torch_function
 
@@ -29,6 +31,12 @@ try:
 except (ImportError, AttributeError):  # a torch that has it elsewhere
     _around = _engine = _log = None
 _BACKWARD = torch.autograd.backward
+_squares: Any = getattr(torch._C._nn, "mse_loss", None)  # pyright: ignore[reportAttributeAccessIssue]
+_SQUARES = F.mse_loss
+HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
+GLOBAL_HOOKS = tuple(f"_global{name}" for name in HOOKS)
+SUM = 2
+"""Torch's number for this reduction."""
 
 
 def backward(roots: Sequence[Tensor], seeds: Sequence[Tensor]) -> None:
@@ -41,6 +49,20 @@ def backward(roots: Sequence[Tensor], seeds: Sequence[Tensor]) -> None:
     plain = roots[0].is_cpu and not _log.isEnabledFor(DEBUG)
     run = _engine if plain else _around
     run(tuple(roots), tuple(seeds), False, False, (), allow_unreachable=True, accumulate_grad=True)
+
+
+def squares(loss: nn.MSELoss, output: Tensor, target: Tensor) -> Tensor:
+    """`loss(output, target)` of a loss that sums, for tensors of one shape, which torch would broadcast anyway."""
+    watched = F.mse_loss is not _SQUARES or has_torch_function((output, target))
+    if _squares is None or watched or type(loss) is not nn.MSELoss or hooked(loss):
+        return loss(output, target)
+    return _squares(output, target, SUM)
+
+
+def hooked(module: nn.Module) -> bool:
+    """Whether anybody hears when a module is called."""
+    own, everywhere = vars(module), vars(torch_modules)
+    return any(own.get(name) for name in HOOKS) or any(everywhere.get(name) for name in GLOBAL_HOOKS)
 
 
 class Update:

@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING, Any
 from torch import Tensor, nn
 from torch.nn.modules import module as torch_modules
 
+from truestep.core.bare import GLOBAL_HOOKS, HOOKS
 from truestep.core.rules_of import OPTIONS
 from truestep.core.updates import TorchUpdates
 
 if TYPE_CHECKING:
     from truestep.core.step import TrainStep
 
-HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
-GLOBAL_HOOKS = tuple(f"_global{name}" for name in HOOKS)
 PLAIN = (bool, int, float, str, type(None))
 
 

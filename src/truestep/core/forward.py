@@ -46,7 +46,7 @@ class _Pass(Pass):
 
     written: bool = False
 
-    def _seed(self, share: Count, total: Tensor) -> Tensor:
+    def seed(self, share: Count, total: Tensor) -> Tensor:
         if isinstance(share, Tensor):
             return share.to(total.dtype)
         # Made anew each time, not looked up: a record holds what the function itself wrote, a compiler takes it apart.

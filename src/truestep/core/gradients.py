@@ -13,7 +13,7 @@ from torch import Tensor
 from truestep.core.bare import backward
 from truestep.core.batch import Batch, rows
 from truestep.core.errors import ConfigError, CountError
-from truestep.core.loss import Count, Loss, Shares, divide, share_of, shares
+from truestep.core.loss import Count, Loss, Shares, divide, shares
 from truestep.core.model import Model, forward
 from truestep.core.objective import Objective
 from truestep.core.precision import Precision
@@ -85,8 +85,6 @@ class Pass:
         Without `whole` the one micro-batch is the whole batch, and its own forward pass tells the counts. Totals of
         terms whose counts are still unknown are differentiated apart and divided late, once.
         """
-        if self.short and whole is None and len(micros) == 1:
-            return self._at_once(*micros[0])
         tally, late = Tally(), dict[str, Gradients]()
         worth = None if whole is None else self._worth(whole)
         for inputs, targets in micros:
@@ -100,7 +98,8 @@ class Pass:
             assert worth is not None
             self._backward(parts, worth, late)
             tally.add(parts, samples)
-            self._observe(tally, output, targets)
+            for name, found in observed(self.metrics, output, targets).items():
+                tally.metrics[name] = tally.metrics[name] + found if name in tally.metrics else found
             del output, parts
         if whole is not None and worth is not None:
             tally.samples = int(whole.samples)
@@ -110,27 +109,6 @@ class Pass:
             tally.divisor = float(next(iter(tally.counts.values()))) if worth.number is None else worth.number
         if self.ranks.size > 1:
             self.ranks.add_gradients(self.updates.parameters)
-        return tally
-
-    def _at_once(self, inputs: Any, targets: Any) -> Tally:
-        """The same for what most steps are: one batch on one rank, one loss of torch, optimizers of torch.
-
-        Beside the arithmetic of a small network each object and each call costs as much as an operation, so here are
-        none that it can do without.
-        """
-        ((name, term),) = self.objective.terms.items()
-        output = forward(self.model, inputs)
-        total, size = term.measure(output, targets)
-        if not total.requires_grad:
-            _refuse_detached([name])
-        summed = name in self.objective.sums
-        count = 1.0 if summed else size
-        samples = rows(inputs) or rows(targets)
-        backward([total], [self._seed(share_of(self.objective.weights[name], count), total)])
-        tally = Tally({name: total.detach()}, {name: count}, {name: size if summed else 0})
-        tally.samples = samples
-        if self.metrics:
-            self._observe(tally, output, targets)
         return tally
 
     def _forward(self, inputs: Any) -> Any:
@@ -150,11 +128,11 @@ class Pass:
             if part.total.requires_grad:
                 (early if name in worth.of else unknown)[name] = part.total
         if not early and not unknown:
-            _refuse_detached(parts)
+            refuse_detached(parts)
         if unknown:
             self._differentiate(unknown, late, bool(early))
         if early:
-            backward(list(early.values()), [self._seed(worth.of[name], total) for name, total in early.items()])
+            backward(list(early.values()), [self.seed(worth.of[name], total) for name, total in early.items()])
 
     def _differentiate(self, unknown: Mapping[str, Tensor], late: dict[str, Gradients], again: bool) -> None:
         """Gradients of totals whose counts are not known yet, kept apart; `again`: the graph is still needed after."""
@@ -162,21 +140,16 @@ class Pass:
         left = len(unknown)
         for name, total in unknown.items():
             left -= 1
-            seed = self._seed(self.objective.weights[name], total)
+            seed = self.seed(self.objective.weights[name], total)
             found = torch.autograd.grad(total, moved, seed, retain_graph=again or left > 0, allow_unused=True)
             for parameter, gradient in zip(moved, found, strict=True):
                 if gradient is not None:
                     _grow(late.setdefault(name, {}), parameter, gradient)
 
-    def _seed(self, share: Count, total: Tensor) -> Tensor:
+    def seed(self, share: Count, total: Tensor) -> Tensor:
+        """What the backward pass of a total starts from."""
         exact = share.to(total.dtype) if isinstance(share, Tensor) else _constant(share, total.dtype, total.device)
         return self.precision.scale(exact)
-
-    def _observe(self, tally: Tally, output: Any, target: Any) -> None:
-        with torch.no_grad():
-            for name, metric in self.metrics.items():
-                found = metric(output, target)
-                tally.metrics[name] = tally.metrics[name] + found if name in tally.metrics else found
 
     def _meet(self, tally: Tally, device: torch.device) -> None:
         """Totals and counts of all ranks, those of sums being one however many ranks there are."""
@@ -193,7 +166,14 @@ class Pass:
                 parameter.grad = gradient if parameter.grad is None else parameter.grad.add_(gradient)
 
 
-def _refuse_detached(names: Iterable[str]) -> NoReturn:
+def observed(metrics: Mapping[str, Metric], output: Any, target: Any) -> dict[str, Loss]:
+    """The metrics of one forward pass."""
+    with torch.no_grad():
+        return {name: metric(output, target) for name, metric in metrics.items()}
+
+
+def refuse_detached(names: Iterable[str]) -> NoReturn:
+    """Refuse losses that no gradient flows from."""
     raise ConfigError(
         f"the loss {', '.join(names)} does not depend on the parameters: look for detach(), .item(), .numpy(), "
         "no_grad() or frozen parameters on the way to it."

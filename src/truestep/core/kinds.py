@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
+from truestep.core.bare import squares
 from truestep.core.errors import DataError, ShapeError
 from truestep.core.loss import Count
 
@@ -109,6 +110,10 @@ def _sum(stock: Stock, arguments: Arguments) -> Tensor:
 def _elementwise(stock: Stock, arguments: Arguments) -> tuple[Tensor, Count]:
     size = _elements(stock, arguments[1])
     return _sum(stock, arguments), size
+
+
+def _squares(stock: Stock, arguments: Arguments) -> tuple[Tensor, Count]:
+    return squares(stock.summed, *arguments), _elements(stock, arguments[1])  # pyright: ignore[reportArgumentType]
 
 
 def _elements(stock: Stock, target: Any) -> Count:
@@ -244,7 +249,7 @@ TRIPLETS = Kind("anchor, positive, negative", _unreduced, no_size, _as_torch_doe
 
 KINDS: dict[type[nn.Module], Kind] = {
     nn.L1Loss: ELEMENTS,
-    nn.MSELoss: ELEMENTS,
+    nn.MSELoss: Kind("output, target", _squares, _elements, _same_shape),
     nn.SmoothL1Loss: ELEMENTS,
     nn.HuberLoss: TYPED,
     nn.KLDivLoss: ELEMENTS,

@@ -21,6 +21,7 @@ from truestep.core.objective import as_objective
 from truestep.core.outcome import StepOut
 from truestep.core.precision import Precision
 from truestep.core.schedule import as_schedule
+from truestep.core.short import formed
 from truestep.core.updates import TorchUpdates, updates
 
 NOTHING_COUNTED = "nothing in the batch is counted: every target is ignored"
@@ -154,12 +155,14 @@ class TrainStep:
             self.updates.clear()
             return self._skipped(skip)
 
-    def _formed(self, micros: Sequence[Batch], whole: Whole | None) -> tuple[StepOut, Tally]:
-        """The final gradient in `.grad`, as it is, and the figures of the step."""
+    def _formed(self, micros: Sequence[Batch], whole: Whole | None) -> tuple[StepOut, float]:
+        """The final gradient in `.grad`, as it is; the figures of the step, and what an updater divides by."""
+        if whole is None and self._pass.short:
+            return formed(self._pass, *micros[0], self.device), 1.0
         self.updates.clear()
         tally, moved = self._pass.run(micros, whole, self.device), self.updates.parameters
         self.precision.unscale(moved)
-        return self._figures(tally, moved), tally
+        return self._figures(tally, moved), tally.divisor
 
     def _micros(self, batches: Sequence[Batch]) -> list[Batch]:
         micros = [micro for batch in batches for micro in split(batch, self.micro_batch)]
@@ -175,8 +178,8 @@ class TrainStep:
         whole = self._known(micros)
         if isinstance(self.updates, TorchUpdates) and self.updates.closure:
             return self._take_closure(self.updates, micros, whole)
-        out, tally = self._evaluate(micros, whole)
-        self.updates.apply(tally.divisor)
+        out, number = self._evaluate(micros, whole)
+        self.updates.apply(number)
         return out
 
     def _take_closure(self, optimizer: TorchUpdates, micros: Sequence[Batch], whole: Whole | None) -> StepOut:
@@ -204,16 +207,16 @@ class TrainStep:
             raise _Skipped(None, NOTHING_COUNTED)
         return Whole(counts, met[0])
 
-    def _evaluate(self, micros: Sequence[Batch], whole: Whole | None) -> tuple[StepOut, Tally]:
+    def _evaluate(self, micros: Sequence[Batch], whole: Whole | None) -> tuple[StepOut, float]:
         """The final gradient in `.grad`, found finite, and clipped."""
-        out, tally = self._formed(micros, whole)
+        out, number = self._formed(micros, whole)
         if not any(out.counts.values()):
             raise _Skipped(out, NOTHING_COUNTED)
         if not math.isfinite(out.loss) or not math.isfinite(out.grad_norm):
             self._refuse_nonfinite(out)
         if self.clip_norm is not None:
             clip_(self.updates.parameters, self.clip_norm, out.grad_norm)
-        return out, tally
+        return out, number
 
     def _figures(self, tally: Tally, moved: Sequence[Tensor]) -> StepOut:
         """All figures of the step, read from the device at once."""
