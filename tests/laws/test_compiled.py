@@ -4,11 +4,13 @@ Most of it is shown without the compiler, by the very program that would be comp
 """
 
 import itertools
+from dataclasses import replace
 from typing import Any
 
 import pytest
 import torch
 from torch import nn, optim
+from torch.utils.data import DataLoader
 
 import truestep as ts
 from laws.step_cases import PROBLEMS, close, snapshot
@@ -42,6 +44,17 @@ class Instead:
         pass
 
 
+def load(self: Compiled, path: str) -> None:
+    """The program in the place of a kernel, which would read the memory as it lay when it was compiled."""
+
+    def run(inputs: list[torch.Tensor]) -> None:
+        likes = [replace(like, strict=True) for like in self._program.given]
+        assert all(like.fits(tensor) for like, tensor in zip(likes, inputs, strict=False))
+        self.plainly(inputs)
+
+    self._run = run
+
+
 @pytest.fixture
 def at_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> Any:
     """The program in the place of what the compiler would make of it; gives the runs' `Tiers`."""
@@ -55,7 +68,7 @@ def at_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> Any:
     monkeypatch.setattr(Loop, "_start", watched)
     monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path))
     monkeypatch.setattr(libraries, "Build", Instead)
-    monkeypatch.setattr(Compiled, "load", lambda self, path: setattr(self, "_run", self._program.run))
+    monkeypatch.setattr(Compiled, "load", load)
     monkeypatch.setattr(compiled, "SEEN", 1)
     monkeypatch.setattr(compiled, "SMALL", 1e9)
     return found
@@ -118,6 +131,26 @@ def test_whole_steps_are_the_steps_to_rounding(settings: str, optimizer: str, at
     whole = [shape.whole for shape in tiers._shapes.values() if shape.whole is not None]
     assert bool(whole) == settings.startswith("one a call")
     assert (tiers.several is not None) != bool(whole)
+
+
+@pytest.mark.parametrize("settings", ["in order", "one a call: accumulated"])
+def test_data_that_lie_otherwise_than_a_kernel_reads_them_are_laid_out_anew_or_not_given_to_it(
+    settings: str, at_once: Any
+):
+    """Columns side by side; and batches one by one, every other of which lies so."""
+    x, y = PROBLEMS["mean"].batch(104, 1)
+    turned = x.t().contiguous().t()
+    slices = list(zip(x.split(8), turned.split(8), y.split(8), strict=True))
+    each = [(x if number % 2 else turned, y) for number, (x, turned, y) in enumerate(slices)]
+    several = settings == "in order"
+    data: Any = (turned, y) if several else DataLoader(each, batch_size=None)  # pyright: ignore[reportArgumentType]
+    options = {"shuffle": False} if several else {"batch_size": None}
+    ends = [trained(c, OPTIMIZERS["momentum"], model=network(), data=data, epochs=5, **options) for c in (False, True)]
+    assert near(ends[0][1], ends[1][1])
+    assert same_figures(ends[0][0], ends[1][0])
+    (tiers,) = at_once
+    assert (tiers.several is not None) == several
+    assert any(shape.whole is not None for shape in tiers._shapes.values()) != several
 
 
 @pytest.mark.parametrize("objective", ["tokens", "sum beside mean"])

@@ -1,5 +1,6 @@
 """Compiled steps in a run: their batches, and the libraries that are kept."""
 
+import itertools
 import os
 from pathlib import Path
 from typing import Any
@@ -17,12 +18,14 @@ from truestep.fit.worth import Worth
 
 def test_blocks_are_the_batches_of_the_epoch_in_their_order():
     x = torch.arange(47.0).reshape(47, 1)
-    for seed, start in [(None, 0), (3, 0), (3, 2), (3, 11)]:
+    cases = itertools.product([(None, 0), (3, 0), (3, 2), (3, 11)], [1, 2, 100])
+    for (seed, start), most in cases:
         source = TensorSource((x, {"y": x}), 4, seed, Ranks(), torch.device("cpu"))
         expected = list(source.batches(2))[start:]
-        found: list[Any] = []
-        for stacked, batch in ahead.blocks(source, 2, start, 3):
-            found += [batch] if stacked is None else [(stacked[0][k], {"y": stacked[1]["y"][k]}) for k in range(3)]
+        found, here = list[Any](), ahead.Ahead(source, 3)
+        for calls, batch in here.blocks(2, start, most):
+            assert calls is None or len(calls) <= most
+            found += [batch] if calls is None else [each for call in calls for each in here.batches(call)]
         expected = [each for each in expected if each is not None]
         assert len(found) == len(expected)
         assert all(torch.equal(a[0], b[0]) and torch.equal(a[1]["y"], b[1]["y"])

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
-from truestep.core.batch import change
+from truestep.core.batch import Batch, change
 from truestep.core.errors import TraceError
 from truestep.core.forward import Figures, Forward, Tensors
 from truestep.core.inductor import loaded
-from truestep.core.nesting import flat
+from truestep.core.nesting import flat, rebuilt
 from truestep.core.plans import draw
 from truestep.core.program import trace
 from truestep.core.rows import Rows
@@ -32,7 +34,7 @@ class Compiled:
         step: whose steps they are.
         window: what has been learnt of the shape, see `Traced`.
         tensors: parameters and buffers.
-        batch: the micro-batches of one step; or of several, inputs and targets with the steps in front.
+        micros: the micro-batches of a step; of several, each is a whole batch like the one that is given.
         times: how many steps.
 
     Raises:
@@ -40,7 +42,7 @@ class Compiled:
     """
 
     def __init__(
-        self, step: TrainStep, window: Window, tensors: tuple[Tensors, Tensors], batch: Any, times: int
+        self, step: TrainStep, window: Window, tensors: tuple[Tensors, Tensors], micros: Sequence[Batch], times: int
     ) -> None:
         if window.draws:
             raise TraceError("it draws random numbers, which come out otherwise when they are compiled.")
@@ -49,17 +51,31 @@ class Compiled:
         self.step, self.times = step, times
         self._run: Any = None
         forward = Forward(step, written=True)
-        self._whole = Whole(step, forward, window.moving, times)
-        self._state = {"params": tensors[0], "buffers": tensors[1], "states": window.moving.states}
-        self._args = (self._state, batch, self._whole.numbers())
-        self._program = trace(self._whole, self._args)
+        self._whole = whole = Whole(step, forward, window.moving, times)
+        moved = {"params": tensors[0], "buffers": tensors[1], "states": window.moving.states}
+        # Several steps move a copy, since one of them may turn out not to be sound when others have moved it.
+        state = moved if times == 1 else change(moved, _copy)
+        batch = list(micros) if times == 1 else change(micros[0], lambda leaf: _in_front(leaf, times))
+        numbers = whole.numbers()[0]
+        self._figures = torch.zeros_like(whole(change(state, _copy), batch, numbers)).unsqueeze(0)
+        self._each = self._figures.unbind()
+        args = (state, batch, numbers, self._each[0])
+        self._program = trace(self._written, args)
         assert forward.found is not None
         self.found: Figures = forward.found
         if times > 1 and (self.found.alone or any(loss.alone for loss, _ in self.found.metrics.values())):
             raise TraceError("a figure of it cannot be merged with that of another step.")
         self.plan = draw(self._program)
-        self._moved = self._whole.moved(self._state)
+        self._moved, self._copies = whole.moved(moved), whole.moved(state) if times > 1 else []
         self._steps = [count for counts in window.moving.steps for count in counts]
+        given = flat(args)[0]
+        self._inputs = [*given, *self._program.held]
+        self._new = slice(len(flat(state)[0]), len(given))
+        self._likes = [replace(like, strict=True) for like in self._program.given[self._new][:-2]]
+
+    def _written(self, state: Any, batch: Any, numbers: Tensor, figures: Tensor) -> tuple[()]:
+        figures.copy_(self._whole(state, batch, numbers))
+        return ()
 
     def load(self, path: str) -> None:
         """Use the library at `path`, after it has shown on copies that it ends where the program does.
@@ -67,36 +83,66 @@ class Compiled:
         Raises:
             TraceError: where it does not, or is no library of this machine.
         """
-        found = loaded(self._program, path)
-        ends = []
-        for program in (self._program, found):
-            args = change(self._args, lambda leaf: leaf.detach().clone())
+        run, ends, place = loaded(path), [], self._new.stop - 1
+        for one in (self.plainly, run):
+            inputs = [_copy(tensor) for tensor in self._inputs]
             try:
                 with torch.no_grad():
-                    ends.append(flat((program.run(*args), args))[0])
+                    one(inputs)
             except RuntimeError as error:
                 raise TraceError("what was compiled does not run.") from error
-        most = max(NEAR.get(tensor.dtype, 0.0) for tensor in self._state["params"].values())
+            ends.append([*inputs[:place], *inputs[place]])
+        most = max(NEAR.get(parameter.dtype, 0.0) for parameter in self._moved)
         if not all(_near(one, other, most) for one, other in zip(*ends, strict=True)):
             raise TraceError("what was compiled ends on other numbers.")
-        self._run = found.run
+        self._run = run
 
-    def take(self, batch: Any) -> Rows | None:
-        """Take the steps; None, and nothing has moved, where one of them has to be taken by itself."""
-        step = self.step
+    def plainly(self, inputs: list[Tensor]) -> None:
+        """What the library is to do, by torch's own operations."""
+        self._program.run(*rebuilt(self._program.takes, inputs))
+
+    def take(self, calls: Sequence[Sequence[Tensor]]) -> Rows | None:
+        """Take the steps of some calls, of each of which the tensors of its batch are given in order; as many as one
+        where a call is one step.
+
+        None, and nothing has moved, where one of the steps has to be taken by itself.
+        """
+        each = zip(self._likes, calls[0], strict=True)
+        if any(leaf.stride() != like.stride and not like.fits(leaf) for like, leaf in each):
+            return None
+        inputs, size = self._inputs.copy(), len(calls)
+        if len(self._figures) < size:
+            self._figures = self._figures.new_zeros(size, *self._figures.shape[1:])
+            self._each = self._figures.unbind()
         with torch.no_grad():
+            if self._copies:
+                torch._foreach_copy_(self._copies, self._moved)  # pyright: ignore[reportPrivateImportUsage]
+            rows = zip(calls, self._whole.numbers(size), self._each, strict=False)
             try:
-                new, figures = self._run(self._state, batch, self._whole.numbers())
+                for batch, numbers, figures in rows:
+                    inputs[self._new] = (*batch, numbers, figures)
+                    self._run(inputs)
             except RuntimeError:  # a label that is no class, say: the step itself finds the words
                 return None
-            columns = [figure.tolist() for figure in figures]
+            figures = self._figures[:size].transpose(0, 1).flatten(1)
+            columns = figures.tolist()
             if not all(columns[-1]):
                 return None
-            if new:
-                torch._foreach_copy_(self._moved, new)  # pyright: ignore[reportPrivateImportUsage]
+            if self._copies:
+                torch._foreach_copy_(self._moved, self._copies)  # pyright: ignore[reportPrivateImportUsage]
             if self._steps:
-                torch._foreach_add_(self._steps, self.times)  # pyright: ignore[reportPrivateImportUsage]
-        return Rows(self.found, columns, figures, step.objective.weights, step.updates.lr)
+                torch._foreach_add_(self._steps, size * self.times)  # pyright: ignore[reportPrivateImportUsage]
+        shown = zip(figures, self._whole.dtypes, strict=False) if self.found.metrics else ()
+        tensors = [figure.to(dtype) for figure, dtype in shown]
+        return Rows(self.found, columns, tensors, self.step.objective.weights, self.step.updates.lr)
+
+
+def _in_front(leaf: Tensor, times: int) -> Tensor:
+    return leaf.expand(times, *leaf.shape).contiguous()
+
+
+def _copy(leaf: Tensor) -> Tensor:
+    return leaf.detach().clone()
 
 
 def _near(one: Tensor, other: Tensor, most: float) -> bool:

@@ -70,7 +70,7 @@ def mark(step: TrainStep) -> tuple[Any, ...]:
     model: Any = step.model
     modules = [(id(module), *_plain(module)) for module in model.modules()]
     held = (*model.parameters(), *model.buffers())
-    tensors = [(id(each), each.requires_grad, each.dtype, each.shape) for each in held]
+    tensors = [(id(each), each.requires_grad, each.dtype, each.shape, each.stride()) for each in held]
     updates: Any = step.updates
     groups = [
         (id(optimizer), *(id(parameter) for parameter in group["params"]), *_options(optimizer, group))

@@ -71,8 +71,10 @@ def build(plan: Plan, rewrites: Rewrites = FUSING) -> str:
     return path
 
 
-def loaded(program: Program, path: str) -> Program:
-    """The program as the library at `path` carries it out.
+def loaded(path: str) -> Callable[[list[Tensor]], list[Tensor]]:
+    """The library at `path`, from all inputs of its program, those that it holds last, to all results.
+
+    It looks at no shape and no stride of them.
 
     Raises:
         TraceError: where that is no library of this torch and this machine.
@@ -81,7 +83,7 @@ def loaded(program: Program, path: str) -> Program:
         runner = torch._C._aoti.AOTIModelContainerRunnerCpu(path, 1)  # pyright: ignore[reportAttributeAccessIssue]
     except (RuntimeError, AttributeError) as error:
         raise TraceError(f"the library {path} cannot be loaded.") from error
-    return _around(program, runner.run)
+    return runner.run
 
 
 def _around(program: Program, kernel: Callable[[list[Tensor]], Any]) -> Program:

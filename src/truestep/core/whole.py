@@ -1,8 +1,9 @@
 """Some whole steps as one function of tensors: forward, backward, clipping, finite check and update, one after another.
 
-One step moves what it is given in place, and nothing where it is not finite or counts nothing. Of several steps the
-function returns the new state beside the figures: whoever calls takes it over only where each of them was sound, and
-else takes them one by one, which finds the step that was not before any weight has moved.
+Everything is written in place, so that nothing is made a call: the state that is given, and the figures. One step moves
+nothing where it is not finite or counts nothing. Several move their state in every case: it is a copy, which whoever
+calls takes over only where each of them was sound, and else takes them one by one, which finds the step that was not
+before any weight has moved.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ State = dict[str, Any]
 
 
 class Whole:
-    """`(state, batch, numbers) -> (new tensors, figures)` of a step, as many steps as it is made for.
+    """`(state, batch, numbers) -> figures` of a step, as many steps as it is made for, and the state is moved.
 
     Args:
         step: whose steps they are.
@@ -35,7 +36,7 @@ class Whole:
         times: how many steps. One step is given its micro-batches; of several, each a whole batch, all tensors of
             inputs and targets have the steps as their first dimension.
 
-    The figures are a list of tensors with an entry a step: those of the window in their places, then the norm of the
+    The figures are a row each with an entry a step, float64: those of the window in their places, then the norm of the
     gradient, then whether the step was sound. `numbers` has a row of hyper-parameters a step, see `numbers`.
     """
 
@@ -44,19 +45,20 @@ class Whole:
         places = [(group, name) for group, names in enumerate(moving.names) for name in names]
         self._place = {each: number for number, each in enumerate(places)}
         self._counts = [number for (_, name), number in self._place.items() if name == "step"]
-        self._last: tuple[Any, Tensor] = None, torch.empty(0)
+        self.dtypes: list[torch.dtype] = []
+        self._last: tuple[Any, Sequence[Tensor]] = None, ()
 
-    def numbers(self) -> Tensor:
-        """The numbers of the steps that come, a row each: those of the groups as they are now, and counts that grow."""
-        now = [value for group in self.moving.numbers() for value in group.values()]
+    def numbers(self, calls: int = 1) -> Sequence[Tensor]:
+        """The numbers of the calls that come, a row a step: those of the groups as they are now, and growing counts."""
+        now = [value for group in self.moving.numbers() for value in group.values()], calls
         if now != self._last[0]:
-            rows = torch.tensor([now] * self.times, dtype=torch.float64)
+            rows = torch.tensor(now[0], dtype=torch.float64).repeat(calls * self.times, 1)
             for place in self._counts:
-                rows[:, place] += torch.arange(self.times)
-            self._last = now, rows
+                rows[:, place] += torch.arange(len(rows))
+            self._last = now, rows.split(self.times)
         return self._last[1]
 
-    def __call__(self, state: State, batch: Any, numbers: Tensor) -> tuple[list[Tensor], list[Tensor]]:
+    def __call__(self, state: State, batch: Any, numbers: Tensor) -> Tensor:
         """Take the steps."""
         several = [[change(batch, lambda leaf, n=n: leaf[n])] for n in range(self.times)] if self.times > 1 else [batch]
         now, rows = state, list[list[Tensor]]()
@@ -65,12 +67,11 @@ class Whole:
             rows.append(figures)
         *figures, squares = [torch.stack(each) for each in zip(*rows, strict=True)]
         norms = squares.sqrt()
+        self.dtypes = [figure.dtype for figure in figures]
         figures += [norms, self._sound(figures, norms)]
-        if self.times > 1:
-            return self.moved(now), figures
         for held, new in zip(self.moved(state), self.moved(now), strict=True):
-            held.copy_(torch.where(figures[-1][0], new, held))
-        return [], figures
+            held.copy_(torch.where(figures[-1][0], new, held) if self.times == 1 else new)
+        return torch.stack([figure.double() for figure in figures])
 
     def moved(self, state: State) -> list[Tensor]:
         """All that a step moves, in one order."""

@@ -2,29 +2,68 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Sequence
+
+import torch
+from torch import Tensor
 
 from truestep.core.batch import Batch, take
 from truestep.core.nesting import flat, rebuilt
 from truestep.data.batches import TensorSource, order
 
+Call = Sequence[Tensor]
+"""The tensors of the batches of one call, in order, with the steps in front."""
+AT_ONCE = 100
+"""Calls whose batches are gathered at once."""
 
-def blocks(source: TensorSource, epoch: int, start: int, times: int) -> Iterator[tuple[Any, Batch | None]]:
-    """The batches of an epoch from number `start` on, `times` at once and stacked: `(stacked, None)`.
 
-    What is left over in the end, a ragged batch among it, comes one by one: `(None, batch)`.
+class Ahead:
+    """Gathers the batches of many calls at once, always into the same memory, which lies as kernels expect it.
+
+    Args:
+        source: where they come from.
+        times: batches a call.
     """
-    size, samples = source.batch_size, source.samples
-    positions = None if source.seed is None else order(samples, source.seed, epoch).to(source.home)
-    whole = start + max(samples // size - start, 0) // times * times
-    most = max(1, source.block // (size * times)) * times
-    for at in range(start, whole, most):
-        rows = slice(at * size, min(at + most, whole) * size)
-        gathered = take(source.data, rows if positions is None else positions[rows])
-        leaves, nesting = flat(gathered)
-        for several in zip(*(leaf.unflatten(0, (-1, times, size)).unbind() for leaf in leaves), strict=True):
-            yield rebuilt(nesting, several), None
-    for at in range(whole * size, samples, size):
-        rows = slice(at, min(at + size, samples))
-        yield None, take(source.data, rows if positions is None else positions[rows])
+
+    def __init__(self, source: TensorSource, times: int) -> None:
+        self.source, self.times = source, times
+        leaves, self._nesting = flat(source.data)
+        self._leaves = [leaf.detach() for leaf in leaves]
+        a_call = source.batch_size * times
+        calls = min(AT_ONCE, max(1, source.block // a_call), source.samples // a_call)
+        self._memory = [leaf.new_empty(calls * a_call, *leaf.shape[1:]) for leaf in self._leaves]
+        shape = calls, times, source.batch_size
+        self._calls: list[Call] = list(zip(*(m.view(*shape, *m.shape[1:]).unbind() for m in self._memory), strict=True))
+
+    def blocks(self, epoch: int, start: int, most: int) -> Iterator[tuple[list[Call], None] | tuple[None, Batch]]:
+        """The batches of an epoch from number `start` on: `(calls, None)`, at most `most` of them, until the next are
+        asked for.
+
+        What is left over in the end, a ragged batch among it, comes one by one: `(None, batch)`.
+        """
+        source, size = self.source, self.source.batch_size
+        samples, seed, a_call = source.samples, source.seed, size * self.times
+        positions = None if seed is None else order(samples, seed, epoch).to(source.home)
+        at, calls = start * size, max(samples - start * size, 0) // (size * self.times)
+        while calls:
+            now = min(calls, len(self._calls))
+            self._gather(slice(at, at + now * a_call), positions)
+            for first in range(0, now, most):
+                yield self._calls[first : min(first + most, now)], None
+            at, calls = at + now * a_call, calls - now
+        for first in range(at, samples, size):
+            rows = slice(first, min(first + size, samples))
+            yield None, take(source.data, rows if positions is None else positions[rows])
+
+    def _gather(self, rows: slice, positions: Tensor | None) -> None:
+        for leaf, memory in zip(self._leaves, self._memory, strict=True):
+            into = memory[: rows.stop - rows.start]
+            if positions is None:
+                into.copy_(leaf[rows])
+            else:
+                torch.index_select(leaf, 0, positions[rows], out=into)
+
+    def batches(self, call: Call) -> Iterator[Batch]:
+        """The batches of a call one by one, in memory of their own."""
+        for each in zip(*(leaf.clone().unbind() for leaf in call), strict=True):
+            yield rebuilt(self._nesting, each)

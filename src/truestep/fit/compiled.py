@@ -14,13 +14,13 @@ from functools import partial
 from math import inf
 from typing import TYPE_CHECKING, Any
 
-import torch
 from torch import Tensor
 
-from truestep.core.batch import Batch, change
+from truestep.core.batch import Batch
 from truestep.core.compiled import Compiled
 from truestep.core.effort import effort
 from truestep.core.errors import TraceError
+from truestep.core.nesting import flat
 from truestep.core.outcome import StepOut
 from truestep.core.rows import Rows
 from truestep.core.step import TrainStep
@@ -28,7 +28,7 @@ from truestep.core.streak import Streak
 from truestep.core.traced import Traced
 from truestep.core.trial import shape_of
 from truestep.data.batches import Source, TensorSource
-from truestep.fit.ahead import blocks
+from truestep.fit.ahead import AT_ONCE, Ahead, Call
 from truestep.fit.libraries import Libraries
 from truestep.fit.streaks import in_a_row
 from truestep.fit.worth import Worth
@@ -115,6 +115,7 @@ class Tiers:
         self._taken = 0
         self.several: Compiled | None = None
         self._times: _Shape | None = None
+        self._ahead: Ahead | None = None
         self._libraries = Libraries(self._at_once, lambda why: say(f"{UNCOMPILED} {why}"))
         step.quick = self
 
@@ -140,7 +141,7 @@ class Tiers:
         known = self.traced.knows(key)
         began = time.perf_counter()
         if known:
-            rows = None if shape.whole is None else shape.whole.take(micros)
+            rows = None if shape.whole is None else shape.whole.take([flat(list(micros))[0]])
             out = self.traced.take(micros, before, key) if rows is None else rows.out(0)
             if shape.open and shape.add(time.perf_counter() - began):
                 self._judge(key, shape)
@@ -184,18 +185,28 @@ class Tiers:
             start = yield from in_a_row(self, source, epoch, start, looked, lambda rows: self._took(rows, add))
             if self.several is None:
                 return
-        for stacked, batch in blocks(source, epoch, start, TIMES):
-            began = time.perf_counter()
-            rows = None if stacked is None or self.several is None else self.several.take(stacked)
-            if rows is not None:
-                if self._times is not None and self._times.add((time.perf_counter() - began) / TIMES):
-                    self._judge_several()
-                self._took(rows, add)
-            elif stacked is None:
-                assert batch is not None
+        if self._ahead is None or self._ahead.source is not source:
+            self._ahead = Ahead(source, TIMES)
+        most = 1 if looked or self._times is not None else AT_ONCE
+        for calls, batch in self._ahead.blocks(epoch, start, most):
+            if calls is None:
                 yield batch
             else:
-                yield from (change(stacked, lambda leaf, k=k: leaf[k]) for k in range(TIMES))
+                yield from self._called(self._ahead, calls, add)
+
+    def _called(self, ahead: Ahead, calls: list[Call], add: Callable[[Rows], None]) -> Iterator[Batch]:
+        """The batches of some calls that have to be taken one by one."""
+        began = time.perf_counter()
+        rows = None if self.several is None else self.several.take(calls)
+        if rows is not None:
+            if self._times is not None and self._times.add((time.perf_counter() - began) / rows.times):
+                self._judge_several()
+            self._took(rows, add)
+        elif len(calls) > 1:
+            for call in calls:
+                yield from self._called(ahead, [call], add)
+        else:
+            yield from ahead.batches(calls[0])
 
     def _took(self, rows: Rows, add: Callable[[Rows], None]) -> None:
         self._taken += rows.times
@@ -261,9 +272,8 @@ class Tiers:
                 shape.again = 2 * self._taken  # where nobody knows how long it is, as long again as it was
             return
         shape.wanted += 1
-        batch: Any = list(micros) if times == 1 else change(micros[0], lambda leaf: torch.stack([leaf] * times))
         try:
-            compiled = Compiled(self.step, window, self.traced.tensors, batch, times)
+            compiled = Compiled(self.step, window, self.traced.tensors, micros, times)
             left, ready = partial(self._left, shape), partial(self._take_over, shape)
             self._libraries.want(compiled, worth, left, ready)
         except TraceError as error:
