@@ -185,7 +185,8 @@ class Saved(Event):
     """`torch.save`, `torch.load` or `copy.deepcopy` (`how`) of something.
 
     `keys` are the keys of a dict, `modules` and `optimizers` the numbers of those whose state is in it (whole, or as a
-    state dict); `tensors` counts those in it, `weights` marks each module that is in it whole.
+    state dict); `tensors` counts those in it, `weights` marks each module that is in it whole. `counts` are the keys
+    under which whole numbers stand, as that of an epoch.
     """
 
     how: str
@@ -194,6 +195,7 @@ class Saved(Event):
     optimizers: tuple[int, ...]
     tensors: int
     weights: tuple[int, ...] = ()
+    counts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -141,9 +141,10 @@ class _States:
             if isinstance(each, dict) and {"state", "param_groups"} <= set(each):
                 optimizers.add(0)  # an optimizer's state: a plain dict, so it does not tell whose
         keys = tuple(str(key) for key in what) if isinstance(what, dict) else ()
+        counts = tuple(key for key in keys if type(what.get(key)) is int)
         recorder.emit(
             Saved, how=how, keys=keys, modules=tuple(modules), optimizers=tuple(optimizers), tensors=count,
-            weights=tuple(weights),
+            weights=tuple(weights), counts=counts,
         )  # fmt: skip
         recorder.snapshot(how)
 
@@ -186,7 +187,15 @@ def _memory(recorder: Recorder, array: Any) -> tuple[int, int, int]:
 def _print(recorder: Recorder, run: Any, args: Any, words: Any) -> None:
     if recorder.awake:
         with recorder.looking:
-            told = (str(each) if isinstance(each, str | bool | int | float) else "..." for each in args)
+            told = (str(each) if _told(each) else "..." for each in args)
             recorder.emit(Printed, text=" ".join(told))
             recorder.snapshot("print")
     run(*args, **words)
+
+
+def _told(value: Any, depth: int = 3) -> bool:
+    """Whether a value is plain, or holds nothing but plain ones: what it prints is no tensor's."""
+    if isinstance(value, str | bool | int | float):
+        return True
+    inside = value.values() if type(value) is dict else value if type(value) in (list, tuple) else None
+    return inside is not None and depth > 0 and len(value) <= 64 and all(_told(each, depth - 1) for each in inside)

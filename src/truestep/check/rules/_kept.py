@@ -76,7 +76,7 @@ def beside_best(trace: Trace, memory: Memory) -> Iterator[Held]:
                         continue
                     began = first.setdefault((name, value, held), event.n)
                     steps = memory.changed(held, began, event.n)
-                    if steps and not any(guard.inside(each) for each in (event,)):
+                    if steps:
                         since = f"while {guard.best} stayed at {value:.4g}"
                         yield Held(name, held, began, event, steps, since, Site(guard.site.file, line))
 
@@ -96,12 +96,15 @@ def _below(pattern: re.Pattern[str], name: str) -> bool:
 def _beside(guard: Guard) -> list[tuple[str, int]]:
     """What else the block of a guard sets, with the line of each."""
     tree = tree_of(guard.site.file)
+    nodes = [
+        each for each in ast.walk(tree) if isinstance(each, ast.stmt) and guard.body[0] <= each.lineno <= guard.body[1]
+    ] if tree is not None else []  # fmt: skip
+    calls = [each for node in nodes for each in ast.walk(node) if isinstance(each, ast.Call)]
+    handed = {ast.unparse(given) for call in calls for given in (*call.args, *(word.value for word in call.keywords))}
     found: list[tuple[str, int]] = []
-    for node in ast.walk(tree) if tree is not None else ():
-        if not isinstance(node, ast.stmt) or not guard.body[0] <= node.lineno <= guard.body[1]:
-            continue
+    for node in nodes:
         for target, given in assigned(node):
-            if target != guard.best and not _plain(given):
+            if target != guard.best and target not in handed and not _plain(given):  # what is handed on may be written
                 found.append((target, node.lineno))
     return found
 

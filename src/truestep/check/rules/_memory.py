@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -46,3 +47,9 @@ class Memory:
         """How many updates between two events changed it."""
         numbers = {self._numbers[storage] for storage in memory}
         return sum(first < n < last and bool(held & numbers) for n, held in self._moves)
+
+    def still(self, memory: frozenset[int], n: int) -> tuple[int, float]:
+        """The events between which, around event `n`, no update changed it."""
+        numbers = {self._numbers[storage] for storage in memory}
+        moves = [at for at, held in self._moves if held & numbers]
+        return max((at for at in moves if at < n), default=0), min((at for at in moves if at > n), default=math.inf)

@@ -25,7 +25,10 @@ _DECIMAL = re.compile(r"(?<![\w.])\d+\.\d{3,}(?![\w.])")
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """A number of one batch: `kind` is "mean" or "sum" over `size` things; `rows` are the batch's samples."""
+    """A number of one batch: `kind` is "mean" or "sum" over `size` things; `rows` are the batch's samples.
+
+    `places` counts the targets with those that a loss ignores, `blank` says whether a comparison was with such targets.
+    """
 
     n: int
     update: int
@@ -36,6 +39,8 @@ class Reading:
     rows: int
     run: int
     score: bool
+    places: int = 0
+    blank: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +66,7 @@ def readings(trace: Trace) -> dict[Key, list[Reading]]:
     """The numbers that are known to be a batch's mean or sum, by their line and kind."""
     found: dict[Key, list[Reading]] = {}
     rows, run, forwards = 0, 0, 0
+    labels = ignored(trace)
     last: dict[Key, int] = {}
     for event in trace.of(Forward, LoaderStart, Number):
         if isinstance(event, LoaderStart):
@@ -76,7 +82,10 @@ def readings(trace: Trace) -> dict[Key, list[Reading]]:
             last[key] = forwards
             if again or not size or (size < rows and kind == "mean"):  # or a part of the batch
                 kind = ""
-            held.append(Reading(event.n, event.update, event.site, event.value, kind, size, rows, run, score))
+            places, blank = _targets(trace, event.of, event.n, labels) if event.close else (0, False)
+            held.append(
+                Reading(event.n, event.update, event.site, event.value, kind, size, rows, run, score, places, blank)
+            )
     # a line whose numbers are now known and now not (looked at too seldom) has gaps
     blank = {key[0]: {each.update for each in held} for key, held in found.items() if not key[1]}
     whole = {key: [each for each in held if each.update not in blank.get(key[0], ())] for key, held in found.items()}
@@ -87,6 +96,26 @@ def cuts(trace: Trace) -> set[int]:
     """The lengths of tensors that were cut into batches or permuted: what a whole pass amounts to."""
     ops = trace.ops("__getitem__", "split", "chunk", "randperm", "index_select")
     return {each.shape[0] for op in ops for each in (*op.inputs, *op.out) if each.shape}
+
+
+def ignored(trace: Trace) -> set[float]:
+    """The labels, no classes, that a loss of the run left out of its mean."""
+    return {
+        float(label) for op in trace.ops(*LOSSES)
+        if isinstance(label := op.words.get("ignore_index"), int) and label < 0 and len(op.inputs) > 1
+        and (op.words.get("kept") or 0) < math.prod(op.inputs[1].shape)
+    }  # fmt: skip
+
+
+def _targets(trace: Trace, tensor: Seen, before: int, labels: set[float]) -> tuple[int, bool]:
+    """How many targets a number's loss was given, and whether a comparison was with targets that it ignores."""
+    for op in trace.chain(tensor, before, 8):
+        if op.name in LOSSES and len(op.inputs) > 1:
+            return math.prod(op.inputs[1].shape), False
+        if op.name == "eq":
+            lows = {each.values.low for each in op.inputs if each.values is not None}
+            return math.prod(op.out[0].shape) if op.out else 0, bool(lows & labels)
+    return 0, False
 
 
 def kind_of(trace: Trace, tensor: Seen, before: int, depth: int = 6) -> tuple[str, int, bool]:

@@ -52,10 +52,11 @@ def _divided(trace: Trace, op: Op) -> tuple[list[tuple[Seen, int]], float]:
     count, (whole, *others) = op.arg(1, "other"), op.inputs
     if isinstance(count, bool) or not isinstance(count, int | float) or others or whole.shape:
         return [], 0.0
-    return _terms(trace, whole, op.n), float(count)
+    return terms(trace, whole, op.n), float(count)
 
 
-def _terms(trace: Trace, tensor: Seen, before: int, most: int = 2000) -> list[tuple[Seen, int]]:
+def terms(trace: Trace, tensor: Seen, before: int, most: int = 2000) -> list[tuple[Seen, int]]:
+    """What a tensor is the sum of, the last term first, each with the event before which it was made."""
     found: list[tuple[Seen, int]] = []
     while len(found) < most:
         op = trace.maker(tensor, before)

@@ -105,7 +105,7 @@ def _kept(trace: Trace) -> Iterator[Finding]:
     told = {held.words: held for held in [*by_name(trace, memory), *beside_best(trace, memory), *alike(trace, memory)]}
     seen: set[frozenset[int]] = set()
     for held in told.values():
-        if held.memory not in seen and not _written(trace, held):
+        if held.memory not in seen and not _written(trace, memory, held):
             seen.add(held.memory)
             module = _module(trace, held)
             yield found(
@@ -122,13 +122,12 @@ def _module(trace: Trace, held: Held) -> int:
     return next((number for number in trace.modules if held.memory <= storages(trace, number)), 0)
 
 
-def _written(trace: Trace, held: Held) -> bool:
+def _written(trace: Trace, memory: Memory, held: Held) -> bool:
     """Whether what stands there was written to a file before any update came."""
-    memory = Memory(trace)
     owners = {number for number in trace.modules if storages(trace, number) & held.memory}
-    saves = [event.n for event in trace.of(Saved) if event.how == "save" and owners & set(event.modules)]
-    after = next((n for n in saves if n > held.first), None)
-    return after is not None and not memory.changed(held.memory, held.first, after)
+    first, last = memory.still(held.memory, held.first)
+    saves = (event for event in trace.of(Saved) if event.how == "save" and owners & set(event.modules))
+    return any(first < event.n < last for event in saves)
 
 
 def _line(trace: Trace, module: int) -> Site | None:

@@ -1,7 +1,8 @@
 """A total is divided by something that does not count what was added up.
 
 What: means of batches are added up and divided by the number of samples, sums over samples by the number of batches,
-or either by the size of another set, or by batches times batch size although a batch is smaller.
+or either by the size of another set, or by batches times batch size although a batch is smaller; or hits are divided by
+all places, though some carry the label that the loss ignores and no prediction can equal.
 
 Why: the figure is wrong by a factor that is constant, so its curve looks right; it cannot be compared with any other,
 and a perfect model seems to score below one.
@@ -25,15 +26,17 @@ Right:
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import chain, groupby
 
 from truestep.check.events import LoaderEnd, LoaderMade
 from truestep.check.finding import Finding, Rule
 from truestep.check.rules import found
+from truestep.check.rules._collected import blank, collected
 from truestep.check.rules._quotients import dividing
 from truestep.check.rules._readings import Figure, Reading, figures, near, shown
 from truestep.check.rules._totals import totals
+from truestep.check.site import Site
 from truestep.check.trace import Trace
 
 RULE = Rule("TS671", "wrong_denominator", "a total divided by the wrong count", "error", "reporting")
@@ -58,13 +61,16 @@ def look(trace: Trace) -> Iterator[Finding]:
                 "the figure is off by a factor and cannot be compared with any other",
                 "divide a sum over samples by the samples seen, and weigh a mean by its samples before adding",
             )
+    yield from _told(collected(trace, others))
+    single = {one.start.run for one in trace.passes() if one.whole and len(one.batches) == 1}
     told_apart = [list(same) for _, same in groupby(figures(trace), key=lambda each: (each.n, each.name))]
+    yield from _told(blank(told_apart))
     unsound = [same for same in told_apart if not any(near(one.value, each) for one in same for each in _sound(one))]
     for figure in chain.from_iterable(unsound):
         place = figure.readings[0].site.place
         if place in told:
             continue
-        for window in _passes(figure.readings):
+        for window in _passes(figure.readings, single):
             said = _divided(figure, window, others)
             if said:
                 told.add(place)
@@ -79,6 +85,14 @@ def look(trace: Trace) -> Iterator[Finding]:
                     "divide a sum over samples by the samples seen, and weigh a mean by its samples before adding",
                 )
                 break
+
+
+def _told(cases: Iterable[tuple[Site, str, str]]) -> Iterator[Finding]:
+    for site, message, evidence in cases:
+        yield found(
+            RULE, site, message, evidence, "the figure is off by a factor and cannot be compared with any other",
+            "divide by the count of exactly what was added up",
+        )  # fmt: skip
 
 
 def _sound(figure: Figure) -> Iterator[float]:
@@ -100,8 +114,11 @@ def _sound(figure: Figure) -> Iterator[float]:
                 yield part * total / rows if rows else total
 
 
-def _passes(held: tuple[Reading, ...]) -> Iterator[list[Reading]]:
-    """The readings of the last pass: of a loader's run, or of a stretch without updates, or any whose total is held."""
+def _passes(held: tuple[Reading, ...], single: set[int]) -> Iterator[list[Reading]]:
+    """The readings of the last pass: of a loader's run, or of a stretch without updates, or any whose total is held.
+
+    One reading is a pass where it is of a loader's only batch.
+    """
     window: list[Reading] = []
     for reading in held:
         if window and (reading.run != window[-1].run or window[-1].update - reading.update > 1):
@@ -109,13 +126,17 @@ def _passes(held: tuple[Reading, ...]) -> Iterator[list[Reading]]:
         if not reading.kind or reading.kind != held[0].kind:
             return
         window.append(reading)
-    if len(window) >= 2 and (window[0].run or window[0].update == window[-1].update):
+        if not reading.run and len(window) >= 2 and reading.update == window[0].update:
+            yield window[:]  # without a loader nothing says where an evaluation began
+    whole = len(window) >= 2 or (len(window) == 1 and window[0].run in single)
+    if whole and window[0].run:
         yield window
 
 
 def _divided(figure: Figure, window: list[Reading], others: dict[int, str]) -> tuple[float, int, int, str, str] | None:
     batches, rows = len(window), sum(each.rows for each in window)
     sizes, most = sum(each.size for each in window), max(each.rows for each in window)
+    places = sum(each.places for each in window) if all(each.places for each in window) else 0
     if rows == batches:
         return None
     full = batches * most
@@ -123,6 +144,8 @@ def _divided(figure: Figure, window: list[Reading], others: dict[int, str]) -> t
         {full: "batches times batch size, though not all are full"} if full != rows else {}
     )
     counts = {**others, **counts, sizes: "the number of samples"}
+    if places > sizes:
+        counts[places] = "all places, those that the loss leaves out too"
     total = sum(each.value for each in window)
     if window[0].kind == "mean":
         totals = [(total, batches, "means"), (sum(each.value * each.rows for each in window), rows, "weighted means")]
