@@ -13,7 +13,7 @@ from truestep.check.changes import Clear
 from truestep.check.events import Number, Op
 from truestep.check.looks import Seen, digest, kept, plain, seen
 from truestep.check.picks import PICKS, picked
-from truestep.check.points import COMPARED
+from truestep.check.points import COMPARED, columns
 from truestep.check.recorder import Recorder
 from truestep.check.trace import LOSSES
 
@@ -124,6 +124,8 @@ class Seeing(TorchFunctionMode):
         with recorder.looking:
             if name in ("tensor", "as_tensor") and recorder.close:
                 arrays.tell(recorder, args[0] if args else None)
+                if told is not None and not recorder.fetching:
+                    told[1]["columns"] = columns(out)
             if told is not None:
                 self._write(name, told, out, place, args, look)
         return out

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 COMPARED = LOSSES | {"eq", "sub", "ne"}
 """Calls whose second tensor, or either, is a target."""
+TALL, LARGEST = 30, 1 << 20
 WIDTH, ROWS, COLUMNS = 16, 256, 512
 MOST = 500
 """Tensors of a run of which points are taken."""
@@ -54,6 +55,17 @@ class Points:
             held = array("f", found.contiguous().numpy().tobytes())
             told = (number, version, *found.shape)
             recorder.emit(Op, name="points", args=told, words={"points": held}, out=(), grad=torch.is_grad_enabled())
+
+
+def columns(tensor: Any) -> tuple[float, float] | None:
+    """Of a table of real numbers, the greatest mean of a column, and the greatest distance of a deviation from 1."""
+    if not isinstance(tensor, Tensor) or not plain(tensor) or not tensor.is_floating_point() or tensor.dim() != 2:
+        return None
+    if tensor.shape[0] < TALL or not tensor.shape[1] or tensor.numel() > LARGEST:
+        return None
+    wide = tensor.detach().double()
+    mean, both = wide.mean(0).abs().max(), [wide.std(0, correction=each) for each in (0, 1)]
+    return float(mean), min(float((each - 1).abs().max()) for each in both)
 
 
 def _labels(tensor: Tensor) -> Tensor | None:

@@ -24,6 +24,7 @@ from truestep.check.changes import Saved, StateLoaded, StateTaken
 from truestep.check.events import Op, Printed
 from truestep.check.looks import parts, seen, tensors
 from truestep.check.patches import hooked, replaced
+from truestep.check.points import columns
 from truestep.check.recorder import Recorder
 from truestep.check.weights import mark
 
@@ -167,8 +168,10 @@ def _from_numpy(recorder: Recorder, run: Any, array: Any) -> Any:
         with recorder.looking:
             within = tuple(recorder.modules)
             arrays.tell(recorder, array)
+            table = None if recorder.fetching else columns(found)
+            words = {"memory": _memory(recorder, array), "columns": table}
             recorder.emit(
-                Op, name="from_numpy", args=("ndarray",), words={"memory": _memory(recorder, array)},
+                Op, name="from_numpy", args=("ndarray",), words=words,
                 out=(seen(found, recorder.numbers, False, True),), grad=torch.is_grad_enabled(),
                 module=within[-1] if within else 0, within=within,
             )  # fmt: skip

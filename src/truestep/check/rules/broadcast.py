@@ -47,7 +47,7 @@ def look(trace: Trace) -> Iterator[Finding]:
         if len(op.inputs) < 2:
             continue
         one, other = op.inputs[:2]
-        crossed = _crossed(trace, op) if op.name in LOSSES else None
+        crossed = _crossed(trace, op) if op.name in LOSSES or (op.name == "sub" and _reduced(trace, op)) else None
         if crossed is not None:
             size = one.shape[0]
             yield found(
@@ -92,10 +92,16 @@ def _crossed(trace: Trace, op: Op, most: int = 8) -> Op | None:
         if made is None or made.name not in MIXES:
             continue
         both = sorted(made.inputs[:2], key=lambda each: -len(each.shape))
-        if len(both) == 2 and _outer(*both):
+        if len(both) == 2 and _outer(*both) and (op.name in LOSSES or _learned(trace, both[0], made, flat)):
             return made
         waiting += [(each, made.n) for each in made.inputs if each.shape == table.shape]
     return None
+
+
+def _learned(trace: Trace, column: Seen, made: Op, flat: Seen) -> bool:
+    """Whether the column is an output as it came, not one that was turned on purpose, against a prediction."""
+    maker = trace.maker(column, made.n)
+    return flat.needs_grad and (maker is None or maker.name not in ON_PURPOSE)
 
 
 def _outer(column: Seen, row: Seen) -> bool:

@@ -31,6 +31,9 @@ from truestep.check.rules import found
 from truestep.check.trace import Trace
 
 RULE = Rule("TS474", "labels_off", "labels outside what is expected of them", "error", "data")
+KEEPS = ("squeeze", "view", "reshape", "cpu", "to", "long", "flatten")
+WHY = "the labels of the score and those of training are one apart, so right answers count as wrong"
+MEND = "number the classes from 0 in one place, where the data are read"
 BINARY = ("binary_cross_entropy", "binary_cross_entropy_with_logits")
 
 
@@ -44,12 +47,46 @@ def look(trace: Trace) -> Iterator[Finding]:
                 f"{loss.name} takes targets from 0 to 1; outside it has no least value",
                 "the loss falls without end while the outputs grow", "map the labels to 0 and 1 where they are read",
             )  # fmt: skip
+    yield from _by_hand(trace)
     trained = _trained(trace)
     for op in trace.ops("eq"):
         for guess, label in (op.inputs, op.inputs[::-1]) if len(op.inputs) == 2 else ():
             told = _off(trace, op, guess, label, trained)
             if told:
                 yield told
+
+
+def _shift(op: Op) -> float:
+    """By how much a call moves whole numbers: one up, or one down; 0 for any other call."""
+    by = op.arg(1, "other")
+    if op.name not in ("add", "sub") or len(op.inputs) != 1 or by not in (1, -1) or isinstance(by, bool):
+        return 0.0
+    return float(by) if op.name == "add" else -float(by)
+
+
+def _by_hand(trace: Trace) -> Iterator[Finding]:
+    """A cross entropy by hand, b log p + (1 - b) log(1 - p), whose targets b are outside of 0 and 1."""
+    for op in trace.ops("sub"):
+        seen, values = (op.inputs[0], op.inputs[0].values) if len(op.inputs) == 1 else (None, None)
+        if seen is None or values is None or seen.needs_grad or op.args[0] not in (1, 1.0) or not values.finite:
+            continue
+        if values.low >= -1e-3 and values.high <= 1.001:
+            continue
+        weighed = [[user for user in trace.users(each, 0) if _logged(trace, user)] for each in (seen, op.out[0])]
+        if all(weighed):
+            yield found(
+                RULE, weighed[0][0].site, f"a binary loss has targets from {values.low:g} to {values.high:g}",
+                f"logarithms of probabilities are weighed with them and with 1 less them (line {op.site.line}), which "
+                "has a least value for targets from 0 to 1 only",
+                "the loss falls without end while the outputs grow", "map the labels to 0 and 1 where they are read",
+            )  # fmt: skip
+            return
+
+
+def _logged(trace: Trace, user: Op) -> bool:
+    """A product with a logarithm that has a gradient."""
+    makers = [trace.maker(each, user.n) for each in user.inputs if each.needs_grad]
+    return user.name == "mul" and any(made is not None and made.name == "log" for made in makers)
 
 
 def _trained(trace: Trace) -> dict[int, tuple[float, float, int]]:
@@ -76,8 +113,9 @@ def _off(
     trace: Trace, op: Op, guess: Seen, label: Seen, trained: dict[int, tuple[float, float, int]]
 ) -> Finding | None:
     """Whether a predicted class, just as argmax gave it, is compared with labels that are one off."""
-    made = trace.maker(guess, op.n)
-    while made is not None and made.name in ("squeeze", "view", "reshape", "cpu", "to", "long", "flatten"):
+    made, moved = trace.maker(guess, op.n), 0.0
+    while made is not None and made.inputs and (made.name in KEEPS or _shift(made)):
+        moved += _shift(made)
         made = trace.maker(made.inputs[0], made.n)
     values = label.values
     if made is None or made.name not in ("argmax", "max") or values is None or not values.whole or not made.inputs:
@@ -87,14 +125,22 @@ def _off(
         return None
     classes = shape[1]
     low, high, number = trained.get(classes, (0.0, 0.0, 0))
-    above = values.high == classes and values.low >= 1
-    shifted = number and high - low == values.high - values.low and abs(low - values.low) == 1
-    if not (above or shifted):
+    above = values.high == classes and values.low >= 1 and not moved
+    apart = number and high - low == values.high - values.low and low - values.low in (-1, 0, 1)
+    shifted = apart and low + moved != values.low and high - low == classes - 1
+    if not (above or shifted or (apart and not moved and low != values.low)):
         return None
+    if moved:
+        told = f"the predicted classes 0 to {classes - 1} are moved by {moved:g}"
+        return found(
+            RULE, op.site, f"{told}, and then compared with labels from {values.low:g} to {values.high:g}",
+            f"training had targets from {low:g} to {high:g} over the same {classes} outputs, so class {low:g} is "
+            f"called {low + moved:g} here",
+            WHY, MEND,
+        )  # fmt: skip
     said = f", while training had targets from {low:g} to {high:g}" if number else ""
     return found(
         RULE, op.site, f"labels from {values.low:g} to {values.high:g} are compared with classes 0 to {classes - 1}",
         f"argmax over {classes} outputs is compared with labels from {values.low:g} to {values.high:g}{said}",
-        "the labels of the score and those of training are one apart, so right answers count as wrong",
-        "number the classes from 0 in one place, where the data are read",
+        WHY, MEND,
     )  # fmt: skip

@@ -31,6 +31,7 @@ from truestep.check.finding import Finding, Rule
 from truestep.check.looks import Seen, Values
 from truestep.check.rules import found
 from truestep.check.rules._batches import ends, split
+from truestep.check.rules._chains import root
 from truestep.check.site import Site
 from truestep.check.trace import Trace
 
@@ -38,7 +39,7 @@ RULE = Rule("TS478", "preprocessing_differs", "training and evaluation prepare d
 ARITHMETIC = {"sub", "add", "div", "mul", "sub_", "add_", "div_", "mul_", "log", "log1p", "sqrt", "clamp", "__rdiv__"}
 WHY = "the model is scored on inputs of a kind that it was not trained on"
 MEND = "prepare both with one function and the statistics of the training part"
-TIMES, ROWS, OFTEN = 20.0, 8, 3
+TIMES, ROWS, OFTEN, EXACT = 20.0, 8, 3, 1e-4
 NEAR, APART = 0.1, 0.2
 
 
@@ -56,7 +57,12 @@ def look(trace: Trace) -> Iterator[Finding]:
             continue
         if call.site.place in said or call.inputs[0].shape[1:] != mates[0].inputs[0].shape[1:]:
             continue
-        told = _range(trace, mates, call) or _own(trace, mates, call) or _left_out(trace, mates, call)
+        told = (
+            _range(trace, mates, call)
+            or _own(trace, mates, call)
+            or _left_out(trace, mates, call)
+            or _whole(trace, mates, call)
+        )
         read, joined = ends(trace, call.outputs[0], call.n) if told else (False, False)
         if told and read and not joined:
             said.add(call.site.place)
@@ -110,13 +116,15 @@ def _left_out(trace: Trace, mates: list[Forward], call: Forward) -> tuple[Site |
     """Whether what was evaluated lies where the training data lay before they were scaled, and was not scaled."""
     behind = {op.n: op for mate in mates[:OFTEN] for op in _scaling(trace, mate)}
     own = {op.n: op for op in _scaling(trace, call)}
-    scaling = [op for n, op in sorted(behind.items()) if n not in own]
+    lines = {(op.site.place, op.name) for op in own.values()}
+    scaling = [op for n, op in sorted(behind.items()) if n not in own and (op.site.place, op.name) not in lines]
     made = {out.number for op in scaling for out in op.out}
     raw = [op.inputs[0].values for op in scaling if op.inputs[0].number not in made]
     known = [each for each in raw if each is not None]
     given = [each.inputs[0].values for each in mates]
     scaled, values = [each for each in given if each is not None], call.inputs[0].values
-    if set(own) - set(behind) or not known or len(known) < len(raw) or values is None or not _steady(scaling):
+    strange = lines - {(op.site.place, op.name) for op in behind.values()}
+    if strange or not known or len(known) < len(raw) or values is None or not _steady(scaling):
         return None
     low, high = min(each.low for each in known), max(each.high for each in known)
     first, last = min(each.low for each in scaled), max(each.high for each in scaled)
@@ -174,6 +182,45 @@ def _own(trace: Trace, mates: list[Forward], call: Forward) -> tuple[Site | None
         f"{theirs[0][0].shape[0]} training rows had their own mean subtracted, and {mine[0].shape[0]} held-out rows "
         f"theirs{told}",
     )
+
+
+def _whole(trace: Trace, mates: list[Forward], call: Forward) -> tuple[Site | None, str, str] | None:
+    """Whether each part has columns of mean 0 and deviation 1 to the last digits: no part has those of another."""
+    mine, theirs = _standard(trace, call), [_standard(trace, mate) for mate in mates[:OFTEN]]
+    handed = {tensor.number for batch in trace.of(Batch) for tensor in batch.tensors}
+    if mine is None:
+        return None
+    for mate, each in zip(mates, theirs, strict=False):
+        if each is None and root(trace, mate.inputs[0], mate.n).number in handed:
+            each = next((op for op in _standards(trace) if op is not mine and _columns(op) == _columns(mine)), None)
+        if each is None or each.out[0].number == mine.out[0].number or _columns(each) != _columns(mine):
+            return None
+        if each.out[0].rows and each.out[0].rows == mine.out[0].rows:
+            return None
+    known = [one.words["columns"] for one in (theirs[0] or each, mine) if one is not None]
+    mean, deviation = (max(one[place] for one in known) for place in (0, 1))
+    return (
+        mine.site,
+        "the held-out part is standardised with its own mean and deviation",
+        f"the tensor behind training and this one of {mine.out[0].shape[0]} rows both have columns of mean 0 (to "
+        f"{mean:.1g}) and deviation 1 (to {deviation:.1g})",
+    )
+
+
+def _standards(trace: Trace) -> list[Op]:
+    """The tensors made of arrays whose columns have mean 0 and deviation 1."""
+    made = (op for op in trace.ops("tensor", "as_tensor", "from_numpy") if op.words.get("columns"))
+    return [op for op in made if op.words["columns"][0] < EXACT and op.words["columns"][1] < EXACT]
+
+
+def _standard(trace: Trace, call: Forward) -> Op | None:
+    """The one that lies behind an input."""
+    known = {op.n: op for op in _standards(trace)}
+    return next((known[op.n] for op in trace.chain(call.inputs[0], call.n) if op.n in known), None)
+
+
+def _columns(op: Op) -> tuple[int, ...]:
+    return op.out[0].shape[1:]
 
 
 def _centred(trace: Trace, call: Forward) -> tuple[Seen, Op] | None:

@@ -41,6 +41,7 @@ from truestep.check.trace import LOSSES, Trace
 RULE = Rule("TS348", "samples_mixed", "samples of a batch mixed up", "error", "losses")
 CUTS = {"view", "reshape", "flatten", "unflatten", "view_as", "reshape_as"}
 PAIRED = ("cross_entropy", "nll_loss", "mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss")
+WEIGHS = {"softmax", "div", "mul", "dropout", "float", "to"}
 PASSES, CALLS = 4, 4000
 WHY = "what the model says of one sample is made of pieces of others"
 
@@ -60,6 +61,7 @@ def look(trace: Trace) -> Iterator[Finding]:
                 return
             upto, size, passes = after.n, _size(trace, after), passes + 1
             state.known.clear()
+            state.scores.clear()
         finding = state.see(op, size, held) if size > 1 and op.grad else None
         if finding is not None and op.site.place not in told:
             told.add(op.site.place)
@@ -91,6 +93,7 @@ class _State:
 
     def __init__(self, trace: Trace) -> None:
         self.trace, self.known = trace, dict[int, Tensor]()
+        self.scores = set[int]()  # tables of every row of every sample against every other
         self._drawn = _drawn(trace)
 
     def see(self, op: Op, size: int, held: set[int]) -> Finding | None:
@@ -102,7 +105,9 @@ class _State:
                 if labels is not None:
                     self.known[each.number] = labels
         first = self.known.get(op.inputs[0].number) if op.inputs else None
-        finding = self._paired(op) or (self._sequence(op, first, size) if first is not None else None)
+        finding = self._paired(op) or self._attends(op, size)
+        if finding is None and first is not None:
+            finding = self._sequence(op, first, size) or self._columns(op, first, size)
         for out, labels in zip(op.out, follow(op, self.known), strict=True):
             self.known.pop(out.number, None)
             if labels is not None:
@@ -129,6 +134,52 @@ class _State:
             WHY,
             "bring the samples to the front with transpose or permute first, and then reshape",
         )
+
+    def _columns(self, op: Op, labels: Tensor, size: int) -> Finding | None:
+        """A layer that takes columns for the features of a sample which are samples themselves."""
+        shape = tuple(labels.shape)
+        if op.name != "linear" or len(shape) != 2 or shape[0] != size or alone(labels) != [1] or shape[1] == size:
+            return None
+        return found(
+            RULE,
+            op.site,
+            f"a layer takes the columns of {shape} for the features of {size} samples",
+            f"each column belongs to one sample, and each of the {size} rows holds pieces of {len(labels[0].unique())}",
+            WHY,
+            "bring the samples to the front with transpose or permute before the reshape",
+        )
+
+    def _attends(self, op: Op, size: int) -> Finding | None:
+        """Attention over the rows of all samples, flattened into one line, without a mask between them."""
+        labels = [self.known.get(each.number) for each in op.inputs]
+        if op.name in ("matmul", "mm") and len(op.inputs) == 2 and op.out and len(op.out[0].shape) == 2:
+            if op.inputs[0].number in self.scores and labels[1] is not None and self._flattened(labels[1], size):
+                rows, width = labels[1].shape
+                return found(
+                    RULE,
+                    op.site,
+                    f"attention over {rows} rows mixes the {size} samples of the batch",
+                    f"the rows of all samples, {rows // size} of each, lie in one dimension; each row is summed from "
+                    f"all {rows} of them, {width} numbers wide, with weights that no mask keeps within a sample",
+                    WHY,
+                    "keep the samples in a dimension of their own: x of (batch, steps, features)",
+                    level="warning",
+                )
+            if labels[0] is not None and self._flattened(labels[0], size) and self._turned(labels, size):
+                self.scores |= {out.number for out in op.out}
+        elif op.name in WEIGHS and len(op.inputs) == 1 and op.inputs[0].number in self.scores:
+            self.scores |= {out.number for out in op.out}
+        return None
+
+    def _flattened(self, labels: Tensor, size: int) -> bool:
+        """Rows of which each sample has several, one after the other."""
+        rows = labels.shape[0]
+        return labels.dim() == 2 and rows > size > 1 and rows % size == 0 and alone(labels) == [0]
+
+    def _turned(self, labels: list[Tensor | None], size: int) -> bool:
+        """Whether the second factor is such rows, turned."""
+        other = labels[1]
+        return other is not None and other.dim() == 2 and self._flattened(other.t(), size)
 
     def _sequence(self, op: Op, labels: Tensor, size: int) -> Finding | None:
         """A layer that reads along the samples as if they were steps of one sequence."""

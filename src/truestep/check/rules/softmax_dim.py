@@ -25,7 +25,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 
-from truestep.check.events import Op
+from truestep.check.events import Forward, Op
 from truestep.check.finding import Finding, Rule
 from truestep.check.looks import Seen
 from truestep.check.mends.losses import AlongClasses
@@ -91,6 +91,8 @@ def _misread(trace: Trace, op: Op, dim: int) -> str:
             return f"{user.name} on line {user.site.line} weighs them, and they are summed over dimension 1"
         if dim == 0 and len(shape) == 2 and _along(user, shape) == classes:
             return f"{user.name} on line {user.site.line} reads them along dimension 1"
+        if op.name == "softmax" and dim == 0 and _pools(trace, op, user):
+            return f"{user.name} on line {user.site.line} weighs the entries of each sample with them"
         if user.name in PRODUCTS and dim < len(shape) - 1 and _attends(trace, op, user):
             return f"{user.name} on line {user.site.line} sums them over the last dimension, the keys"
     return ""
@@ -104,6 +106,40 @@ def _weighed(trace: Trace, user: Op, shape: tuple[int, ...]) -> bool:
         later for out in user.out if out.shape == shape for later in trace.users(out, user.n) if later.name == "sum"
     ]
     return any(later.arg(1, "dim") in (1, -1, (1,), (-1,)) for later in sums)
+
+
+def _pools(trace: Trace, op: Op, user: Op) -> bool:
+    """Whether weights that add up over the samples weigh the entries within each, as attention pooling does."""
+    shape, weights = op.inputs[0].shape, {out.number for out in op.out}
+    if len(shape) not in (2, 3) or shape[1] < 2 or shape.count(shape[0]) > 1 or not _samples(trace, op, shape[0]):
+        return False
+    others = [each for each in user.inputs if each.number not in weights]
+    if user.name == "mul" and len(user.inputs) == 2 and len(others) == 1 and others[0].shape[:2] == shape[:2]:
+        made = origin(trace, others[0], user.n)
+        sums = [later for out in user.out for later in trace.users(out, user.n)]
+        along = [later.arg(1, "dim") for later in sums if later.name == "sum"]
+        return (
+            bool(along)
+            and set(along) <= {1, (1,)}
+            and len(sums) == len(along)
+            and (made is None or made.name not in KINDS)
+        )
+    if user.name in ("transpose", "unsqueeze", "permute") and user.out and user.out[0].shape[0] == shape[0]:
+        later = trace.users(user.out[0], user.n)
+        return bool(later) and all(
+            each.name in ("bmm", "matmul") and each.inputs[0].number == user.out[0].number
+            and each.inputs[0].shape[0] == shape[0] and each.inputs[0].shape[-1] == shape[1] for each in later
+        )  # fmt: skip
+    return False
+
+
+def _samples(trace: Trace, op: Op, size: int) -> bool:
+    """Whether the model whose call this lies in was given, and gave, so many samples along dimension 0."""
+    calls = (call for call in trace.of(Forward) if call.depth == 0 and call.began < op.n < call.n)
+    return any(
+        call.inputs and call.outputs and call.inputs[0].shape[:1] == call.outputs[0].shape[:1] == (size,)
+        for call in calls
+    )  # fmt: skip
 
 
 def _alone(trace: Trace, op: Op, dim: int) -> str:

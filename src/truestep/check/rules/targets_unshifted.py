@@ -41,6 +41,8 @@ PLACED = SOUND | {
     "multi_head_attention_forward", "batch_norm", "group_norm", *RECURRENT,
 }  # fmt: skip
 """Calls whose output at a position is made, among others, of their input at that position."""
+CELLS = {"lstm_cell", "gru_cell", "rnn_tanh_cell", "rnn_relu_cell"}
+JOINS = {"cat", "stack"}
 
 
 def look(trace: Trace) -> Iterator[Finding]:
@@ -95,8 +97,10 @@ def _copied(
     """The call that takes in an input equal to the targets, if it reaches the prediction position by position."""
     target = root(trace, call.target, call.op.n, SOUND)
     wanted = rows.get(_key(target))
-    if len(target.shape) < 2 or target.shape[1] < 3 or not wanted or len(set(wanted)) < 2:
+    line = len(target.shape) == 1  # one sequence, step by step, where a recurrent layer reads it
+    if not target.shape or target.shape[0 if line else 1] < 3 or not wanted or len(set(wanted)) < 2:
         return None
+    through = False
     waiting: list[tuple[Seen, int]] = [(call.prediction, call.op.n)]
     known: set[int] = set()
     while waiting and len(known) < 120:
@@ -105,12 +109,52 @@ def _copied(
         if op is None or op.n in known or not _keeps(op, seen, target):
             continue
         known.add(op.n)
+        through = through or (op.name in RECURRENT and op.inputs[0].shape[:1] == target.shape[:1])
+        if op.name in JOINS and not line:
+            cell = _stepwise(trace, op, target, wanted, rows)
+            if cell is not None:
+                return cell, target.shape
+            continue
         for each in op.inputs[:1] if op.name in RECURRENT else op.inputs:
             data = root(trace, each, op.n, SOUND)
-            if not each.needs_grad and data.shape == target.shape and rows.get(_key(data)) == wanted:
+            same = data.shape == target.shape and rows.get(_key(data)) == wanted
+            if not each.needs_grad and same and (through or not line):
                 return op, target.shape
             waiting.append((each, op.n))
     return None
+
+
+def _stepwise(
+    trace: Trace, join: Op, target: Seen, wanted: tuple[int, ...], rows: dict[tuple[int, int], tuple[int, ...]]
+) -> Op | None:
+    """The cell that makes the first steps of a joined output of the same steps of an input equal to the targets."""
+    cells = []
+    for step, part in enumerate(join.inputs[:3]):
+        seen, before, cell = part, join.n, None
+        for _ in range(20):
+            op = trace.maker(seen, before)
+            if op is None or not op.inputs:
+                return None
+            if op.name == "__getitem__" and not op.inputs[0].needs_grad:
+                data = op.inputs[0]
+                if data.shape != target.shape or rows.get(_key(data)) != wanted or _step(op) != step:
+                    return None
+                break
+            if op.name not in PLACED and op.name not in CELLS:
+                return None
+            cell = op if op.name in CELLS else cell
+            seen, before = op.inputs[0], op.n  # what a cell is given at this step, and not its state
+        cells.append(cell)
+    return cells[0] if len(cells) == 3 else None
+
+
+def _step(op: Op) -> int | None:
+    """The one step along dimension 1 that an index takes."""
+    index = op.args[1]
+    where = index[1] if isinstance(index, tuple) and len(index) > 1 and index[0] == slice(None) else None
+    if isinstance(where, slice) and isinstance(where.start, int) and where.stop == where.start + 1:
+        return where.start
+    return where if type(where) is int else None
 
 
 def _keeps(op: Op, seen: Seen, target: Seen) -> bool:
@@ -119,11 +163,13 @@ def _keeps(op: Op, seen: Seen, target: Seen) -> bool:
     A layer narrower than what stands at a position squeezes it, as an autoencoder of points does.
     """
     shape = target.shape
+    if op.name in JOINS and len(shape) > 1:
+        return len(op.inputs) == min(shape[1], 64)
     if op.name not in PLACED or not op.inputs:
         return False
     given = op.inputs[0]
     if op.name in RECURRENT:
-        return bool(op.out) and op.out[0].number == seen.number and len(given.shape) == 3
+        return bool(op.out) and op.out[0].number == seen.number and len(given.shape) >= 3 - (len(shape) == 1)
     if op.name == "linear":
         narrow = target.dtype.startswith("float") and len(shape) > 2 and seen.shape[-1] < prod(shape[2:])
         return not narrow and (len(given.shape) >= 3 or given.shape[:1] >= (prod(shape[:2]),))
