@@ -5,7 +5,7 @@ from __future__ import annotations
 import linecache
 import math
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, NamedTuple
 
 from truestep.check.site import Site
@@ -55,7 +55,7 @@ class Finding:
 
     `message` says what happens, `evidence` the numbers that show it, `why` why it matters, `fix` what to write.
     `count` is how often the same rule found the same line. `rule` is its number, as "TS101", `name` its other name.
-    `confirmation` is what `--confirm` found out.
+    `confirmation` is what `--confirm` found out, and `facts` what the rule hands its mend, as plain values.
     """
 
     known: Rule
@@ -67,6 +67,7 @@ class Finding:
     fix: str
     count: int = 1
     confirmation: Confirmation | None = None
+    facts: dict[str, Any] = field(default_factory=dict)
 
     @property
     def rule(self) -> str:

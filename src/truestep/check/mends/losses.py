@@ -9,7 +9,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from truestep.check.events import Op
 from truestep.check.finding import Finding
 from truestep.check.mends import LOSS, STEEPER, Claim, Mend
 from truestep.check.mends.trial import Handing, Trial
@@ -137,7 +136,7 @@ class Squeezed(Handed):
         """Whether it is an equality, whose share of hits is told as such."""
         ops = [op for op in trace.ops(*self.names) if op.site.place == finding.site.place]
         score = any(op.name in ("eq", "ne") for op in ops)
-        return {"score": score, "loss": finding.message.partition(" ")[0] in LOSSES}
+        return {"score": score, "loss": finding.facts["loss"]}
 
     def claimed(self, facts: dict[str, Any]) -> tuple[Claim, ...]:
         """Of equals their share as the script has it, of anything else the loss as it should be."""
@@ -202,8 +201,8 @@ class Ignored(Handed):
 
     def offer(self, trace: Trace, finding: Finding) -> dict[str, Any] | None:
         """The padding that the rule would ignore."""
-        _, said, value = finding.fix.partition("ignore_index=")
-        return {"ignored": int(float(value))} if said else None
+        padding = finding.facts["ignored"]
+        return {"ignored": int(padding)} if padding is not None else None
 
     def mended(self, trial: Trial, name: str, args: tuple[Any, ...], words: dict[str, Any]) -> Call | None:
         """The same call with ignore_index."""
@@ -218,12 +217,9 @@ class AlongClasses(Handed):
     claims = (LOSS,)
 
     def offer(self, trace: Trace, finding: Finding) -> dict[str, Any] | None:
-        """The dimension along which the result is read, where it is the classes' or the last one."""
-        ops: list[Op] = [op for op in trace.ops(*self.names) if op.site.place == finding.site.place and op.inputs]
-        if not ops or "for a single entry" in finding.evidence:
-            return None
-        shape = ops[0].inputs[0].shape
-        return {"dim": 1 if "dimension 1" in finding.evidence.partition("; ")[2] else len(shape) - 1}
+        """The dimension along which the result is read, if any is."""
+        along = finding.facts["along"]
+        return {"dim": along} if along is not None else None
 
     def mended(self, trial: Trial, name: str, args: tuple[Any, ...], words: dict[str, Any]) -> Call | None:
         """The same call over the right dimension."""

@@ -29,6 +29,7 @@ import pkgutil
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from importlib import import_module
+from typing import Any
 
 from truestep.check.finding import Finding, Level, Rule, ignored, merged
 from truestep.check.mends import Mend
@@ -74,7 +75,8 @@ def judge(trace: Trace, slugs: Collection[str] | None = None, strict: bool = Fal
 
 
 def found(
-    rule: Rule, site: Site, message: str, evidence: str, why: str, fix: str, level: Level | None = None
-) -> Finding:
-    """A finding of a rule, at its own level unless another one is given."""
-    return Finding(rule, level or rule.level, site, message, evidence, why, fix)
+    rule: Rule, site: Site, message: str, evidence: str, why: str, fix: str, level: Level | None = None,
+    facts: dict[str, Any] | None = None,
+) -> Finding:  # fmt: skip
+    """A finding of a rule, at its own level unless another one is given; `facts` are for its mend."""
+    return Finding(rule, level or rule.level, site, message, evidence, why, fix, facts=facts or {})

@@ -28,6 +28,7 @@ from dataclasses import dataclass, field
 from truestep.check.events import Forward
 from truestep.check.finding import Finding, Rule
 from truestep.check.rules import found
+from truestep.check.rules._words import plural
 from truestep.check.trace import Trace
 
 RULE = Rule("TS541", "batchnorm_single", "batch statistics of one sample", "error", "modes")
@@ -67,7 +68,8 @@ def look(trace: Trace) -> Iterator[Finding]:
                 first.site,
                 f"{trace.name(number)} is trained on batches of one sample",
                 f"{len(norm.single)} of {len(norm.single) + norm.several} training passes that were looked at had the "
-                f"shape {shape}, with {len(norm.rows)} different inputs; {norm.settled} passes then used the running "
+                f"shape {shape}, with {len(norm.rows)} different inputs; {plural(norm.settled, 'pass', 'passes')} "
+                "then used the running "
                 "statistics",
                 "its statistics are that sample's own, so what is learned does not hold in eval mode",
                 "use larger batches, or GroupNorm, which does not depend on the batch",

@@ -26,6 +26,7 @@ from truestep.check.events import Op
 from truestep.check.finding import Finding, Rule
 from truestep.check.looks import Seen
 from truestep.check.rules import found
+from truestep.check.rules._words import plural
 from truestep.check.trace import Trace
 
 RULE = Rule("TS903", "bias_before_norm", "a bias before a normalisation", "advice", "advice")
@@ -54,7 +55,8 @@ def look(trace: Trace) -> Iterator[Finding]:
         yield found(
             RULE,
             layer.site,
-            f"{len(idle)} biases stand before a normalisation that takes them out: {trace.name(idle[0])}",
+            f"{plural(len(idle), 'bias stands', 'biases stand')} before a normalisation that takes out what it adds: "
+            f"{trace.name(idle[0])}",
             f"over {len(norms[idle[0]])} passes its gradient was at most {max(norms[idle[0]]):.2g}, that of "
             f"{trace.name(weight)} up to {max(norms[weight]):.2g}",
             "it cannot learn, and the normalisation has a bias of its own",

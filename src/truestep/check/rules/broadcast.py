@@ -58,6 +58,7 @@ def look(trace: Trace) -> Iterator[Finding]:
                 f"pairs, of which {size} are meant",
                 "a loss over all pairs is least when every prediction is the mean of the targets",
                 "give both the same shape: squeeze(1) the column, or unsqueeze(1) the row",
+                facts={"loss": crossed.name in LOSSES},
             )
             continue
         column, row = (one, other) if len(one.shape) > len(other.shape) else (other, one)
@@ -75,6 +76,7 @@ def look(trace: Trace) -> Iterator[Finding]:
                 "a loss over all pairs is least when every prediction is the mean of the targets; a share of hits "
                 "over all pairs counts chance",
                 "give both the same shape: squeeze(1) the column, or unsqueeze(1) the row",
+                facts={"loss": op.name in LOSSES},
             )
 
 

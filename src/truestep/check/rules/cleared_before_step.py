@@ -37,6 +37,7 @@ from truestep.check.finding import Finding, Rule
 from truestep.check.mends.clearing import ClearedLater
 from truestep.check.rules import found
 from truestep.check.rules._facts import held
+from truestep.check.rules._words import plural
 from truestep.check.trace import Trace
 
 RULE = Rule("TS102", "cleared_before_step", "gradients are cleared before the step uses them", "error", "updates")
@@ -116,7 +117,8 @@ def _in_vain(trace: Trace) -> Iterator[Finding]:
             clear.site,
             f"what the backward pass of line {event.site.line} gave is cleared here, before {step.kind}.step() on line "
             f"{step.site.line} could use it",
-            f"all {len(event.leaves)} gradients of {count} passes were cleared unread, before {len(told)} of {steps} "
+            f"all {plural(len(event.leaves), 'gradient')} of {plural(count, 'pass', 'passes')} were cleared "
+            f"unread, before {len(told)} of {steps} "
             "steps; each of these followed the last pass alone",
             "the losses of the passes before it have no say",
             "clear once, before the first backward pass of a step",

@@ -34,6 +34,7 @@ from truestep.check.finding import Finding, Rule
 from truestep.check.mends.updates import Unscaled
 from truestep.check.rules import found
 from truestep.check.rules._facts import scale
+from truestep.check.rules._words import plural
 from truestep.check.trace import Trace
 
 RULE = Rule("TS114", "clip_scaled", "gradients are clipped before they are unscaled", "error", "updates")
@@ -56,7 +57,7 @@ def look(trace: Trace) -> Iterator[Finding]:
                     clip.site,
                     f"the gradients are clipped here while they are still {factor:g} times too large",
                     f"{norm} clipped to {clip.most:g} and then divided by {factor:g}, which leaves at most "
-                    f"{clip.most / factor:.3g}; so it was {len(hits)} times",
+                    f"{clip.most / factor:.3g}; so it was {plural(len(hits), 'time')}",
                     WHY,
                     MEND,
                 )

@@ -27,6 +27,7 @@ from collections.abc import Iterator
 from truestep.check.changes import Step
 from truestep.check.finding import Finding, Rule
 from truestep.check.rules import found
+from truestep.check.rules._words import plural
 from truestep.check.trace import Trace
 
 RULE = Rule("TS902", "decay_on_bias", "weight decay on biases and normalisation", "advice", "advice")
@@ -56,7 +57,8 @@ def look(trace: Trace) -> Iterator[Finding]:
         yield found(
             RULE,
             events[0].site,
-            f"weight decay also shrinks {len(hits) - norms} biases and {norms} parameters of normalisation",
+            f"weight decay also shrinks {plural(len(hits) - norms, 'bias', 'biases')} and "
+            f"{plural(norms, 'parameter')} of normalisation",
             f"weight_decay={decay:g} with lr={rate:g} over {len(steps)} steps shrinks {trace.name(number)} to "
             f"{(1 - rate * decay) ** len(steps):.3g} of itself where nothing else holds it",
             "biases and scales carry means and start at one on purpose: pulling them to zero regularises nothing",

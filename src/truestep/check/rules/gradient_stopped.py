@@ -40,6 +40,7 @@ from truestep.check.rules import found
 from truestep.check.rules._chains import SHAPES, origin
 from truestep.check.rules._evaluations import DRAWS
 from truestep.check.rules._facts import loaded
+from truestep.check.rules._words import plural
 from truestep.check.trace import Trace
 
 RULE = Rule("TS204", "gradient_stopped", "the gradient never reaches parameters that are in use", "error", "parameters")
@@ -71,7 +72,8 @@ def look(trace: Trace) -> Iterator[Finding]:
         yield found(
             RULE,
             cut.site,
-            f"{how} stops the gradient, and {len(hits)} parameters that the optimizer holds never receive one: {names}",
+            f"{how} stops the gradient, and {plural(len(hits), 'parameter')} that the optimizer holds never get "
+            f"one: {names}",
             f"{trace.name(number)} was used at every update, found no gradient at any of {idle[number]} steps and kept "
             "every bit; what came out here went on into the loss",
             "these parameters keep their random start",

@@ -65,7 +65,7 @@ def look(trace: Trace) -> Iterator[Finding]:
         yield found(
             RULE,
             op.site,
-            f"{trace.modules[module].kind} uses {len(hits)} parameters here that are not among its parameters()",
+            f"{trace.modules[module].kind} uses {plural(len(hits), 'parameter')} here that parameters() does not list",
             f"{trace.name(number)} (shape {_shape(op, number)}) received {passes[number]} gradients, is in no "
             f"optimizer and kept every bit, while {len(parameters_of(trace, module) & moved)} registered ones moved",
             "a plain list or dict hides layers from parameters(), to(), eval() and state_dict()",

@@ -36,6 +36,7 @@ from truestep.check.events import Op
 from truestep.check.finding import Finding, Rule
 from truestep.check.mends.clearing import Cleared
 from truestep.check.rules import found
+from truestep.check.rules._words import plural
 from truestep.check.trace import Trace
 
 RULE = Rule("TS101", "never_cleared", "gradients are never cleared", "error", "updates")
@@ -78,7 +79,7 @@ def look(trace: Trace) -> Iterator[Finding]:
             event.site,
             f"the gradient of {trace.name(number)} still holds what an update has already used",
             f"before this pass its norm was {before:.3g} from earlier updates, after it {after:.3g}; so it was "
-            f"{stale[number]} times, for {len(worst)} parameters",
+            f"{plural(stale[number], 'time')}, for {plural(len(worst), 'parameter')}",
             "each step follows the sum of the gradients of all batches so far, not that of this batch",
             "call optimizer.zero_grad() before each backward pass of a new step (by hand: p.grad = None)",
         )
@@ -112,7 +113,7 @@ def _by_hand(trace: Trace) -> Iterator[Finding]:
             op.site,
             f"this adds to the gradient of {trace.name(worst[0])} what an update has already used",
             f"{len(added[worst[0]])} times it was added to after a step that had used it, without being cleared; so "
-            f"for {len(worst)} {'parameter' if len(worst) == 1 else 'parameters'}",
+            f"for {plural(len(worst), 'parameter')}",
             "each step follows the sum of all gradients so far, not that of this step",
             "clear the gradients of what the optimizer holds before each new step: optimizer.zero_grad()",
         )

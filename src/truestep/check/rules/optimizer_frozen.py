@@ -33,6 +33,7 @@ from truestep.check.events import Forward, Op
 from truestep.check.finding import Finding, Rule
 from truestep.check.rules import found
 from truestep.check.rules._facts import held
+from truestep.check.rules._words import plural
 from truestep.check.site import Site
 from truestep.check.trace import Trace
 
@@ -62,7 +63,8 @@ def look(trace: Trace) -> Iterator[Finding]:
         yield found(
             RULE,
             _frozen_at(trace, number, step) or step.site,
-            f"{len(drifting)} parameters were frozen and still move at each step: {trace.name(number)}",
+            f"{plural(len(drifting), 'parameter was', 'parameters were')} frozen and still "
+            f"{'moves' if len(drifting) == 1 else 'move'} at each step: {trace.name(number)}",
             f"it needs no gradient since; {len(after)} steps seen found an old one on it (norm "
             f"{one.grad.norm if one.grad else 0.0:.3g}) and moved it by {total:.3g} in all",
             "momentum and weight decay move whatever has a gradient, even one of zeros",
@@ -86,7 +88,8 @@ def _attributes(trace: Trace) -> Iterator[Finding]:
             RULE,
             where.site,
             f"requires_grad = {flag} was set on the module {trace.name(number)}, which is no flag of its parameters",
-            f"{len(against)} of its {len(parameters)} parameters are still {word}; steps moved them by {moved:.3g}",
+            f"{len(against)} of its {plural(len(parameters), 'parameter')} are still {word}; steps moved them by "
+            f"{moved:.3g}",
             "assigning to a module only gives it an attribute",
             f"call requires_grad_({flag}) on the module, or set the flag of each of its parameters",
         )
@@ -111,7 +114,8 @@ def _groups(trace: Trace) -> Iterator[Finding]:
                 yield found(
                     RULE,
                     made.site,
-                    f"all {len(numbers)} parameters of group {place} are frozen, first {trace.name(numbers[0])}",
+                    f"all that group {place} holds is frozen: {plural(len(numbers), 'parameter')}, first "
+                    f"{trace.name(numbers[0])}",
                     f"none of them needed a gradient at any of {steps[numbers[0]]} steps looked at, and none moved",
                     "a group with a rate of its own that never learns may be a thaw that was forgotten",
                     "call requires_grad_(True) on them when they are to learn, or leave them out",
@@ -128,7 +132,8 @@ def _nothing(trace: Trace, optimizer: int) -> Finding:
     return found(
         RULE,
         made.site,
-        f"all {len(numbers)} parameters that this {made.kind} holds are frozen, first {trace.name(numbers[0])}",
+        f"all that this {made.kind} holds is frozen: {plural(len(numbers), 'parameter')}, first "
+        f"{trace.name(numbers[0])}",
         f"none of them needed a gradient at any of its {len(steps)} steps, and none moved",
         "its steps do nothing: what is to learn keeps its start",
         "call requires_grad_(True) on what is to learn, and give the optimizer that",

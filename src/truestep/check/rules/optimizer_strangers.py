@@ -31,6 +31,7 @@ from truestep.check.changes import Backward, Leaf, OptimizerMade, Step
 from truestep.check.finding import Finding, Rule
 from truestep.check.rules import found
 from truestep.check.rules._facts import held
+from truestep.check.rules._words import plural
 from truestep.check.trace import Trace
 
 RULE = Rule("TS209", "optimizer_strangers", "an optimizer holds what is no longer trained", "error", "parameters")
@@ -94,7 +95,7 @@ def _told(
         f"this {made.kind} holds tensors that were replaced, and not the {trace.name(number)} that is trained now",
         f"{strangers[old]} steps found no gradient on what it holds; the new one (shape {leaves[0].shape}) received "
         f"{len(leaves)} gradients, the first of norm {leaves[0].after.norm if leaves[0].after else 0.0:.3g}, and kept "
-        f"every bit; so did {len({n for n, _ in pairs}) - 1} others",
+        f"every bit; so did {plural(len({n for n, _ in pairs}) - 1, 'other')}",
         "what replaced the old parameters is never trained",
         "make the optimizer after the replacement (and anew for each new model)",
     )

@@ -49,7 +49,7 @@ WHY = "a part of the loss is about padding, and the weight of a sequence depends
 
 def look(trace: Trace) -> Iterator[Finding]:
     """Look for padded positions among what losses average."""
-    lines: dict[tuple[str, int], list[tuple[Site, str, str]]] = defaultdict(list)
+    lines: dict[tuple[str, int], list[tuple[Site, str, str | float]]] = defaultdict(list)
     for call in trace.losses():
         if call.name in LOSSES and call.op.grad and call.prediction.needs_grad and call.reduction != "none":
             evidence = _padded(trace, call) or _tokens(trace, call) or _zeroed(trace, call)
@@ -64,17 +64,19 @@ def look(trace: Trace) -> Iterator[Finding]:
             lines[op.site.place].append((op.site, evidence, mend))
     for calls in lines.values():
         site, evidence, mend = calls[0]
+        padding = None if isinstance(mend, str) else mend  # what the loss should ignore
         yield found(
             RULE,
             site,
             "padded positions count in the loss",
             f"in {len(calls)} calls; in the first, {evidence}",
             WHY,
-            mend,
+            f"pass ignore_index={mend:g}" if padding is not None else str(mend),
+            facts={"ignored": padding},
         )
 
 
-def _padded(trace: Trace, call: LossCall) -> tuple[str, str] | None:
+def _padded(trace: Trace, call: LossCall) -> tuple[str, str | float] | None:
     """Targets that `pad_sequence` made of sequences of different lengths, with a value that is not ignored."""
     op = _source(trace, call.target, call.op.n)
     if op is None or op.name != "pad_sequence" or not op.inputs or call.op.words.get("weight") is not None:
@@ -88,7 +90,7 @@ def _padded(trace: Trace, call: LossCall) -> tuple[str, str] | None:
         f"{whole - held} of {whole} target positions were padded with {value:g} ({min(lengths)} to {max(lengths)} long)"
     )
     if call.name in CLASSES:
-        return f"{told}, and {call.name} ignores {ignored}", f"pass ignore_index={value:g}"
+        return f"{told}, and {call.name} ignores {ignored}", float(value)
     return f"{told}, and {call.name} averages all of them", "average over the positions that are no padding"
 
 
@@ -159,7 +161,7 @@ def _source(trace: Trace, seen: Seen, before: int) -> Op | None:
     return None
 
 
-def _tokens(trace: Trace, call: LossCall) -> tuple[str, str] | None:
+def _tokens(trace: Trace, call: LossCall) -> tuple[str, str | float] | None:
     """Tokens of a vocabulary whose embedding has a padding index, which is among the targets and not ignored."""
     values, ignored = call.target.values, call.op.words.get("ignore_index", -100)
     if call.name not in CLASSES or values is None or call.op.words.get("weight") is not None:
@@ -171,7 +173,7 @@ def _tokens(trace: Trace, call: LossCall) -> tuple[str, str] | None:
         same = facts.kind == "Embedding" and pad is not None and size == call.prediction.shape[1]
         if same and pad != ignored and pad in (values.low, values.high):
             told = f"the targets hold {pad}, the padding index of {trace.name(number)}"
-            return f"{told}, and {call.name} ignores {ignored}", f"pass ignore_index={pad}"
+            return f"{told}, and {call.name} ignores {ignored}", float(pad)
     return None
 
 

@@ -28,6 +28,7 @@ from truestep.check.changes import OptimizerMade, StateLoaded, Step
 from truestep.check.finding import Finding, Rule
 from truestep.check.mends.updates import Held
 from truestep.check.rules import found
+from truestep.check.rules._words import plural
 from truestep.check.trace import Trace
 
 RULE = Rule("TS201", "parameters_unheld", "parameters that no optimizer holds", "error", "parameters")
@@ -64,7 +65,8 @@ def look(trace: Trace) -> Iterator[Finding]:
         yield found(
             RULE,
             made[0].site,
-            f"{len(idle)} parameters receive gradients and are in no optimizer: {names}",
+            f"{plural(len(idle), 'parameter receives', 'parameters receive')} gradients and "
+            f"{'is' if len(idle) == 1 else 'are'} in no optimizer: {names}",
             f"{trace.name(idle[0])} received {len(norms[idle[0]])} gradients (norm {norms[idle[0]][0]:.3g} at first) "
             f"while {len(moving)} steps moved others, and kept every bit",
             "this part of the model keeps its random start",

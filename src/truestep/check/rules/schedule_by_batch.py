@@ -38,6 +38,7 @@ from truestep.check.finding import Finding, Rule
 from truestep.check.mends.schedules import OnceAnEpoch
 from truestep.check.rules import found
 from truestep.check.rules._courses import Course, courses, epoch
+from truestep.check.rules._words import plural
 from truestep.check.trace import Trace
 
 RULE = Rule("TS742", "schedule_by_batch", "a schedule of epochs stepped by batches", "error", "schedules")
@@ -81,7 +82,7 @@ def _swings(course: Course, size: float) -> str:
     if short and len(rates) > 1.5 * period and risen > period / 4:
         return (
             f"its T_max is {period:g}, an epoch has {size:g} updates and the run {epochs:.3g} epochs: "
-            f"the rate rose again at {risen} steps"
+            f"the rate rose again at {plural(risen, 'step')}"
         )
     return ""
 

@@ -11,8 +11,8 @@ a round number; milestones at round parts of the updates, none of which was reac
 
 False alarms: a run that was cut short has fewer updates than the schedule is long. A schedule whose length is not
 that of the run in updates is no finding. Milestones that are round numbers themselves, or that fall on a round part of
-few updates, may be counted in epochs of a longer run: of them this is advice. So it is of a warm-up of less than a
-hundred steps that the run did not come to the end of.
+few updates, may be counted in epochs of a longer run: of them this is advice. So it is of a short warm-up that a run
+of few epochs did not come to the end of.
 
 Mend: step the scheduler after each update, or count its lengths in epochs.
 
@@ -50,6 +50,7 @@ LENGTHS = {
 }  # fmt: skip
 NEAR, EXACT = 0.1, 0.01
 SURE = 100  # a warm-up of so many epochs was meant in updates
+MANY = 8  # epochs that nobody trains to try a recipe out
 ENDS = (0.5, 0.2, 0.1, 0.05, 0.02, 0.01, 1e-3, 1e-4, 1e-5, 1e-6)
 PARTS = [part / whole for whole in (3, 4, 10) for part in range(1, whole)]
 CHANCE = 0.05
@@ -104,7 +105,8 @@ def _rising(course: Course) -> tuple[str, Level]:
         f"its full value {base[0]:.4g}: at this pace that takes {needed:.0f} steps, and the run had "
         f"{len(course.updates)} updates"
     )
-    return told, "error" if needed >= SURE else "advice"
+    sure = needed >= SURE or (len(rates) >= MANY and needed >= 3 * len(rates))
+    return told, "error" if sure else "advice"
 
 
 def _climbing(course: Course) -> tuple[str, Level]:
@@ -176,7 +178,7 @@ def _unreached(course: Course) -> tuple[str, Level]:
     lengths = [mark for mark in marks if isinstance(mark, int)]
     if len(lengths) < len(marks) or not 2 * steps < min(lengths) <= max(lengths) < updates:
         return "", "advice"
-    shares = {round_(part * updates) for part in PARTS for round_ in (math.floor, round, math.ceil)}
+    shares = {math.floor(part * updates + 1e-6) for part in PARTS}
     made = set(lengths) <= shares and any(mark % 5 for mark in lengths)
     made = made and (len(shares) / updates) ** len(set(lengths)) < CHANCE
     return (

@@ -33,6 +33,7 @@ from truestep.check.events import LoaderEnd, Names
 from truestep.check.finding import Finding, Rule
 from truestep.check.rules import found
 from truestep.check.rules._courses import PARTS, Course, courses
+from truestep.check.rules._words import plural
 from truestep.check.trace import Trace
 
 RULE = Rule("TS740", "schedule_never", "a scheduler that is never stepped", "error", "schedules")
@@ -80,7 +81,7 @@ def _of_another(trace: Trace, known: list[Course]) -> Iterator[Finding]:
                     course.made.site,
                     f"{course.made.kind} moves the rate of an optimizer that never steps",
                     f"{len(course.steps)} steps of the scheduler, none of its optimizer; another one that holds the "
-                    f"same parameters took {len(taken)} steps at the rate {later[-1].rates[0]:.4g}",
+                    f"same parameters took {plural(len(taken), 'step')} at the rate {later[-1].rates[0]:.4g}",
                     "the rate that counts stays where it started",
                     "build the scheduler with the optimizer that is used, after that was built",
                 )

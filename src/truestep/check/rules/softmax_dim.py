@@ -24,6 +24,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from truestep.check.events import Forward, Op
 from truestep.check.finding import Finding, Rule
@@ -45,9 +46,16 @@ PRODUCTS = {"matmul", "bmm", "einsum", "baddbmm"}
 SCORES = {"matmul", "bmm", "einsum", "baddbmm", "div", "mul", "masked_fill", "masked_fill_", "add", "sub", "where"}
 
 
+class Misread(NamedTuple):
+    """How a result is read along another dimension than that of the softmax, and along which one (None: no one)."""
+
+    words: str
+    along: int | None
+
+
 def look(trace: Trace) -> Iterator[Finding]:
     """Look at the dimension of each softmax and at how its result is read."""
-    lines: dict[tuple[str, int], list[tuple[Op, int, str]]] = defaultdict(list)
+    lines: dict[tuple[str, int], list[tuple[Op, int, Misread | None]]] = defaultdict(list)
     for op in trace.ops(*KINDS):
         dim = _dim(op)
         if dim is not None and op.inputs:
@@ -61,9 +69,11 @@ def look(trace: Trace) -> Iterator[Finding]:
                 op.site,
                 f"{op.name} is taken over dimension {dim} of {tuple(op.inputs[0].shape)}, and its result is read along "
                 "another one",
-                f"in {len(calls)} calls its {op.inputs[0].shape[dim]} entries over dimension {dim} add up to 1; {how}",
+                f"in {len(calls)} calls its {op.inputs[0].shape[dim]} entries over dimension {dim} add up to 1; "
+                f"{how.words}",
                 "so the entries that should add up do not, and samples or positions compete with one another",
                 "give softmax the dimension along which its result is read: dim=-1 in most cases",
+                facts={"along": how.along},
             )
 
 
@@ -77,8 +87,8 @@ def _dim(op: Op) -> int | None:
     return dim % count if isinstance(dim, int) and count > 1 else None
 
 
-def _misread(trace: Trace, op: Op, dim: int) -> str:
-    """How the result is read along another dimension than that of the softmax; empty where it is not."""
+def _misread(trace: Trace, op: Op, dim: int) -> Misread | None:
+    """How the result is read along another dimension than that of the softmax; None where it is not."""
     shape = op.inputs[0].shape
     if shape[dim] == 1:
         return _alone(trace, op, dim)
@@ -86,16 +96,17 @@ def _misread(trace: Trace, op: Op, dim: int) -> str:
         classes = 1 if len(shape) > 1 else 0
         loss = user.name == "nll_loss" or (user.name == "kl_div" and len(shape) == 2)
         if loss and user.inputs[0].shape[1:] == shape[1:] and dim != classes:
-            return f"{user.name} on line {user.site.line} reads them along dimension {classes}"
+            return Misread(f"{user.name} on line {user.site.line} reads them along dimension {classes}", classes)
         if op.name == "log_softmax" and dim == 0 and len(shape) == 2 and _weighed(trace, user, shape):
-            return f"{user.name} on line {user.site.line} weighs them, and they are summed over dimension 1"
+            return Misread(f"{user.name} on line {user.site.line} weighs them, and they are summed over dimension 1", 1)
         if dim == 0 and len(shape) == 2 and _along(user, shape) == classes:
-            return f"{user.name} on line {user.site.line} reads them along dimension 1"
+            return Misread(f"{user.name} on line {user.site.line} reads them along dimension 1", 1)
         if op.name == "softmax" and dim == 0 and _pools(trace, op, user):
-            return f"{user.name} on line {user.site.line} weighs the entries of each sample with them"
+            return Misread(f"{user.name} on line {user.site.line} weighs the entries of each sample with them", 1)
         if user.name in PRODUCTS and dim < len(shape) - 1 and _attends(trace, op, user):
-            return f"{user.name} on line {user.site.line} sums them over the last dimension, the keys"
-    return ""
+            last = len(shape) - 1
+            return Misread(f"{user.name} on line {user.site.line} sums them over the last dimension, the keys", last)
+    return None
 
 
 def _weighed(trace: Trace, user: Op, shape: tuple[int, ...]) -> bool:
@@ -142,12 +153,12 @@ def _samples(trace: Trace, op: Op, size: int) -> bool:
     )  # fmt: skip
 
 
-def _alone(trace: Trace, op: Op, dim: int) -> str:
+def _alone(trace: Trace, op: Op, dim: int) -> Misread | None:
     """A softmax over a single entry is always 1: where a loss reads it, nothing can be learned."""
     losses = [user for user in _users(trace, op) if user.name.endswith("_loss") or "cross_entropy" in user.name]
     if losses and op.inputs[0].needs_grad and len(op.inputs[0].shape) == 2 and dim == 1:
-        return f"it is 1 for a single entry, whatever the model says, and {losses[0].name} reads it"
-    return ""
+        return Misread(f"it is 1 for a single entry, whatever the model says, and {losses[0].name} reads it", None)
+    return None
 
 
 def _users(trace: Trace, op: Op, most: int = 12) -> Iterator[Op]:

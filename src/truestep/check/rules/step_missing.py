@@ -31,6 +31,7 @@ from truestep.check.changes import Backward, Clear, Step
 from truestep.check.finding import Finding, Rule
 from truestep.check.mends.updates import Stepped
 from truestep.check.rules import found
+from truestep.check.rules._words import plural
 from truestep.check.trace import Trace
 
 RULE = Rule("TS103", "step_missing", "an optimizer never steps", "error", "updates")
@@ -61,7 +62,8 @@ def look(trace: Trace) -> Iterator[Finding]:
             RULE,
             where.site,
             f"this {made[0].kind} is never stepped: {trace.name(still[0])} and what else it holds never move",
-            f"{len(passes)} backward passes gave gradients to {len(bits)} of its parameters, step() was never called, "
+            f"{plural(len(passes), 'backward pass', 'backward passes')} gave gradients to {len(bits)} of its "
+            "parameters, step() was never called, "
             "and every bit of them is as it was",
             "parameters without a step keep their random start, whatever the loss",
             "call step() of this optimizer after the backward pass (with a scaler: scaler.step(optimizer))",

@@ -33,6 +33,7 @@ from truestep.check.events import LoaderEnd, LoaderStart
 from truestep.check.finding import Finding, Rule
 from truestep.check.rules import found
 from truestep.check.rules._facts import Window, scale, windows
+from truestep.check.rules._words import plural
 from truestep.check.trace import Trace
 
 RULE = Rule("TS112", "tail_window", "the last window of an epoch is dropped or carried over", "error", "updates")
@@ -62,7 +63,8 @@ def look(trace: Trace) -> Iterator[Finding]:
             yield found(
                 RULE,
                 event.site,
-                f"what is left of an epoch waits in .grad: some windows hold {m} passes, the others {k}",
+                f"what is left of an epoch waits in .grad: some windows hold {plural(m, 'pass', 'passes')}, the "
+                f"others {k}",
                 f"{len(longer)} of {len(stepped)} windows hold {m} passes, each divided as in those of {k}",
                 f"old gradients move newer weights, and that step is {m / k:.3g} times too large",
                 MEND,
@@ -82,8 +84,10 @@ def _dropped(k: int, often: int, dropped: list[Window]) -> Finding:
     return found(
         RULE,
         where.site,
-        f"{len(one.passes)} batches at the end of an epoch never reach the weights",
-        f"{often} steps used {k} passes each; {len(dropped)} times {len(one.passes)} passes were left over and "
+        f"{plural(len(one.passes), 'batch', 'batches')} at the end of an epoch never "
+        f"{'reaches' if len(one.passes) == 1 else 'reach'} the weights",
+        f"{plural(often, 'step')} used {k} passes each; {plural(len(dropped), 'time')} "
+        f"{plural(len(one.passes), 'pass was', 'passes were')} left over and "
         f"wiped here{size}",
         "these batches are computed and thrown away in every epoch",
         MEND,

@@ -32,6 +32,7 @@ from truestep.check.events import Op
 from truestep.check.finding import Finding, Rule
 from truestep.check.looks import Seen
 from truestep.check.rules import found
+from truestep.check.rules._words import plural
 from truestep.check.trace import Trace
 
 RULE = Rule("TS104", "update_rebound", "the update is bound to a name or thrown away", "error", "updates")
@@ -65,7 +66,8 @@ def look(trace: Trace) -> Iterator[Finding]:
                 RULE,
                 op.site,
                 f"the new value of {trace.name(number)} is computed here and never reaches it",
-                f"{len(hits)} new values for {len(numbers)} parameters, each made of one and its gradient, were "
+                f"{plural(len(hits), 'new value')} for {plural(len(numbers), 'parameter')}, each made of one and "
+                "its gradient, were "
                 f"read by nobody; every bit of the parameters was the same at all {passes[number]} backward passes",
                 "a name is bound to the new tensor, and the model keeps the old one",
                 "change the parameter in place under torch.no_grad(): p -= lr * p.grad, or p.sub_(...)",

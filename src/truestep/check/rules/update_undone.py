@@ -35,6 +35,7 @@ from truestep.check.changes import StateLoaded, Step
 from truestep.check.events import Event, Op
 from truestep.check.finding import Finding, Rule
 from truestep.check.rules import found
+from truestep.check.rules._words import plural
 from truestep.check.trace import Trace
 
 RULE = Rule("TS105", "update_undone", "the weights are put back between the steps", "error", "updates")
@@ -86,7 +87,8 @@ def _returned(trace: Trace, steps: list[Step]) -> Iterator[Finding]:
             RULE,
             where.site,
             "the weights are put back to what they were before the first step",
-            f"{len(jumps)} times a step found not what the last one had left but the very first weights, bit for bit "
+            f"{plural(len(jumps), 'time')} a step found not what the last one had left but the very first weights, "
+            "bit for bit "
             f"({trace.name(largest.number)}, norm {largest.before.norm if largest.before else 0.0:.6g})",
             WHY,
             "put back what was there before the swap: take the backup then, not before the training",
@@ -110,8 +112,9 @@ def _drawn(trace: Trace, steps: list[Step], drawn: dict[int, list[Op]]) -> Itera
             RULE,
             ops[0].site,
             f"weights that are being trained are filled with random numbers: {trace.name(number)}",
-            f"{times} times between the steps of one optimizer, first after {ops[0].update} updates; "
-            f"{len(again)} parameters",
+            f"{plural(times, 'time')} between the steps of one optimizer, first after "
+            f"{plural(ops[0].update, 'update')}; "
+            f"{plural(len(again), 'parameter')}",
             WHY,
             "initialise once, before the loop",
         )

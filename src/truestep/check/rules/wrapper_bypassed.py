@@ -29,6 +29,7 @@ from collections.abc import Iterator
 from truestep.check.events import Forward, ModuleMade
 from truestep.check.finding import Finding, Rule
 from truestep.check.rules import found
+from truestep.check.rules._words import plural
 from truestep.check.trace import ModuleFacts, Trace
 
 RULE = Rule("TS220", "wrapper_bypassed", "a wrapper for several ranks is bypassed", "error", "ranks")
@@ -52,7 +53,8 @@ def look(trace: Trace) -> Iterator[Finding]:
                 RULE,
                 call.site,
                 f"the {made.kind} of line {made.site.line} is never called: this calls the model inside it",
-                f"{counts[number]} forward passes of the training went to {trace.name(number)} inside, none to the "
+                f"{plural(counts[number], 'forward pass', 'forward passes')} of the training went to "
+                f"{trace.name(number)} inside, none to the "
                 f"wrapper; {len(trained)} of its parameters received gradients that nobody averaged",
                 "each rank follows its own gradients, and the copies drift apart",
                 "call the wrapper in training; what is to be trained by another name is called from its forward",
