@@ -47,7 +47,7 @@ def both(run):
 
 
 def raw(tensor):
-    return tensor.detach().numpy().tobytes()
+    return tensor.detach().flatten().view(torch.uint8).numpy().tobytes()
 
 
 def state_of(optimizer):
@@ -55,12 +55,15 @@ def state_of(optimizer):
     return [(key, raw(value) if isinstance(value, torch.Tensor) else str(value)) for key, value in held]
 
 
-@pytest.mark.parametrize("name", OPTIMIZERS)
-def test_weights_state_losses_and_draws_are_those_of_the_run_alone(name):
+CASES = [*((name, torch.float32) for name in OPTIMIZERS), *((name, torch.float64) for name in ("sgd", "lbfgs"))]
+
+
+@pytest.mark.parametrize("name, dtype", [*CASES, ("sgd", torch.bfloat16)])
+def test_weights_state_losses_and_draws_are_those_of_the_run_alone(name, dtype):
     def run():
         torch.manual_seed(3)
-        model = nn.Sequential(nn.Linear(4, 8), nn.Tanh(), nn.Dropout(0.2), nn.Linear(8, 1))
-        optimizer, x = OPTIMIZERS[name](list(model.parameters())), torch.randn(16, 4)
+        model = nn.Sequential(nn.Linear(4, 8), nn.Tanh(), nn.Dropout(0.2), nn.Linear(8, 1)).to(dtype)
+        optimizer, x = OPTIMIZERS[name](list(model.parameters())), torch.randn(16, 4, dtype=dtype)
         losses = []
 
         def closure():

@@ -105,7 +105,7 @@ def _moved(recorder: Recorder, p: Tensor, old: Tensor) -> Moved:
     elif p.is_complex():
         change = math.nan
     else:
-        change = float(torch.linalg.vector_norm(p.detach().double().sub_(old)))
+        change = float(torch.linalg.vector_norm(p.detach().double() - old))
     return Moved(recorder.numbers.of(p), digest(GRAD.__get__(p)), before, after, change, p.requires_grad)
 
 
