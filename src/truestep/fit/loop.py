@@ -17,7 +17,8 @@ from truestep.core.errors import ConfigError, NonFiniteError
 from truestep.core.outcome import StepOut
 from truestep.core.ranks import agree
 from truestep.core.step import TrainStep
-from truestep.data.batches import mix, source
+from truestep.data.batches import source
+from truestep.data.seeds import mix
 from truestep.fit.evaluate import Evaluation, evaluate_batches, evaluation_size, meet, refuse_same_names, weigh
 from truestep.fit.events import Audience, Ended, EpochEnded, Observer, Resumed, Said, Started, Stepped
 from truestep.fit.history import Best, History, Record

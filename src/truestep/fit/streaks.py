@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from truestep.core.batch import Batch
 from truestep.core.short import Short
 from truestep.data.batches import Source, TensorSource
+from truestep.fit.ahead import batches as split
 
 if TYPE_CHECKING:
     from truestep.core.rows import Rows
@@ -60,8 +61,8 @@ def in_a_row(
 
     Returns the number of the first that is left: it stops where compiled steps take over.
     """
-    for batches in source.blocks(epoch, start):
-        at = 0
+    for data in source.blocks(epoch, start):
+        batches, at = split(data, source.batch_size), 0
         while at < len(batches):
             if tiers.several is not None:
                 return start + at
@@ -81,5 +82,5 @@ def in_a_row(
                 at += 1
             del asked
         start += at
-        del batches  # or its memory could not be used again
+        del data, batches  # or its memory could not be used again
     return start
