@@ -56,7 +56,7 @@ def eager_to_learn(monkeypatch: pytest.MonkeyPatch) -> Any:
 
     def watched(self: Loop) -> None:
         start(self)
-        found.extend([self.tiers] if self.tiers is not None else [])
+        found.extend([self.tiers] if isinstance(self.tiers, compiled.Tiers) else [])
 
     monkeypatch.setattr(Loop, "_start", watched)
     return found

@@ -16,7 +16,8 @@ import truestep as ts
 from truestep.core.batch import take
 from truestep.core.ranks import Ranks
 from truestep.data import batches
-from truestep.data.batches import LoaderSource, mix, order, source
+from truestep.data.batches import LoaderSource, order, source
+from truestep.data.seeds import mix
 from unit.fit_cases import Items, Stream
 
 CPU, ALONE = torch.device("cpu"), Ranks()

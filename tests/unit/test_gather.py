@@ -7,7 +7,9 @@ import torch
 from torch import Tensor, nn
 
 import truestep as ts
+from truestep.core.ranks import Ranks
 from truestep.data import gather
+from truestep.data.batches import TensorSource
 from truestep.data.gather import Gatherer
 
 X, Y = torch.arange(40.0).view(20, 2), torch.arange(20)
@@ -41,6 +43,20 @@ def test_a_view_that_somebody_holds_stays_as_it_is(hold: Any):
     before = kept.clone()
     gatherer.take(SECOND)
     assert torch.equal(kept, before)
+
+
+def test_an_epoch_that_is_begun_keeps_its_samples_while_another_is_gone_over(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("truestep.data.batches.GATHERED", 10**3)
+    source = TensorSource((X, Y), 5, 0, Ranks(), torch.device("cpu"))
+    expected = [each[1].clone() for each in source.batches(1) if each is not None]
+    begun = source.batches(1)
+    first = next(begun)
+    assert first is not None
+    found = [first[1].clone()]
+    del first
+    for each in source.batches(2):
+        del each
+    assert all(torch.equal(a, b) for a, b in zip(expected, [*found, *(x[1] for x in begun if x)], strict=True))
 
 
 class Remembers(nn.Linear):

@@ -1,11 +1,13 @@
 """Many batch orders at once are those one by one, and the hash of numpy is numpy's."""
 
+import numpy as np
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from truestep.data.batches import mix, order
+from truestep.data.batches import order
 from truestep.data.orders import FEW, mixed, orders
+from truestep.data.seeds import mix
 
 NUMBERS = st.one_of(st.integers(0, 300), st.integers(0, 2**32 - 1))
 
@@ -13,6 +15,12 @@ NUMBERS = st.one_of(st.integers(0, 300), st.integers(0, 2**32 - 1))
 @given(st.lists(st.tuples(NUMBERS, NUMBERS), min_size=FEW, max_size=40))
 def test_many_seeds_are_mixed_as_one_by_one(pairs):
     assert mixed(pairs) == [mix(*pair) for pair in pairs]
+
+
+@given(st.lists(NUMBERS, min_size=1, max_size=6))
+def test_numbers_are_mixed_as_numpy_does(numbers):
+    words = np.random.SeedSequence(numbers).generate_state(1, np.uint64)
+    assert mix(*numbers) == int(words[0]) >> 1
 
 
 def test_seeds_that_are_no_words_are_mixed_one_by_one():

@@ -21,6 +21,11 @@ class Schedule:
     every: str = "step"
     stated: bool = True
 
+    @property
+    def between_steps(self) -> bool:
+        """Whether something moves between two steps of an epoch."""
+        return bool(self.schedulers) and self.every == "step"
+
     def after_step(self) -> None:
         """Move on after an update, where this schedule counts updates."""
         if self.every == "step":

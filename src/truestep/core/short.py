@@ -1,27 +1,38 @@
-"""What most steps are: a whole batch on one rank, one loss of torch, optimizers of torch, full precision."""
+"""What most steps are: a whole batch on one rank, one loss of torch, optimizers of torch, full precision.
+
+Beside the arithmetic of a small network each object and each call costs as much as an operation, so here are none that
+such a step can do without.
+"""
 
 from __future__ import annotations
 
 import math
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import torch
 
 from truestep.core.bare import backward
-from truestep.core.batch import rows
-from truestep.core.finite import exact_norm, gradient_norms, read
+from truestep.core.batch import Batch, rows
+from truestep.core.finite import clip_, exact_norm, gradient_norms, read
 from truestep.core.gradients import Pass, observed, refuse_detached
-from truestep.core.loss import share_of, value
+from truestep.core.loss import Loss, share_of, value
 from truestep.core.model import forward
 from truestep.core.outcome import StepOut
 
+if TYPE_CHECKING:
+    from truestep.core.rows import Rows
+    from truestep.core.step import TrainStep
+
 
 def formed(over: Pass, inputs: Any, targets: Any, device: torch.device) -> StepOut:
-    """Leave the gradient of such a step in `.grad`, and return its figures: `Pass.run`, told for this case alone.
+    """Leave the gradient of such a step in `.grad`, and return its figures: `Pass.run`, told for this case alone."""
+    row, metrics = _figures(over, inputs, targets, device)
+    return _out(over, row, metrics, rows(inputs) or rows(targets))
 
-    Beside the arithmetic of a small network each object and each call costs as much as an operation, so here are none
-    that it can do without.
-    """
+
+def _figures(over: Pass, inputs: Any, targets: Any, device: torch.device) -> tuple[list[float], dict[str, Loss]]:
+    """Total, count, size and the norm of the gradient, which is left in `.grad`; and the metrics."""
     updates, objective = over.updates, over.objective
     updates.clear()
     ((name, term),) = objective.terms.items()
@@ -36,8 +47,66 @@ def formed(over: Pass, inputs: Any, targets: Any, device: torch.device) -> StepO
     moved = updates.parameters
     row = read([total.detach(), count, size if summed else 0, *gradient_norms(moved)], device)
     reach = math.hypot(*row[3:])
-    if not math.isfinite(reach):
-        reach = exact_norm(moved)
+    return [*row[:3], reach if math.isfinite(reach) else exact_norm(moved)], metrics
+
+
+def _out(over: Pass, row: Sequence[float], metrics: dict[str, Loss], samples: int) -> StepOut:
+    name, updates = next(iter(over.objective.terms)), over.updates
     totals, counts, sizes = {name: row[0]}, {name: row[1]}, {name: row[2]}
-    samples = rows(inputs) or rows(targets)
-    return StepOut(totals, counts, sizes, objective.weights, metrics, samples, value(reach, 1.0), updates.lr, {})
+    return StepOut(totals, counts, sizes, over.objective.weights, metrics, samples, value(row[3], 1.0), updates.lr, {})
+
+
+class Short:
+    """Takes batch after batch by such steps, on the bits of `TrainStep.window`, where nobody looks between two.
+
+    Args:
+        step: whose steps they are; it has no metrics and no running statistics, no closure, and no schedule that moves
+            between two steps.
+    """
+
+    def __init__(self, step: TrainStep) -> None:
+        self.step = step
+        self._rows: list[list[float]] = []
+        self._samples = 0
+
+    def run(self, batches: Sequence[Batch]) -> None:
+        """Take them, up to the first that is of another size, or whose figures are not sound.
+
+        That one has not moved the weights; its figures are kept for the step that is to take it otherwise.
+        """
+        step, found = self.step, self._rows
+        over, device, limit = step._pass, step.device, step.clip_norm
+        weight = next(iter(over.objective.weights.values()))
+        for inputs, targets in batches:
+            samples = rows(inputs) or rows(targets)
+            if samples != self._samples:
+                if found:
+                    return
+                self._samples = samples
+            try:
+                row, _ = _figures(over, inputs, targets, device)
+            except BaseException:
+                step.updates.clear()
+                raise
+            total, count, _, norm = row
+            if not count or not math.isfinite(weight * value(total, count)) or not math.isfinite(norm):
+                step.unsound = inputs, targets, _out(over, row, {}, samples)
+                return
+            if limit is not None:
+                clip_(step.updates.parameters, limit, norm)
+            step.updates.apply(1.0)
+            step.taken += 1
+            found.append(row)
+
+    def end(self) -> Rows | None:
+        """What was found since the last time; None where no step was taken."""
+        if not self._rows:
+            return None
+        from truestep.core.forward import Figures, Place
+        from truestep.core.rows import Rows
+
+        columns = [*zip(*self._rows, strict=True), [1.0] * len(self._rows)]
+        objective = self.step.objective
+        figures = Figures(tuple(objective.terms), (Place(0), Place(1), Place(2)), {}, {}, self._samples)
+        self._rows = []
+        return Rows(figures, columns, (), objective.weights, self.step.updates.lr)

@@ -108,6 +108,8 @@ class TrainStep:
         self.ranks = ranks.current()
         self.taken = 0
         self.quick: Quick | None = None
+        # A batch that a row of steps came to, and could not take because of these figures; see `Short`.
+        self.unsound: tuple[Any, Any, StepOut] | None = None
         self.running = models.running_statistics(self.model)
         self._pass = Pass(self.model, self.objective, self.updates, self.precision, self.ranks, self.metrics)
         if compile:
@@ -126,6 +128,11 @@ class TrainStep:
         other = object.__new__(type(self))
         other.__dict__ |= self.__dict__ | {"quick": None}
         return other
+
+    @property
+    def short(self) -> bool:
+        """Whether a whole batch is taken in the short way, see `Short`."""
+        return self._pass.short and not self.updates.closure
 
     def window(self, batches: Sequence[Batch]) -> StepOut:
         """Take one step on several batches as if they were one, at their true count."""
@@ -158,7 +165,10 @@ class TrainStep:
     def _formed(self, micros: Sequence[Batch], whole: Whole | None) -> tuple[StepOut, float]:
         """The final gradient in `.grad`, as it is; the figures of the step, and what an updater divides by."""
         if whole is None and self._pass.short:
-            return formed(self._pass, *micros[0], self.device), 1.0
+            (inputs, targets), (unsound, self.unsound) = micros[0], (self.unsound, None)
+            if unsound is not None and unsound[0] is inputs and unsound[1] is targets:
+                return unsound[2], 1.0
+            return formed(self._pass, inputs, targets, self.device), 1.0
         self.updates.clear()
         tally, moved = self._pass.run(micros, whole, self.device), self.updates.parameters
         self.precision.unscale(moved)

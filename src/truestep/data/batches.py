@@ -14,18 +14,12 @@ from torch.utils.data.distributed import DistributedSampler
 
 from truestep.core.batch import Batch, change, leaves, size, take, to_device
 from truestep.core.errors import ConfigError, DataError
-from truestep.core.nesting import flat, rebuilt
 from truestep.core.ranks import Ranks
 from truestep.data.gather import Gatherer
+from truestep.data.seeds import mix
 
 RESIDENT = 2**30
 """Bytes of in-memory data that are moved to the model's device once instead of batch by batch."""
-
-
-def mix(*numbers: int) -> int:
-    """One seed of 63 bits from several numbers, such as (seed, epoch): near numbers give unrelated seeds."""
-    words = np.random.SeedSequence([number % 2**64 for number in numbers]).generate_state(1, np.uint64)
-    return int(words[0] >> 1)
 
 
 def order(samples: int, seed: int, epoch: int) -> Tensor:
@@ -61,11 +55,13 @@ class TensorSource:
             raise DataError("the data are empty: there are no samples to go over.")
         held = [leaf for _, leaf in leaves(data) if isinstance(leaf, Tensor)]
         resident = sum(leaf.nbytes for leaf in held) <= RESIDENT
-        self.data: Batch = to_device(data, device) if resident else data
+        moved = resident and any(leaf.device != device for leaf in held)
+        self.data: Batch = to_device(data, device) if moved else data
         self.home = device if resident else held[0].device
         self.block = max(1, GATHERED // max(1, sum(leaf.nbytes for leaf in held) // self.samples))
         self.batch_size, self.seed, self.ranks, self.device = batch_size, seed, ranks, device
         self.notes: list[str] = []
+        self._gatherer = Gatherer(self.data)
 
     def __len__(self) -> int:
         return -(-self.samples // self.batch_size)
@@ -76,10 +72,10 @@ class TensorSource:
             yield from self._slices(data, passed)
             del data  # or its memory could not be used again
 
-    def blocks(self, epoch: int, first: int = 0) -> Iterator[list[Batch]]:
-        """The same batches, those that were gathered at once together; for one rank whose data are on its device."""
+    def blocks(self, epoch: int, first: int = 0) -> Iterator[Batch]:
+        """The samples of the same batches, many at a time; for one rank whose data are on its device."""
         for data, passed in self._gathered(epoch, first):
-            yield _split(take(data, slice(passed, None)) if passed else data, self.batch_size)
+            yield take(data, slice(passed, None)) if passed else data
             del data
 
     def _gathered(self, epoch: int, first: int) -> Iterator[tuple[Batch, int]]:
@@ -88,11 +84,14 @@ class TensorSource:
         # Gathered many batches at a time and then sliced: a gather costs a small step more than its arithmetic.
         block = self.batch_size * max(1, self.block // self.batch_size)
         passed = first * self.batch_size
-        gatherer = Gatherer(self.data)
         # From the start of a block on, so that every batch lies in memory as it would had none been passed over.
         for start in range(passed // block * block, self.samples, block):
             part = slice(start, min(start + block, self.samples))
-            yield take(self.data, part) if positions is None else gatherer.take(positions[part]), max(0, passed - start)
+            skipped = max(0, passed - start)
+            if positions is None:
+                yield take(self.data, part), skipped
+            else:
+                yield self._gatherer.take(positions if self.samples <= block else positions[part]), skipped
 
     def _slices(self, data: Batch, first: int) -> Iterator[Batch | None]:
         """The share of this rank of each batch of some data, in order, from sample `first` on."""
@@ -105,13 +104,6 @@ class TensorSource:
             mine = together.share(min(self.batch_size, samples - at))
             own = None if mine.start == mine.stop else take(data, slice(at + mine.start, at + mine.stop))
             yield None if own is None else to_device(own, self.device)
-
-
-def _split(data: Batch, batch_size: int) -> list[Batch]:
-    held, nesting = flat(data)
-    parts = zip(*(leaf.split(batch_size) for leaf in held), strict=True)
-    plain = all(isinstance(side, Tensor) for side in data)  # the common case, without building the trees anew
-    return list(parts) if plain else [rebuilt(nesting, part) for part in parts]
 
 
 class DatasetSource:

@@ -25,6 +25,9 @@ class Gatherer:
 
     def take(self, positions: Tensor) -> Batch:
         """The samples at these positions, in this order; the first time decides how many there is room for."""
+        inputs, targets = self.data
+        if isinstance(inputs, Tensor) and isinstance(targets, Tensor):  # the common case, without walking the trees
+            return self._rows(0, inputs, positions), self._rows(1, targets, positions)
         place = -1
 
         def part(leaf: Any) -> Any:
@@ -32,20 +35,21 @@ class Gatherer:
             place += 1
             return self._rows(place, leaf, positions)
 
-        return change(self.data[0], part), change(self.data[1], part)
+        return change(inputs, part), change(targets, part)
 
     def _rows(self, place: int, leaf: Tensor, positions: Tensor) -> Tensor:
         plain = type(leaf) is Tensor and leaf.layout is torch.strided and not leaf.requires_grad
         if _uses is None or not plain:
             return leaf.index_select(0, positions)
-        if place not in self._memory:
-            made = leaf.new_empty((len(positions), *leaf.shape[1:]))
-            self._memory[place] = made, _count(made)
-        memory, alone = self._memory[place]
+        memory, alone = self._memory.get(place, (None, 0))
+        if memory is None:
+            memory = leaf.index_select(0, positions)
+            self._memory[place] = memory, _count(memory)
+            return memory[:]
         if len(positions) > len(memory) or _count(memory) > alone:
             return leaf.index_select(0, positions)
-        into = memory if len(positions) == len(memory) else memory[: len(positions)]
-        return torch.index_select(leaf, 0, positions, out=into)
+        # A view, which tells that somebody holds it.
+        return torch.index_select(leaf, 0, positions, out=memory[: len(positions)])
 
 
 def _count(tensor: Tensor) -> int:

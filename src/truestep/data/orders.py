@@ -8,15 +8,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from truestep.data.batches import mix
+from truestep.data.seeds import FIRST, LEFT, POOL, RIGHT, SECOND, WORD, mix
 
 FEW = 8
 """Below so many pairs, numpy's own hash, one pair after another, takes less time."""
-POOL = 4
-FIRST = 0x43B0D7E5, 0x931E8875
-SECOND = 0x8B51F9DD, 0x58F38DED
-LEFT, RIGHT = 0xCA01F9DD, 0x4973F715
-WORD = 2**32
 
 
 def orders(samples: int, seeds: Sequence[int], epochs: Sequence[int]) -> Tensor:

@@ -1,4 +1,4 @@
-"""The batches of several compiled steps of a call."""
+"""The batches of an epoch, many at a time: for steps in a row, and for several compiled steps of a call."""
 
 from __future__ import annotations
 
@@ -67,3 +67,12 @@ class Ahead:
         """The batches of a call one by one, in memory of their own."""
         for each in zip(*(leaf.clone().unbind() for leaf in call), strict=True):
             yield rebuilt(self._nesting, each)
+
+
+def batches(data: Batch, batch_size: int) -> list[Batch]:
+    """All batches of some data."""
+    inputs, targets = data
+    if isinstance(inputs, Tensor) and isinstance(targets, Tensor):  # the common case, without walking the trees
+        return list(zip(inputs.split(batch_size), targets.split(batch_size), strict=True))
+    leaves, nesting = flat(data)
+    return [rebuilt(nesting, part) for part in zip(*(leaf.split(batch_size) for leaf in leaves), strict=True)]

@@ -104,6 +104,8 @@ class Tiers:
             interrupted.
     """
 
+    at_a_time = 8  # steps in a row where each is shown or recorded afterwards
+
     def __init__(
         self, step: TrainStep, compile: Any, steps: int, several: bool, say: Callable[[str], None], exact: bool = False
     ) -> None:
@@ -295,5 +297,10 @@ def tiers(loop: Loop, steps: int) -> Tiers:
     step, source, plan, exact = loop.step, loop.batches, loop.plan, loop.saver.asked is not None
     whole = step.micro_batch is None and plan.accumulate == 1 and step.ranks.size == 1 and not exact
     resident = isinstance(source, TensorSource) and source.home == step.device
-    steady = not step.schedule.schedulers or step.schedule.every == "epoch"  # else each step has a rate of its own
+    steady = not step.schedule.between_steps  # else each step has a rate of its own
     return Tiers(step, loop.compile, steps, whole and resident and steady, loop.say, exact)
+
+
+def repayable(compile: Any, steps: int) -> bool:
+    """Whether so many steps could repay a program, however quick it is; 0 where nobody knows how many there are."""
+    return compile is True or (compile is not False and (not steps or MOST * steps > LEARNING))

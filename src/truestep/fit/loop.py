@@ -17,7 +17,8 @@ from truestep.core.errors import ConfigError, NonFiniteError
 from truestep.core.outcome import StepOut
 from truestep.core.ranks import agree
 from truestep.core.step import TrainStep
-from truestep.data.batches import mix, source
+from truestep.data.batches import source
+from truestep.data.seeds import mix
 from truestep.fit.evaluate import Evaluation, evaluate_batches, evaluation_size, meet, refuse_same_names, weigh
 from truestep.fit.events import Audience, Ended, EpochEnded, Observer, Resumed, Said, Started, Stepped
 from truestep.fit.history import Best, History, Record
@@ -29,6 +30,7 @@ from truestep.fit.saving import Saver
 from truestep.fit.sentences import about_averages, about_schedule, about_sums
 from truestep.fit.settings import settings_of
 from truestep.fit.signals import Interrupted
+from truestep.fit.streaks import Eager, eager
 from truestep.fit.trained import Trained
 
 if TYPE_CHECKING:
@@ -47,7 +49,7 @@ class Loop:
             raise ConfigError("patience waits for a better validation loss: give fit validate=(inputs, targets).")
         self.step, self.plan, self.saver, self.at = step, plan, saver, Position()
         self.compile = compile
-        self.tiers: Tiers | None = None
+        self.tiers: Tiers | Eager | None = None
         seed = plan.seed if plan.shuffle else None
         self.batches = source(train, plan.batch_size, seed, step.ranks, step.device)
         self.valid = None
@@ -142,14 +144,20 @@ class Loop:
             done = self.at.found.steps + self.at.found.skipped
             self.audience.tell(Resumed(self.run_state.steps, self.at.epoch, done, tuple(self.run_state.history)))
         per_epoch = settings["steps_per_epoch"]
-        if self.compile is not False:
-            from truestep.fit.compiled import tiers  # a library that only explains, say, does not load it
-
-            self.tiers = tiers(self, per_epoch * (plan.epochs + 1 - self.at.epoch))
+        self.tiers = self._taker(per_epoch * (plan.epochs + 1 - self.at.epoch))
         split = step.micro_batch is not None or plan.accumulate > 1
         sentences = [*step.notes, *self.batches.notes, *models.caveats(step.model, split, step.ranks.size > 1)]
         for sentence in [*sentences, *about_schedule(step.schedule, per_epoch)]:
             self.say(sentence)
+
+    def _taker(self, steps: int) -> Tiers | Eager | None:
+        """Who takes so many steps."""
+        if self.compile is not False:
+            from truestep.fit.compiled import repayable, tiers  # a library that only explains, say, does not load it
+
+            if repayable(self.compile, steps):
+                return tiers(self, steps)
+        return eager(self)
 
     def _epochs(self) -> None:
         run, at = self.run_state, self.at
@@ -224,6 +232,8 @@ class Loop:
     def _add(self, epoch: int, found: Trained, rows: Rows) -> None:
         """Add steps that were taken in one call."""
         found.add_rows(rows, self.step.objective.sums)
+        if self.step.objective.sums and not self.sums_said:
+            self._say_sums(rows.out(0))
         self.at.batch += rows.times
         if not self.audience.wants_steps:
             self.run_state.steps += rows.times

@@ -6,30 +6,68 @@ from collections.abc import Callable, Generator
 from typing import TYPE_CHECKING
 
 from truestep.core.batch import Batch
-from truestep.core.rows import Rows
-from truestep.data.batches import TensorSource
+from truestep.core.short import Short
+from truestep.data.batches import Source, TensorSource
+from truestep.fit.ahead import batches as split
 
 if TYPE_CHECKING:
+    from truestep.core.rows import Rows
+    from truestep.core.step import TrainStep
     from truestep.fit.compiled import Tiers
+    from truestep.fit.loop import Loop
 
-AT_A_TIME = 8
-"""Steps in a row where each is shown or recorded afterwards."""
+
+class Eager:
+    """Takes the steps of a run as ever, operation by operation, and whole epochs of them in a row."""
+
+    several = None
+    steady = True
+    at_a_time = 1  # they may take seconds each
+
+    def __init__(self, step: TrainStep) -> None:
+        self._short = Short(step)
+
+    def streak(self, batch: Batch) -> Short:
+        """What takes batches in a row."""
+        return self._short
+
+    def rest(
+        self, source: Source, epoch: int, start: int, add: Callable[[Rows], None], looked: bool = False
+    ) -> Generator[Batch, None, int]:
+        """See `Tiers.rest`."""
+        assert isinstance(source, TensorSource)
+        return in_a_row(self, source, epoch, start, looked, add)
+
+    def refresh(self) -> None:
+        """Nothing is taken for granted that somebody could have changed."""
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+
+def eager(loop: Loop) -> Eager | None:
+    """Who takes the steps of a run that goes to no programs; None where they have to be taken one by one."""
+    step, source = loop.step, loop.batches
+    own = step.short and not step.metrics and not step.running and step.micro_batch is None
+    alone = own and loop.plan.accumulate == 1 and loop.saver.asked is None and not step.schedule.between_steps
+    resident = isinstance(source, TensorSource) and source.home == step.device
+    return Eager(step) if alone and resident else None
 
 
 def in_a_row(
-    tiers: Tiers, source: TensorSource, epoch: int, start: int, looked: bool, add: Callable[[Rows], None]
+    tiers: Tiers | Eager, source: TensorSource, epoch: int, start: int, looked: bool, add: Callable[[Rows], None]
 ) -> Generator[Batch, None, int]:
     """The batches of an epoch from number `start` on that have to be taken one by one; of the others `add` hears.
 
     Returns the number of the first that is left: it stops where compiled steps take over.
     """
-    for batches in source.blocks(epoch, start):
-        at = 0
+    for data in source.blocks(epoch, start):
+        batches, at = split(data, source.batch_size), 0
         while at < len(batches):
             if tiers.several is not None:
                 return start + at
             streak = tiers.streak(batches[at])
-            asked = batches[at : at + AT_A_TIME] if looked else batches[at:]
+            asked = batches[at : at + tiers.at_a_time] if looked else batches[at:]
             rows = None
             if streak is not None:
                 try:
@@ -44,5 +82,5 @@ def in_a_row(
                 at += 1
             del asked
         start += at
-        del batches  # or its memory could not be used again
+        del data, batches  # or its memory could not be used again
     return start

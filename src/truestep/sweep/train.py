@@ -11,8 +11,8 @@ from torch import Tensor
 
 from truestep.core.batch import Batch, rows
 from truestep.core.loss import Loss
-from truestep.data.batches import mix
 from truestep.data.orders import orders
+from truestep.data.seeds import mix
 from truestep.fit.evaluate import evaluation_mode
 from truestep.sweep.found import Chunk, Schedule
 from truestep.sweep.programs import Figures, Programs, joined
