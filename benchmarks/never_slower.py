@@ -1,6 +1,7 @@
 """Is `ts.fit` ever slower than a loop that a careful person writes by hand, set-up included, at any length of a run?
 
     python benchmarks/never_slower.py [--json] [--only softmax,MLP] [--lengths 1,3,10] [--longest 2] [--rounds 9]
+    python benchmarks/never_slower.py --builds 3000000 --only linear  # one long run that is compiled in its midst
 
 Whole calls of `ts.fit` with everything on that is on by default alternate with whole careful loops of as many steps,
 from the making of the optimizer on. One thread, CPU time; shown are medians of the paired ratios with their quartiles.
@@ -20,7 +21,7 @@ from typing import Any
 
 import torch
 
-from trainings import loops, truestep_fit
+from trainings import loops, swap, truestep_fit
 from trainings.timing import names, seconds, spread
 from trainings.workload import Training, Workload, workloads
 
@@ -36,16 +37,17 @@ def main() -> None:
     parser.add_argument("--lengths", default=",".join(map(str, LENGTHS)), help="steps of a run")
     parser.add_argument("--longest", type=float, default=2.0, help="seconds that a careful loop may take")
     parser.add_argument("--rounds", type=int, default=9, help="pairs at least")
+    parser.add_argument("--builds", type=int, default=0, help="instead, runs of so many steps that build a library")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     out = os.fdopen(os.dup(1), "w")
     rows = []
     with tempfile.TemporaryFile() as heard:  # what is shown goes to a file, as into a pipe
         os.dup2(heard.fileno(), 2)
-        for row in _rows(arguments):
+        for row in _builds(arguments) if arguments.builds else _rows(arguments):
             rows.append(row)
             print(json.dumps(row), file=out, flush=True)
-    if not arguments.json:
+    if not arguments.json and not arguments.builds:
         print(*table(rows), sep="\n", file=out, flush=True)
 
 
@@ -60,6 +62,14 @@ def _rows(arguments: argparse.Namespace) -> Iterator[dict[str, Any]]:
         for steps in map(int, names(arguments.lengths)):
             if hand / 30 * steps <= arguments.longest:
                 yield {"workload": workload.name, "steps": steps} | _paired(workload, steps, arguments.rounds)
+
+
+def _builds(arguments: argparse.Namespace) -> Iterator[dict[str, Any]]:
+    """Long runs whose library is built meanwhile: minutes, and a core to spare."""
+    chosen = list(names(arguments.only))
+    for workload in (*workloads(), swap.small()):
+        if not workload.whole and (not chosen or any(part in workload.name.lower() for part in chosen)):
+            yield swap.row(workload, arguments.builds)
 
 
 def run(workload: Workload, steps: int) -> Training:

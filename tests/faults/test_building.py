@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -57,9 +58,9 @@ def here(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path))
 
 
-def until(true: Any) -> bool:
+def until(true: Any, seconds: float = 60) -> bool:
     """Whether it comes true; a minute is for a machine that is busy."""
-    end = time.monotonic() + 60
+    end = time.monotonic() + seconds
     while not true():
         if time.monotonic() > end:
             return False
@@ -81,6 +82,16 @@ def pids() -> list[int]:
 
     assert until(lambda: any(len(text.split()) == 2 for text in found()))
     return [int(each) for text in found() for each in text.split()]
+
+
+def below() -> list[int]:
+    """What this process has started, and what those have."""
+    found = [os.getpid()]
+    for parent in found:
+        for children in Path(f"/proc/{parent}/task").glob("*/children"):
+            with suppress(OSError):  # it has just ended
+                found += map(int, children.read_text().split())
+    return [pid for pid in found[1:] if lives(pid)]
 
 
 def lives(pid: int) -> bool:
@@ -141,6 +152,45 @@ class TestNothingIsLeft:
         assert len(found) == 2 or end == "error"
         assert not working()
         assert gone(found)
+
+    @pytest.mark.long
+    @pytest.mark.parametrize("end", ["last epoch", "Ctrl-C", "swap"])
+    def test_of_a_run_whose_library_is_really_built(self, end: str, monkeypatch: pytest.MonkeyPatch):
+        """The run ends, or is interrupted, while the compiler is at work; or goes on until compiled steps take over."""
+        for name, number in {"SEEN": 2, "LEARNING": -1.0, "PAYS": 1e9}.items():
+            monkeypatch.setattr(compiled, name, number)
+        monkeypatch.setattr(Worth, "opened", lambda self, left: True)
+        monkeypatch.setattr(Worth, "built", lambda self, left: True)
+        torch.manual_seed(0)
+        data = torch.randn(400, 2), torch.randn(400, 1)
+        model, found, notes = torch.nn.Linear(2, 1), set[int](), list[str]()
+
+        def watch(event: ts.events.Event) -> None:
+            if isinstance(event, ts.events.Said):
+                notes.append(event.text)
+            if not isinstance(event, ts.events.EpochEnded) or event.record["epoch"] < 10:
+                return
+            if not found:
+                assert until(lambda: found.update(below()) or len(found) > 1, 500)  # the builder, and g++ below it
+                if end == "Ctrl-C":
+                    os.kill(os.getpid(), signal.SIGINT)
+                if end == "swap":
+                    assert until(lambda: any(kept.suffix == ".so" for kept in folder().iterdir()), 500)
+
+        def run() -> ts.Run:
+            sgd = torch.optim.SGD(model.parameters(), 0.01)
+            return ts.fit(model, data, torch.nn.MSELoss(), sgd, 12, 4, compile="auto", progress=False,
+                          observers=[watch])  # fmt: skip
+
+        if end == "Ctrl-C":
+            with pytest.raises(KeyboardInterrupt):
+                run()
+        else:
+            run()
+        assert [note.endswith(compiled.TAKE_OVER) for note in notes] == [True] * (end == "swap")
+        assert len(list(folder().glob("*.so"))) == (end == "swap")
+        assert gone(list(found))
+        assert not below()
 
     def test_of_a_run_that_is_killed(self):
         script = f"""

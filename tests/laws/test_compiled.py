@@ -231,6 +231,41 @@ def test_several_steps_a_call_that_are_not_quicker_are_given_up(
     assert at_once[0].several is None
 
 
+def test_compiled_steps_take_over_in_the_midst_of_a_run_which_says_from_which_step_on(
+    at_once: Any, worthwhile: None, monkeypatch: pytest.MonkeyPatch
+):
+    """After forty looks at the build, where the epoch has ten steps left and more: none is taken twice or left out."""
+    looks, taken, steps, take = itertools.count(1), list[int](), list[int](), Compiled.take
+    monkeypatch.setattr(libraries, "LOOK", 0.0)
+    monkeypatch.setattr(Instead, "ended", lambda self: next(looks) > 40)
+
+    def counted(self: Compiled, calls: Any) -> Any:
+        taken.extend([] if taken else [steps[-1]])
+        rows = take(self, calls)
+        taken.append(0 if rows is None else rows.times)
+        return rows
+
+    monkeypatch.setattr(Compiled, "take", counted)
+    data = PROBLEMS["mean"].batch(160, 1)
+
+    def watch(event: ts.events.Event) -> None:
+        if isinstance(event, ts.events.Stepped):
+            steps.append(event.step)
+
+    ends = [
+        trained(c, OPTIMIZERS["AdamW"], model=network(), data=data, epochs=9, observers=[watch])
+        for c in (False, "auto")
+    ]
+    assert near(ends[0][1], ends[1][1])
+    note = ends[1][0].notes.pop()
+    assert note.endswith(compiled.TAKE_OVER)
+    assert same_figures(ends[0][0], ends[1][0])
+    first = int(note.split()[2])
+    assert taken[0] == first - 1
+    assert 20 < first < 180
+    assert sum(taken[1:]) == (20 - (first - 1) % 20) // 10 * 10 + (180 - first + 1) // 20 * 20
+
+
 def test_an_observer_that_freezes_a_layer_ends_the_steps_several_a_call(at_once: Any):
     ends, held = [], list[Any]()
     for compile in (False, True):

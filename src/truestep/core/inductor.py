@@ -24,8 +24,13 @@ from truestep.core.spelling import made, named, spell_around
 
 SETTINGS = {"cpp.threads": 1, "compile_threads": 1, "fallback_random": True, "size_asserts": False}
 """Sizes and strides are looked at by `Program.fits`, once, and not by the kernels in each call."""
-AHEAD = {"aot_inductor.allow_stack_allocation": True}
-"""Small results lie on the stack: ten steps of a linear regression take 3 microseconds, not 50 as tensors."""
+AHEAD = {
+    "aot_inductor.allow_stack_allocation": True,
+    "aot_inductor.precompile_headers": False,
+    "cpp_cache_precompile_headers": False,
+}
+"""Small results lie on the stack: ten steps of a linear regression take 2 microseconds, not 50 as tensors. Headers that
+are compiled beforehand take twice as long as the one library for which they would be."""
 TRUSTING = {"cpp.vec_isa_ok": True}
 """The instructions that the processor has are used without a trial of each, which takes eight seconds."""
 
@@ -54,21 +59,22 @@ def build(plan: Plan, rewrites: Rewrites = FUSING) -> str:
         TraceError: as `compiled`.
     """
     with _refusing():
-        import torch._inductor as inductor
-
-        module, inputs = _lowered(plan, rewrites)
-        settings = {**SETTINGS, **AHEAD, "cpp.threads": plan.threads}
-
-        def compile(more: dict[str, Any]) -> Any:
-            return _in({}, inductor.aot_compile, module, tuple(inputs), options={**settings, **more})
-
         try:
-            path = compile(TRUSTING)
+            path = _in(TRUSTING, _library, plan, rewrites)
         except Exception:  # noqa: BLE001 - an old compiler that does not know the instructions of a new processor, say
-            path = compile({})
+            path = _library(plan, rewrites)
         if not isinstance(path, str):
             raise TraceError("torch's compiler wrote no library.")
     return path
+
+
+def _library(plan: Plan, rewrites: Rewrites) -> Any:
+    import torch._inductor as inductor
+
+    module, inputs = _lowered(plan, rewrites)
+    return _in(
+        {}, inductor.aot_compile, module, tuple(inputs), options={**SETTINGS, **AHEAD, "cpp.threads": plan.threads}
+    )
 
 
 def loaded(path: str) -> Callable[[list[Tensor]], list[Tensor]]:

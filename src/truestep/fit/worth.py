@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-BUILDING, AN_OPERATION = 35.0, 0.04
+BUILDING, AN_OPERATION = 20.0, 0.04
 """Seconds that another process takes to start and to build a library, and those that each operation adds."""
 OPENING, ITS_TRACE = 0.1, 0.001
 """Seconds that it takes to load a library, and to write an operation down before that."""
