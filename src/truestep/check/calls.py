@@ -55,7 +55,8 @@ class Calls:
             recorder.modules.pop()
             recorder.began.pop()
             return
-        if not recorder.close and recorder.modules == [recorder.numbers.of(module)] and _bare((output, *args)):
+        alone = not recorder.close and not self._quick and recorder.modules == [recorder.numbers.of(module)]
+        if alone and _bare((output, *args)):
             self._quickly(module, args, (output,), recorder.modules.pop(), recorder.began.pop())
             return
         with recorder.looking:
