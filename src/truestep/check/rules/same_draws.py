@@ -152,10 +152,12 @@ def _shuffles(trace: Trace) -> Iterator[Finding]:
 
 def _generated(trace: Trace) -> Iterator[Finding]:
     """Arrays that come out equal to the bit, beside a generator that is in the same state each time."""
-    movers = _moved(trace)
+    trained = {call.n for call in split(trace)[0]}
+    calls = [event.n for event in trace.of(Forward) if event.depth == 0]
     lines: dict[tuple[str, int], list[Op]] = {}
     for op in trace.ops("generated"):
-        if movers and op.grad:
+        at = bisect_right(calls, op.n)
+        if op.grad and at < len(calls) and calls[at] in trained:
             lines.setdefault(op.site.place, []).append(op)
     for ops in lines.values():
         same = [op for op in ops if op.args == ops[0].args]

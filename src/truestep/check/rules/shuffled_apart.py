@@ -32,6 +32,7 @@ from torch import Tensor
 from truestep.check.events import Batch, Forward, LoaderMade, LoaderStart, Op, Shuffled
 from truestep.check.finding import Finding, Rule
 from truestep.check.looks import Seen
+from truestep.check.mode import DRAWS
 from truestep.check.points import COMPARED
 from truestep.check.rules import found
 from truestep.check.rules._batches import split
@@ -191,9 +192,16 @@ def _untied(trace: Trace, calls: dict[int, Forward]) -> Iterator[Finding]:
                 RULE, op.site, "the targets have nothing to do with the inputs in training, and in evaluation they do",
                 f"over {best.rows} evaluated rows inputs and targets hang together {best.above:.0f} deviations above "
                 f"chance (HSIC over {ORDERS} orders), over {lost[0].rows} rows of training {lost[0].above:.1f}",
-                WHY, MEND, level="warning",
+                WHY, MEND, level="advice" if _on_purpose(trace, op) else "warning",
             )  # fmt: skip
             return
+
+
+def _on_purpose(trace: Trace, op: Op) -> bool:
+    """Whether labels alone were drawn or put in another order: perhaps to see how noise is learned by heart."""
+    target = next((each for each in op.inputs[:2] if not each.needs_grad), op.inputs[0])
+    drawn = any(made.name in DRAWS for made in trace.chain(target, op.n))
+    return drawn or bool(_orders(trace, target, op.n))
 
 
 def _lost(train: Tie, held: Tie) -> bool:

@@ -168,18 +168,20 @@ def _rows(trace: Trace) -> Iterator[Finding]:
         distinct = set(test)
         left = len(train - distinct)
         overlap = FEW <= len(both) < len(test) and len(both) >= SHARE * len(test)
-        if overlap and (left > 0.2 * len(train) or _all(trace, train, distinct, seen[module], scored)):
+        whole = left <= 0.2 * len(train)
+        if overlap and (not whole or _all(train, distinct, seen[module], scored)):
             yield found(
                 RULE, last.site, f"{len(both)} of {len(test)} evaluated rows were trained on",
                 f"the bits of {len(both)} rows (shape {tuple(last.inputs[0].shape[1:])}) given in evaluation are those "
                 f"of rows among the {len(train)} given in training",
                 WHY, "split before rows are copied or drawn again, so that no row stands in both parts",
+                level="warning" if whole else None,
             )  # fmt: skip
             return
 
 
 def _all(
-    trace: Trace, train: set[int], test: set[int], seen: list[tuple[int, tuple[int, ...]]],
+    train: set[int], test: set[int], seen: list[tuple[int, tuple[int, ...]]],
     scored: dict[tuple[int, tuple[str, int]], list[Forward]],
 ) -> bool:  # fmt: skip
     """Whether every score is one of trained rows and held-out ones together, which were not left out by chance."""
@@ -187,7 +189,8 @@ def _all(
     fresh, visits = len(test - train), len(given) / max(len(train), 1)
     chance = math.exp(-visits)  # of a row that is never drawn, where each batch is drawn from all of them
     apart = [calls for calls in scored.values() if not any(row in train for row in calls[-1].inputs[0].rows)]
-    return fresh >= max(FEW, SHARE * len(test), 20 * chance * len(test)) and not apart
+    most = len(test & train) >= 0.5 * len(test)
+    return most and fresh >= max(FEW, SHARE * len(test), 20 * chance * len(test)) and not apart
 
 
 def _telling(call: Forward) -> bool:
