@@ -78,7 +78,7 @@ def picked(trace: Trace) -> tuple[Picked | None, list[Picked]]:
     calls = {out.number: call for call in trace.of(Forward) if call.depth == 0 for out in call.outputs}
     trained = {call.n for call in split(trace)[0]}
     learned: Picked | None = None
-    scored: dict[tuple[str, int], Picked] = {}
+    scored: dict[tuple[tuple[str, int], int], Picked] = {}
     for op, call in _picks(trace, calls):
         index = op.arg(PICKS[op.name], "index")
         if op.n < began(trace, trace.events[-1].n + 1):
@@ -86,7 +86,8 @@ def picked(trace: Trace) -> tuple[Picked | None, list[Picked]]:
         if call.n in trained and op.out[0].needs_grad:
             one = learned = learned or Picked(op, call.inputs[0].storage)
         elif ends(trace, op.out[0], op.n)[0]:
-            one = scored.setdefault(op.site.place, Picked(op, call.inputs[0].storage))
+            which = (op.site.place, op.words["places"].mark)
+            one = scored.setdefault(which, Picked(op, call.inputs[0].storage))
         else:
             continue
         if one.data != call.inputs[0].storage:  # batches, whose rows are other samples each time

@@ -1,15 +1,17 @@
 """Inputs and labels are shuffled independently, so no input has its own label any more.
 
-What: two permutations index the inputs and the labels; or two loaders that both shuffle are zipped; or a list of
-samples is shuffled while the list of their labels stays as it was.
+What: two permutations index the inputs and the labels; or two loaders that both shuffle are zipped; or lists or arrays
+of samples and of their labels are each shuffled for themselves, or only one of them is.
 
 Why: what is learned is the labels' frequency; everything else is noise.
 
-Evidence: the permutations behind a loss's prediction and behind its target, each of all rows, are two tensors; the
-indices of the batches that met in one loss differ; or the labels became a tensor in their old order.
+Evidence: the permutations behind a loss's prediction and behind its target, each of all rows, are two; the indices of
+the batches that met in one loss differ; the labels became a tensor in their old order; or inputs and targets of
+training are independent (the statistic HSIC against a hundred random orders), though those of evaluation are not.
 
 False alarms: mixed batches (mixup) shuffle a second view on purpose, on top of a shared order, and unpaired data meet
-in no loss. Neither is a finding.
+in no loss. Episodes that number their classes anew hang together within each batch. None of these is a finding. Labels
+that alone were drawn or put in another order may be noise on purpose: of them there is advice.
 
 Mend: one permutation for both, one data set of pairs, or a shuffled list of pairs.
 

@@ -1,15 +1,19 @@
 """What is reported as held out was trained on.
 
-What: the evaluation goes through the training loader while the test loader is never used; or the two parts overlap,
-because the training part was never shortened, or because rows were copied before the split.
+What: the evaluation goes through the training data while the held-out data are never used; or a second data set object
+holds the training items once more; or the two parts overlap, because the training part was never shortened, because
+rows were copied before the split, or because a sampler, a mask or an index takes training rows.
 
 Why: the score measures memory. A model that has learned nothing of use scores well.
 
-Evidence: the indices that the evaluation and the training handed out of one data set, or the bits of the rows that the
-model was given, to the last digit; and a loader for other data that no one ever asked for a batch.
+Evidence: the indices that the evaluation and the training handed out of one data set, or of two that store the same
+bits; the rows of outputs for all samples that loss and score take by number; the bits of the rows that the model was
+given, to the last digit; and a loader for other data, or a data set, that no one ever asked for a batch.
 
 False alarms: the accuracy on the training set beside one on other data is no finding, nor are predictions for all rows,
-a second training with a new optimizer on other folds, or inputs of whole numbers, which meet by chance.
+rows that random batches never met, a second training with a new optimizer on other folds, or inputs of whole numbers,
+which meet by chance. Where all that is scored was trained on, and nothing the program says calls it a test, there is
+advice.
 
 Mend: split first, then copy, sample and train on the training part alone; evaluate with the held-out loader.
 
