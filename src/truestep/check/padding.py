@@ -39,6 +39,8 @@ def tail(tensor: Tensor) -> Tail | None:
     if not value.numel():
         return None
     filled = held == value if tokens else (held == 0).all(2)
+    if tokens and bool(filled[:, 0].all()):  # the same token begins every row
+        filled[:, 0] = False
     length = filled.shape[1] - filled.flip(1).long().cumprod(1).sum(1)  # of each row without its end
     runs = filled.shape[1] - length
     if int(filled.sum()) != int(runs.sum()) or int(runs.min()) == int(runs.max()) or int(length.min()) < 1:

@@ -239,4 +239,46 @@ WRONG = [
         at="target = torch.zeros(400, K + 1).scatter_(1, (label + 1).unsqueeze(1), 1.0)",
         effect=lambda wrong, right: wrong.accuracy < 0.3 and right.accuracy > 0.8,
     ),
+    Wrong(
+        "shuffled_apart_r1",
+        "A method puts points and labels into two orders, with numpy, before each epoch.",
+        at="b = self.rng.permutation(len(labels))",
+        effect=lambda wrong, right: wrong.accuracy < 0.6 and right.accuracy > 0.85,
+    ),
+    Wrong(
+        "same_draws_r1",
+        "The random generator of an augmentation is built anew, with one seed, for each item.",
+        at="rng = np.random.default_rng(0)",
+        effect=lambda wrong, right: wrong.moved == 0 and right.moved > 0,
+    ),
+    Wrong(
+        "tested_on_train_r1",
+        "The test loader is built on a second data set object that holds the training items, without noise.",
+        at="test_loader = DataLoader(",
+        effect=lambda wrong, right: wrong.shared == 1 and right.shared == 0,
+    ),
+    Wrong(
+        "changed_in_place_r1",
+        "The masks of a masked language model are written into the stored tokens, more of them at each epoch.",
+        at="batch.masked_fill_(where, MASK)",
+        effect=lambda wrong, right: wrong.masked > 0.3 and right.masked == 0,
+    ),
+    Wrong(
+        "preprocessing_differs_r1",
+        "numpy standardises training and test rows each with their own mean and deviation.",
+        at="x_test = standardise(test)",
+        effect=lambda wrong, right: wrong.mean < 1e-6 and right.mean > 0.3,
+    ),
+    Wrong(
+        "samples_unseen_r1",
+        "A method scores whole batches only, by narrow; the last rows are in none.",
+        at="steps = len(x) // self.batch",
+        effect=lambda wrong, right: wrong.scored < right.scored == 100,
+    ),
+    Wrong(
+        "labels_off_r1",
+        "The score moves the predicted classes up by one, though the labels count from 0.",
+        at="answer = net(x).argmax(1) + 1",
+        effect=lambda wrong, right: wrong.accuracy < 0.3 and right.accuracy > 0.7,
+    ),
 ]

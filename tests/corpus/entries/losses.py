@@ -232,4 +232,22 @@ WRONG = [
         at="return (x - x.mean(0)) / x.std(0)",
         effect=lambda wrong, right: math.isnan(wrong.loss) and right.loss < 1.5,
     ),
+    Wrong(
+        "samples_mixed_r1",
+        "Attention runs over the rows of all samples, flattened into one line.",
+        at="rows = x.reshape(batch * steps, features)",
+        effect=lambda wrong, right: wrong.apart > 1e-4 and right.apart < 1e-5,
+    ),
+    Wrong(
+        "targets_unshifted_r1",
+        "A cell is asked, step by step, for the value that it was just given.",
+        at="loss = nn.functional.mse_loss(",
+        effect=lambda wrong, right: wrong.ahead > 1.5 * right.ahead,
+    ),
+    Wrong(
+        "softmax_dim_r1",
+        "The weights of an attention pooling add up over the samples of the batch.",
+        at="weights = torch.softmax(",
+        effect=lambda wrong, right: wrong.apart > 1e-3 and right.apart < 1e-5,
+    ),
 ]

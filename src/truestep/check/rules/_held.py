@@ -64,9 +64,10 @@ def _items(trace: Trace, base: int) -> list[dict[int, int]]:
 
 @dataclass(slots=True)
 class Picked:
-    """Rows of a model's outputs for all samples that a loss or a score takes by number."""
+    """Rows of a model's outputs for all samples (the memory `data`) that a loss or a score takes by number."""
 
     op: Op
+    data: int
     rows: set[int] = field(default_factory=set)
     masks: set[int] = field(default_factory=set)
     whole: int = 0
@@ -77,21 +78,24 @@ def picked(trace: Trace) -> tuple[Picked | None, list[Picked]]:
     calls = {out.number: call for call in trace.of(Forward) if call.depth == 0 for out in call.outputs}
     trained = {call.n for call in split(trace)[0]}
     learned: Picked | None = None
-    scored: dict[tuple[str, int], Picked] = {}
+    scored: dict[tuple[tuple[str, int], int], Picked] = {}
     for op, call in _picks(trace, calls):
         index = op.arg(PICKS[op.name], "index")
         if op.n < began(trace, trace.events[-1].n + 1):
             continue
         if call.n in trained and op.out[0].needs_grad:
-            one = learned = learned or Picked(op)
+            one = learned = learned or Picked(op, call.inputs[0].storage)
         elif ends(trace, op.out[0], op.n)[0]:
-            one = scored.setdefault(op.site.place, Picked(op))
+            which = (op.site.place, op.words["places"].mark)
+            one = scored.setdefault(which, Picked(op, call.inputs[0].storage))
         else:
             continue
+        if one.data != call.inputs[0].storage:  # batches, whose rows are other samples each time
+            return None, []
         one.rows |= set(op.words["places"].held)
         one.masks |= {index.number} if isinstance(index, Seen) else set()
         one.whole = op.inputs[0].shape[0]
-    return learned, list(scored.values())
+    return learned, [each for each in scored.values() if learned is not None and each.data == learned.data]
 
 
 def _picks(trace: Trace, calls: dict[int, Forward]) -> Iterator[tuple[Op, Forward]]:

@@ -5,11 +5,13 @@ a flip) writes into it. The next epoch prepares what is prepared already.
 
 Why: the data drift further with each visit, and labels stay behind.
 
-Evidence: memory that is older than the loop was written in place in several epochs, and the changed numbers went into
-the model or the batch; or the same place in an array of numpy's held other numbers each time that it was visited.
+Evidence: memory that is older than the loop was written in place in several epochs, by arithmetic, with what was
+computed from it, or where a drawn mask is true, and the changed numbers went into the model or the batch; or the same
+place in an array of numpy's held other numbers each time that it was visited.
 
 False alarms: a part that is always set to the same number changes nothing after the first time. That, states, buffers
-and weights that are updated in place, and memory that is new for each item, are no finding.
+and weights that are updated in place, and memory that is new for each item, are no finding. A buffer of numpy's that is
+filled anew looks alike where there is no loader: there is advice only.
 
 Mend: `sample = (sample - mean) / std` makes a new tensor; `.clone()` or `.copy()` what is to be changed.
 
@@ -114,8 +116,8 @@ def _part(view: Op, seen: Seen) -> int:
 
 
 def _drawn(trace: Trace, mask: Seen, before: int) -> bool:
-    """Whether a mask was made of random numbers."""
-    return any(op.name in DRAWS for op in trace.chain(mask, before))
+    """Whether a mask was made of random numbers, one for each of its places: other ones at each visit."""
+    return any(op.name in DRAWS and op.out and op.out[0].shape == mask.shape for op in trace.chain(mask, before))
 
 
 def _holes(trace: Trace, op: Op) -> bool:

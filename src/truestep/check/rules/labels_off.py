@@ -1,7 +1,8 @@
 """The labels are not the numbers that the loss or the score expects.
 
 What: labels from 1 to K are compared with classes from 0 to K - 1, or the targets are one off from the labels that the
-score uses; or a binary loss is given -1 and 1, or any target outside 0 to 1.
+score uses, or the predicted classes are moved by one and the labels are not; or a binary loss, torch's or one by hand,
+is given -1 and 1, or any target outside 0 to 1.
 
 Why: a class is never predicted right, or the loss falls without end because its target lies outside its domain.
 

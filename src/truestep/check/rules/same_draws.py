@@ -6,9 +6,10 @@ generator is copied into every worker; or the noise of a denoising model is draw
 Why: the same order, the same noise and the same masks come back, so augmentation adds nothing, and what looks random is
 a fixed part of the data that can be learned by heart.
 
-Evidence: draws at one line that are equal to the bit in different updates of one model; passes of a shuffling loader
-in one and the same order; a generator that the data set draws with while several workers hold a copy of it; or a draw
-from before the first update that is added to the data in update after update.
+Evidence: draws at one line that are equal to the bit in different updates of one model; passes of a shuffling loader,
+or shuffles of one list or array, in one and the same order; arrays equal to the bit beside a generator in one state; a
+generator that the data set draws with while several workers hold a copy of it; or a draw from before the first update
+that is added to the data in update after update.
 
 False alarms: several models that start from one seed are compared on purpose, and fixed noise to look at a generator's
 pictures takes part in no training. Neither is a finding.
@@ -152,10 +153,12 @@ def _shuffles(trace: Trace) -> Iterator[Finding]:
 
 def _generated(trace: Trace) -> Iterator[Finding]:
     """Arrays that come out equal to the bit, beside a generator that is in the same state each time."""
-    movers = _moved(trace)
+    trained = {call.n for call in split(trace)[0]}
+    calls = [event.n for event in trace.of(Forward) if event.depth == 0]
     lines: dict[tuple[str, int], list[Op]] = {}
     for op in trace.ops("generated"):
-        if movers and op.grad:
+        at = bisect_right(calls, op.n)
+        if op.grad and at < len(calls) and calls[at] in trained:
             lines.setdefault(op.site.place, []).append(op)
     for ops in lines.values():
         same = [op for op in ops if op.args == ops[0].args]

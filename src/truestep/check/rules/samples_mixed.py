@@ -1,7 +1,8 @@
 """Samples of a batch are mixed up with one another.
 
 What: a `view` or `reshape` cuts across the samples where a transpose was meant; a recurrent layer or attention takes
-the samples of the batch for the steps of a sequence; or predictions are lined up with the targets of other samples.
+the samples of the batch for the steps of a sequence, or runs over the rows of all samples in one line; or predictions
+are lined up with the targets of other samples.
 
 Why: what the model says of one sample is made of pieces of others. The shapes fit, so nothing fails, and the training
 learns what can be learned in spite of it.

@@ -6,8 +6,8 @@ evaluation, or in a training that goes through the data in a fixed order.
 Why: a score that leaves samples out is not the score of the set, and a tail that is never trained on is lost data,
 often one particular kind of it.
 
-Evidence: the items that a complete pass handed out against the size of the set; or the rows that slices of a tensor
-covered, and that nothing else ever touched.
+Evidence: the items that a complete pass handed out against the size of the set; or the rows that slices of a tensor,
+or the parts of one long slice, covered, and those that nothing else ever touched.
 
 False alarms: a shuffled training drops other samples each epoch, and scoring the first few batches leaves out more than
 one batch. Neither is a finding.

@@ -1,15 +1,17 @@
 """Inputs and labels are shuffled independently, so no input has its own label any more.
 
-What: two permutations index the inputs and the labels; or two loaders that both shuffle are zipped; or a list of
-samples is shuffled while the list of their labels stays as it was.
+What: two permutations index the inputs and the labels; or two loaders that both shuffle are zipped; or lists or arrays
+of samples and of their labels are each shuffled for themselves, or only one of them is.
 
 Why: what is learned is the labels' frequency; everything else is noise.
 
-Evidence: the permutations behind a loss's prediction and behind its target, each of all rows, are two tensors; the
-indices of the batches that met in one loss differ; or the labels became a tensor in their old order.
+Evidence: the permutations behind a loss's prediction and behind its target, each of all rows, are two; the indices of
+the batches that met in one loss differ; the labels became a tensor in their old order; or inputs and targets of
+training are independent (the statistic HSIC against a hundred random orders), though those of evaluation are not.
 
 False alarms: mixed batches (mixup) shuffle a second view on purpose, on top of a shared order, and unpaired data meet
-in no loss. Neither is a finding.
+in no loss. Episodes that number their classes anew hang together within each batch. None of these is a finding. Labels
+that alone were drawn or put in another order may be noise on purpose: of them there is advice.
 
 Mend: one permutation for both, one data set of pairs, or a shuffled list of pairs.
 
@@ -32,6 +34,7 @@ from torch import Tensor
 from truestep.check.events import Batch, Forward, LoaderMade, LoaderStart, Op, Shuffled
 from truestep.check.finding import Finding, Rule
 from truestep.check.looks import Seen
+from truestep.check.mode import DRAWS
 from truestep.check.points import COMPARED
 from truestep.check.rules import found
 from truestep.check.rules._batches import split
@@ -191,9 +194,16 @@ def _untied(trace: Trace, calls: dict[int, Forward]) -> Iterator[Finding]:
                 RULE, op.site, "the targets have nothing to do with the inputs in training, and in evaluation they do",
                 f"over {best.rows} evaluated rows inputs and targets hang together {best.above:.0f} deviations above "
                 f"chance (HSIC over {ORDERS} orders), over {lost[0].rows} rows of training {lost[0].above:.1f}",
-                WHY, MEND, level="warning",
+                WHY, MEND, level="advice" if _on_purpose(trace, op) else "warning",
             )  # fmt: skip
             return
+
+
+def _on_purpose(trace: Trace, op: Op) -> bool:
+    """Whether labels alone were drawn or put in another order: perhaps to see how noise is learned by heart."""
+    target = next((each for each in op.inputs[:2] if not each.needs_grad), op.inputs[0])
+    drawn = any(made.name in DRAWS for made in trace.chain(target, op.n))
+    return drawn or bool(_orders(trace, target, op.n))
 
 
 def _lost(train: Tie, held: Tie) -> bool:

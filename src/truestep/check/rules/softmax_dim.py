@@ -1,7 +1,8 @@
 """Softmax over the wrong dimension.
 
 What: probabilities that a loss, a pick or a sum reads along the classes were made to add up over the samples instead;
-or the weights of a self-attention add up over the queries, and are summed over the keys.
+or the weights of a self-attention add up over the queries, and are summed over the keys, or those of a pooling over
+steps add up over the samples.
 
 Why: the samples of a batch compete with one another. The loss can be made small without any sample being right, and
 what a model says of one sample depends on its neighbours.

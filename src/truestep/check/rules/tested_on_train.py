@@ -1,15 +1,19 @@
 """What is reported as held out was trained on.
 
-What: the evaluation goes through the training loader while the test loader is never used; or the two parts overlap,
-because the training part was never shortened, or because rows were copied before the split.
+What: the evaluation goes through the training data while the held-out data are never used; or a second data set object
+holds the training items once more; or the two parts overlap, because the training part was never shortened, because
+rows were copied before the split, or because a sampler, a mask or an index takes training rows.
 
 Why: the score measures memory. A model that has learned nothing of use scores well.
 
-Evidence: the indices that the evaluation and the training handed out of one data set, or the bits of the rows that the
-model was given, to the last digit; and a loader for other data that no one ever asked for a batch.
+Evidence: the indices that the evaluation and the training handed out of one data set, or of two that store the same
+bits; the rows of outputs for all samples that loss and score take by number; the bits of the rows that the model was
+given, to the last digit; and a loader for other data, or a data set, that no one ever asked for a batch.
 
 False alarms: the accuracy on the training set beside one on other data is no finding, nor are predictions for all rows,
-a second training with a new optimizer on other folds, or inputs of whole numbers, which meet by chance.
+rows that random batches never met, a second training with a new optimizer on other folds, or inputs of whole numbers,
+which meet by chance. Where all that is scored was trained on, and nothing the program says calls it a test, there is
+advice.
 
 Mend: split first, then copy, sample and train on the training part alone; evaluate with the held-out loader.
 
@@ -168,18 +172,20 @@ def _rows(trace: Trace) -> Iterator[Finding]:
         distinct = set(test)
         left = len(train - distinct)
         overlap = FEW <= len(both) < len(test) and len(both) >= SHARE * len(test)
-        if overlap and (left > 0.2 * len(train) or _all(trace, train, distinct, seen[module], scored)):
+        whole = left <= 0.2 * len(train)
+        if overlap and (not whole or _all(train, distinct, seen[module], scored)):
             yield found(
                 RULE, last.site, f"{len(both)} of {len(test)} evaluated rows were trained on",
                 f"the bits of {len(both)} rows (shape {tuple(last.inputs[0].shape[1:])}) given in evaluation are those "
                 f"of rows among the {len(train)} given in training",
                 WHY, "split before rows are copied or drawn again, so that no row stands in both parts",
+                level="warning" if whole else None,
             )  # fmt: skip
             return
 
 
 def _all(
-    trace: Trace, train: set[int], test: set[int], seen: list[tuple[int, tuple[int, ...]]],
+    train: set[int], test: set[int], seen: list[tuple[int, tuple[int, ...]]],
     scored: dict[tuple[int, tuple[str, int]], list[Forward]],
 ) -> bool:  # fmt: skip
     """Whether every score is one of trained rows and held-out ones together, which were not left out by chance."""
@@ -187,7 +193,8 @@ def _all(
     fresh, visits = len(test - train), len(given) / max(len(train), 1)
     chance = math.exp(-visits)  # of a row that is never drawn, where each batch is drawn from all of them
     apart = [calls for calls in scored.values() if not any(row in train for row in calls[-1].inputs[0].rows)]
-    return fresh >= max(FEW, SHARE * len(test), 20 * chance * len(test)) and not apart
+    most = len(test & train) >= 0.5 * len(test)
+    return most and fresh >= max(FEW, SHARE * len(test), 20 * chance * len(test)) and not apart
 
 
 def _telling(call: Forward) -> bool:
