@@ -1,11 +1,11 @@
 """The best model is chosen by the loss of a single training batch.
 
-What: the number that is compared with the best one is the loss of the batch that was just trained on.
+What: the number that is compared with the best one is the loss, or the accuracy, of the batch just trained on.
 
 Why: an easy batch wins. The loss of one batch says little about the model, and nothing about data it has not seen.
 
-Evidence: the compared number was read from the very tensor that a backward pass started from, models were kept by it,
-and the batches of the run differ.
+Evidence: the compared number was read from the very tensor that a backward pass started from, or from the outputs that
+it went through, models were kept by it, and the batches of the run differ.
 
 False alarms: with one batch that is all the data the loss is that of the training set, and that is no finding.
 
