@@ -37,8 +37,11 @@ def by_name(trace: Trace, memory: Memory) -> Iterator[Held]:
     last: dict[str, tuple[Names, frozenset[int], object]] = {}
     for event in trace.of(Names):
         for name, value in event.held.items():
-            if "best" in name.rpartition(".")[2].lower() and (held := memory.of(value)):
-                identity = value[1] if value[0] in ("module", "dict") else None
+            kind = value[0] if isinstance(value, tuple) and value else ""
+            if "best" not in name.rpartition(".")[2].lower() or kind not in ("module", "dict"):
+                continue
+            if held := memory.of(value):
+                identity = value[1]
                 since.setdefault((name, held, identity), event.n)
                 last[name] = event, held, identity
     for name, (event, held, identity) in last.items():
@@ -126,8 +129,12 @@ def alike(trace: Trace, memory: Memory) -> Iterator[Held]:
         for name, value in event.held.items():
             for table, key in _tables(event, name):
                 held = frozenset[int]() if (table, key) in told else memory.of(value)
-                if not held or memory.of(event.held.get(f"{table}[0]{key}")) != held:
+                if not held:
                     continue
+                first_one = event.held.get(f"{table}[0]{key}")
+                one = value[0] == "tensor" or (value[0] == "module" and value == first_one)
+                if one or memory.of(first_one) != held:
+                    continue  # a view of a weight may be meant, and a model that stands beside each of its figures
                 length = _length(event, table)
                 size, first, was = began.setdefault((table, key), (length, event.n, held))
                 steps = memory.changed(held, first, event.n)

@@ -88,8 +88,10 @@ class _Read:
             )
             value = next((each.value for each in here if each.how != "__bool__"), None)
         last = [number for number in self._numbers if number.value == value and number.n < event.n]
-        trained = bool(last) and (last[-1].of.number in self._roots or last[-1].site.place in self._lines)
-        return value if trained else None
+        if not last or not (last[-1].of.number in self._roots or last[-1].site.place in self._lines):
+            return None
+        later = (each for each in self._numbers if last[-1].n < each.n < event.n)
+        return None if any(each.site.place == last[-1].site.place for each in later) else value
 
     def _trained(self, tensor: Seen, before: int) -> bool:
         """Whether a tensor is the root of a backward pass, or made of the outputs of a forward that was trained."""
