@@ -18,8 +18,9 @@ from truestep.check.rules._worth import worth
 from truestep.check.site import Site
 from truestep.check.trace import Trace
 
-BEST = ("best", "min", "max", "lowest", "highest", "top", "record", "champion", "optimum")
-"""Words for a value that is to be beaten."""
+BEST = ("best", "record", "champion", "optimum")
+LEAST, GREATEST = ("min", "lowest"), ("max", "highest", "top")
+"""Words for a value that is to be beaten: from either side, from below, from above."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +97,8 @@ def _of_if(file: str, tree: ast.Module, node: ast.If) -> Iterator[Guard]:
                         pair for statement in getattr(scope, "body", []) for pair in assigned(statement, deep=True)
                     ]
                     sets = takes = _takes(pairs, best, value)
-                hopeful = block is node.body and any(word in best.lower() for word in BEST)
+                named_so = any(word in best.lower() for word in BEST + (LEAST if kept else GREATEST))
+                hopeful = named_so and block is node.body and not _sets_any(node.orelse, best)
                 if takes or (hopeful and not sets):
                     body = (block[0].lineno, block[-1].end_lineno or block[-1].lineno)
                     idle = not sets and _idle(tree, node, best)
@@ -120,6 +122,11 @@ def _place(words: str) -> bool:
 def _sets(pairs: list[tuple[str, str]], best: str) -> bool:
     """Whether one of the targets is this place, or what it lies in."""
     return any(target == best or best.startswith((f"{target}.", f"{target}[")) for target, _ in pairs)
+
+
+def _sets_any(block: list[ast.stmt], best: str) -> bool:
+    """Whether the other branch is where the best value is set: then this one is for what is worse."""
+    return _sets([pair for statement in block for pair in assigned(statement, deep=True)], best)
 
 
 def _takes(pairs: list[tuple[str, str]], best: str, value: str) -> bool:

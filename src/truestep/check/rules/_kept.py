@@ -37,8 +37,11 @@ def by_name(trace: Trace, memory: Memory) -> Iterator[Held]:
     last: dict[str, tuple[Names, frozenset[int], object]] = {}
     for event in trace.of(Names):
         for name, value in event.held.items():
-            if "best" in name.rpartition(".")[2].lower() and (held := memory.of(value)):
-                identity = value[1] if value[0] in ("module", "dict") else None
+            kind = value[0] if isinstance(value, tuple) and value else ""
+            if "best" not in name.rpartition(".")[2].lower() or kind not in ("module", "dict"):
+                continue
+            if held := memory.of(value):
+                identity = value[1]
                 since.setdefault((name, held, identity), event.n)
                 last[name] = event, held, identity
     for name, (event, held, identity) in last.items():
@@ -64,15 +67,19 @@ def _read(trace: Trace, event: Names, name: str) -> int | None:
 def beside_best(trace: Trace, memory: Memory) -> Iterator[Held]:
     """What is set in the block that sets the best value, and stands for the same weights while that value stays."""
     for guard in guards(trace):
-        places = _beside(guard) if guard.sets else []
-        for words, line in places:
-            pattern = re.compile(re.escape(words) if words.isidentifier() else r".*" + re.escape(_tail(words)))
+        for words, line in _beside(guard) if guard.sets else ():
+            own = words.startswith("self.") and guard.best.startswith("self.")
+            pattern = re.compile(r"([^\[]*)" + re.escape(words[4:]) if own else "()" + re.escape(words))
             first: dict[tuple[str, float, frozenset[int]], int] = {}
             for event in trace.of(Names):
-                value = worth(event, guard.best, whole=False)
-                for name, told in event.held.items() if value is not None else ():
-                    held = memory.of(told) if _below(pattern, name) else frozenset()
-                    if not held or value is None:
+                for name, told in event.held.items():
+                    found = _below(pattern, name)
+                    held = memory.of(told) if found is not None else frozenset[int]()
+                    if found is None or not held:
+                        continue
+                    # from outside the method `self` goes by another name, and has both
+                    value = worth(event, found.group(1) + guard.best[4:] if own else guard.best)
+                    if value is None:
                         continue
                     began = first.setdefault((name, value, held), event.n)
                     steps = memory.changed(held, began, event.n)
@@ -81,16 +88,10 @@ def beside_best(trace: Trace, memory: Memory) -> Iterator[Held]:
                         yield Held(name, held, began, event, steps, since, Site(guard.site.file, line))
 
 
-def _tail(words: str) -> str:
-    """The last part of the words for a place: of `self.model` it is `.model`."""
-    found = re.search(r"[.\[][^.\[]*$", words)
-    return found.group() if found else words
-
-
-def _below(pattern: re.Pattern[str], name: str) -> bool:
-    """Whether a place is the one that is meant, or lies in it."""
+def _below(pattern: re.Pattern[str], name: str) -> re.Match[str] | None:
+    """The match where a place is the one that is meant, or lies in it."""
     found = pattern.match(name)
-    return found is not None and (found.end() == len(name) or name[found.end()] in ".[")
+    return found if found is not None and (found.end() == len(name) or name[found.end()] in ".[") else None
 
 
 def _beside(guard: Guard) -> list[tuple[str, int]]:
@@ -104,13 +105,16 @@ def _beside(guard: Guard) -> list[tuple[str, int]]:
     found: list[tuple[str, int]] = []
     for node in nodes:
         for target, given in assigned(node):
-            if target != guard.best and target not in handed and not _plain(given):  # what is handed on may be written
+            # what is handed on may be written at once
+            if target != guard.best and target not in handed and not _plain(given):
                 found.append((target, node.lineno))
     return found
 
 
 def _plain(given: str) -> bool:
-    """Whether what is given can be no weights: a constant."""
+    """Whether what is given can be no reference to weights: a constant, or a copy."""
+    if "deepcopy" in given or "clone" in given:
+        return True
     try:
         return isinstance(ast.parse(given, mode="eval").body, ast.Constant)
     except SyntaxError:
@@ -125,8 +129,12 @@ def alike(trace: Trace, memory: Memory) -> Iterator[Held]:
         for name, value in event.held.items():
             for table, key in _tables(event, name):
                 held = frozenset[int]() if (table, key) in told else memory.of(value)
-                if not held or memory.of(event.held.get(f"{table}[0]{key}")) != held:
+                if not held:
                     continue
+                first_one = event.held.get(f"{table}[0]{key}")
+                one = value[0] == "tensor" or (value[0] == "module" and value == first_one)
+                if one or memory.of(first_one) != held:
+                    continue  # a view of a weight may be meant, and a model that stands beside each of its figures
                 length = _length(event, table)
                 size, first, was = began.setdefault((table, key), (length, event.n, held))
                 steps = memory.changed(held, first, event.n)

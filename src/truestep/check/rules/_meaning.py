@@ -91,8 +91,7 @@ def figure(known: Sequence[Line], values: Sequence[tuple[int, float]]) -> Figure
             also = {key[:2] for key in _forms(line, n, value)}
             common = {key for key in common if key[:2] in also}
         found += [Figure(line, base, form, count) for base, form, count in sorted(common, key=_plainest)]
-    sure = {each.rises for each in found if each.form == found[0].form}
-    return found[0] if len(sure) == 1 else None
+    return found[0] if len({each.rises for each in found}) == 1 else None
 
 
 def _plainest(key: tuple[str, str, int]) -> tuple[int, int]:
@@ -113,17 +112,17 @@ def _forms(line: Line, n: int, value: float) -> set[tuple[str, str, int]]:
 
 def _bases(line: Line, held: list[tuple[int, int, float, int]]) -> Iterator[tuple[str, float, int]]:
     """What a program may make of the last readings; of hits only those of one evaluation."""
-    total = weighted = 0.0
+    added = weighted = 0.0
     rows = 0
-    for count, (_, update, value, size) in enumerate(held, 1):
+    for number, (_, update, value, size) in enumerate(held, 1):
         if line.kind == "hits" and update != held[0][1]:
             return
-        total, weighted, rows = total + value, weighted + value * size, rows + size
-        yield "mean", total / count, count
-        yield "sum", total, count
+        added, weighted, rows = added + value, weighted + value * size, rows + size
+        yield "mean", added / number, number
+        yield "sum", added, number
         if rows:
-            yield "weighted", weighted / rows, count
-            yield "share", total / rows, count
+            yield "weighted", weighted / rows, number
+            yield "share", added / rows, number
 
 
 def course(trace: Trace, made: Figure) -> list[tuple[int, float]]:

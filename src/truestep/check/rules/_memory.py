@@ -25,9 +25,9 @@ class Memory:
         self._moves = list(self._moved())
 
     def _moved(self) -> Iterator[tuple[int, set[int]]]:
+        held = {number: self._trace.held(number) for number in self._trace.optimizers()}
         for update in self._trace.updates():
-            held = set(update.by_hand) if update.step is None else self._trace.held(update.step.optimizer)
-            yield update.at.n, held
+            yield update.at.n, set(update.by_hand) if update.step is None else held.get(update.step.optimizer, set())
 
     def of(self, value: Any) -> frozenset[int]:
         """The memory of what a name stands for (see `events.Names`), where all of it is weights; else nothing."""

@@ -50,7 +50,9 @@ def resumptions(trace: Trace) -> Iterator[Resumption]:
         words = [key for key in read.keys if any(word in key.lower() for word in PROGRESS)]
         before = _before(trace, made, load, steps)
         saved = _saved(trace, read, load)
-        trained = saved is not None and steps_on(trace, load.owner, 0, saved.n) + before > 0
+        if saved is not None and saved.modules and not any(steps_on(trace, one, 0, saved.n) for one in saved.modules):
+            continue  # what was written no optimizer had trained: an average, or the weights of the start
+        trained = saved is not None and before > 0
         strict = before > 0 and trained and _again(trace, made, steps, load.n) and _same_data(trace, load.n, sure=True)
         progress = not bare and (scheduler or bool(words) or (bool(read.counts) and strict))
         if progress and not before and (_others(trace, made, steps, load.n) or read.optimizers):

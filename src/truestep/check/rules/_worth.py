@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import re
 from functools import cache
 
 from truestep.check.events import Names
@@ -16,8 +15,8 @@ def worth(names: Names, words: str, whole: bool = True) -> float | None:
     """The number that these words stood for; with not `whole`, "self.best" may be anybody's attribute "best"."""
     node = _node(words)
     value = None if node is None else _value(names, node)
-    if value is None and not whole and (tail := re.search(r"[.\[][^.\[]*$", words)):
-        held = (held for name, held in names.held.items() if name.endswith(tail.group()))
+    if value is None and not whole and words.startswith("self."):
+        held = (held for name, held in names.held.items() if name.endswith(words[4:]))
         value = next((float(each) for each in held if _real(each)), None)
     return value
 

@@ -1,13 +1,17 @@
 """The best model is chosen the wrong way round: by the largest loss, the smallest accuracy, or by a bound never met.
 
-What: `if loss > best` keeps the worst model; `best = 0.0` with `if loss < best` keeps none.
+What: `if loss > best` keeps the worst model; `best = 0.0` with `if loss < best` keeps none; `max(runs, key=...)` or
+`np.argmax(losses)` takes the worst of a table.
 
 Why: what is restored as the best is the worst, or was never trained.
 
 Evidence: each kept value is a loss that was read from tensors (or the share of equal predictions) and larger (smaller)
-than those before; or the best value is what it was at first although the comparison was reached after many updates.
+than those before; or the best value is what it was at first although the comparison was reached after many updates; or
+it is the worst of all evaluations and the later ones were better; or what was chosen from a table is the worst in it,
+and its weights are those in use afterwards.
 
-False alarms: the largest loss is also tracked to find hard samples; without a model kept it is no finding.
+False alarms: the largest loss is also tracked to find hard samples; without a model kept, or taken into use, it is no
+finding, nor is it where the best one is in use as well. What a figure is made of must be known: a loss, or hits.
 
 Mend: `if loss < best` with `best = float("inf")`; `if accuracy > best` with `best = 0.0`.
 

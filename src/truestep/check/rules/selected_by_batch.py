@@ -1,11 +1,11 @@
 """The best model is chosen by the loss of a single training batch.
 
-What: the number that is compared with the best one is the loss of the batch that was just trained on.
+What: the number that is compared with the best one is the loss, or the accuracy, of the batch just trained on.
 
 Why: an easy batch wins. The loss of one batch says little about the model, and nothing about data it has not seen.
 
-Evidence: the compared number was read from the very tensor that a backward pass started from, models were kept by it,
-and the batches of the run differ.
+Evidence: the compared number was read from the very tensor that a backward pass started from, or from the outputs that
+it went through, models were kept by it, and the batches of the run differ.
 
 False alarms: with one batch that is all the data the loss is that of the training set, and that is no finding.
 
@@ -88,8 +88,10 @@ class _Read:
             )
             value = next((each.value for each in here if each.how != "__bool__"), None)
         last = [number for number in self._numbers if number.value == value and number.n < event.n]
-        trained = bool(last) and (last[-1].of.number in self._roots or last[-1].site.place in self._lines)
-        return value if trained else None
+        if not last or not (last[-1].of.number in self._roots or last[-1].site.place in self._lines):
+            return None
+        later = (each for each in self._numbers if last[-1].n < each.n < event.n)
+        return None if any(each.site.place == last[-1].site.place for each in later) else value
 
     def _trained(self, tensor: Seen, before: int) -> bool:
         """Whether a tensor is the root of a backward pass, or made of the outputs of a forward that was trained."""

@@ -46,52 +46,53 @@ def look(trace: Trace) -> Iterator[Finding]:
     """For each figure, ask what the readings of a pass were divided by."""
     others = {made.size: "the items of a loader" for made in trace.of(LoaderMade) if made.size}
     others |= {end.batches: "the batches of a loader" for end in trace.of(LoaderEnd) if end.batches}
-    told: set[tuple[str, int]] = set()
+    together = [list(same) for _, same in groupby(figures(trace), key=lambda each: (each.n, each.name))]
+    unsound = [same for same in together if not any(near(one.value, each) for one in same for each in _sound(one))]
+    yield from _told(_of_tensors(trace))
+    yield from _told(collected(trace, others))
+    yield from _told(blank(together))
+    yield from _told(_of_readings(trace, list(chain.from_iterable(unsound)), others))
+
+
+def _of_tensors(trace: Trace) -> Iterator[tuple[Site, str, str]]:
+    """What is added up and divided as a tensor."""
     for total in totals(trace):
         samples, batches = sum(total.sizes), len(total.sizes)
         wrong, right = (samples, batches) if total.kind == "mean" else (batches, samples)
         if total.count == wrong != right:
-            yield found(
-                RULE,
+            yield (
                 total.at.site,
                 f"{total.kind}s over {batches} batches are divided by {wrong}, the number of "
                 f"{'samples' if wrong == samples else 'batches'}",
                 f"the total {sum(total.values):.6g} is divided by {wrong}; its terms are {total.kind}s over "
                 f"{min(total.sizes)} to {max(total.sizes)} samples, so the right count is {right}",
-                "the figure is off by a factor and cannot be compared with any other",
-                "divide a sum over samples by the samples seen, and weigh a mean by its samples before adding",
             )
-    yield from _told(collected(trace, others))
+
+
+def _of_readings(trace: Trace, unsound: list[Figure], others: dict[int, str]) -> Iterator[tuple[Site, str, str]]:
+    """Figures that no sound division of what was read gives."""
+    told: set[tuple[str, int]] = set()
     single = {one.start.run for one in trace.passes() if one.whole and len(one.batches) == 1}
-    told_apart = [list(same) for _, same in groupby(figures(trace), key=lambda each: (each.n, each.name))]
-    yield from _told(blank(told_apart))
-    unsound = [same for same in told_apart if not any(near(one.value, each) for one in same for each in _sound(one))]
-    for figure in chain.from_iterable(unsound):
+    for figure in unsound:
         place = figure.readings[0].site.place
-        if place in told:
-            continue
-        for window in _passes(figure.readings, single):
-            said = _divided(figure, window, others)
-            if said:
-                told.add(place)
-                added, given, right, words, kind = said
-                yield found(
-                    RULE,
-                    dividing(figure),
-                    f"{kind} over {len(window)} batches are divided by {given}, {words}",
-                    f"{figure.name} is made of {added:.6g} / {given} = {added / given:.6g}; with the right count, "
-                    f"{right}, it is {added / right:.6g}; the batches' numbers are read on line {window[0].site.line}",
-                    "the figure is off by a factor and cannot be compared with any other",
-                    "divide a sum over samples by the samples seen, and weigh a mean by its samples before adding",
-                )
-                break
+        cases = ((window, _divided(figure, window, others)) for window in _passes(figure.readings, single))
+        window, said = next((case for case in cases if case[1]), ([], None)) if place not in told else ([], None)
+        if said is not None:
+            told.add(place)
+            added, given, right, words, kind = said
+            yield (
+                dividing(figure),
+                f"{kind} over {len(window)} batches are divided by {given}, {words}",
+                f"{figure.name} is made of {added:.6g} / {given} = {added / given:.6g}; with the right count, "
+                f"{right}, it is {added / right:.6g}; the batches' numbers are read on line {window[0].site.line}",
+            )
 
 
 def _told(cases: Iterable[tuple[Site, str, str]]) -> Iterator[Finding]:
     for site, message, evidence in cases:
         yield found(
             RULE, site, message, evidence, "the figure is off by a factor and cannot be compared with any other",
-            "divide by the count of exactly what was added up",
+            "divide a sum over samples by the samples seen, and weigh a mean by its samples before adding",
         )  # fmt: skip
 
 
@@ -126,10 +127,10 @@ def _passes(held: tuple[Reading, ...], single: set[int]) -> Iterator[list[Readin
         if not reading.kind or reading.kind != held[0].kind:
             return
         window.append(reading)
-        if not reading.run and len(window) >= 2 and reading.update == window[0].update:
+        if not (reading.run or reading.score) and len(window) >= 2 and reading.update == window[0].update:
             yield window[:]  # without a loader nothing says where an evaluation began
     whole = len(window) >= 2 or (len(window) == 1 and window[0].run in single)
-    if whole and window[0].run:
+    if whole and (window[0].run or (window[0].score and window[0].update == window[-1].update)):
         yield window
 
 
