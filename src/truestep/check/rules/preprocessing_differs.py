@@ -187,9 +187,9 @@ def _own(trace: Trace, mates: list[Forward], call: Forward) -> tuple[Site | None
 
 def _whole(trace: Trace, mates: list[Forward], call: Forward) -> tuple[Site | None, str, str] | None:
     """Whether each part has columns of mean 0 and deviation 1 to the last digits: no part has those of another."""
-    mine = _standard(trace, call)
-    if mine is None:
-        return None
+    mine, rows = _standard(trace, call), set(call.inputs[0].rows)
+    if mine is None or not rows or any(row in rows for mate in mates for row in mate.inputs[0].rows):
+        return None  # the training rows themselves, or nobody knows
     handed = {tensor.number for batch in trace.of(Batch) for tensor in batch.tensors}
     known = [mine.words["columns"]]
     for mate in mates[:OFTEN]:
@@ -197,8 +197,6 @@ def _whole(trace: Trace, mates: list[Forward], call: Forward) -> tuple[Site | No
         if other is None and root(trace, mate.inputs[0], mate.n).number in handed:
             other = next((op for op in _standards(trace) if op is not mine and _columns(op) == _columns(mine)), None)
         if other is None or other.out[0].number == mine.out[0].number or _columns(other) != _columns(mine):
-            return None
-        if other.out[0].rows and other.out[0].rows == mine.out[0].rows:
             return None
         known.append(other.words["columns"])
     mean, deviation = (max(one[place] for one in known) for place in (0, 1))
