@@ -72,9 +72,10 @@ def _mark(value: Any) -> int | None:
     if isinstance(value, Tensor) and plain(value) and value.dim() and value.shape[0] >= ITEMS:
         look = digest(value.detach()[:: 1 + value.numel() // LARGEST])
         return look and look.mark
-    if type(value).__module__ == "numpy" and getattr(value, "ndim", 0) and len(value) >= ITEMS:
-        part = value[:: 1 + value.size // LARGEST]
-        return None if value.dtype == object else crc32(part.tobytes())
+    array: Any = value
+    if type(array).__module__ == "numpy" and getattr(array, "ndim", 0) and len(array) >= ITEMS:
+        part = array[:: 1 + array.size // LARGEST]
+        return None if array.dtype == object else crc32(part.tobytes())
     if isinstance(value, list) and len(value) >= ITEMS:
         few = value[:ITEMS] + value[-ITEMS:]
         plainly = all(isinstance(each, bool | int | float | str | tuple) for each in few)

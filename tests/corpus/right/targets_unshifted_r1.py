@@ -2,7 +2,7 @@ import torch
 from torch import nn
 
 torch.manual_seed(1)
-wave = torch.sin(torch.linspace(0, 80, 2000))
+wave = torch.sin(torch.linspace(0, 800, 2000))
 
 
 class Forecast(nn.Module):
@@ -21,7 +21,7 @@ class Forecast(nn.Module):
 
 net = Forecast()
 opt = torch.optim.Adam(net.parameters(), lr=0.01)
-for step in range(60):
+for step in range(80):
     starts = torch.randint(0, 1900, (16,))
     window = torch.stack([wave[s : s + 21] for s in starts])
     loss = nn.functional.mse_loss(net(window[:, :-1]), window[:, 1:])

@@ -187,18 +187,18 @@ def _own(trace: Trace, mates: list[Forward], call: Forward) -> tuple[Site | None
 
 def _whole(trace: Trace, mates: list[Forward], call: Forward) -> tuple[Site | None, str, str] | None:
     """Whether each part has columns of mean 0 and deviation 1 to the last digits: no part has those of another."""
-    mine, theirs = _standard(trace, call), [_standard(trace, mate) for mate in mates[:OFTEN]]
+    mine, rows = _standard(trace, call), set(call.inputs[0].rows)
+    if mine is None or not rows or any(row in rows for mate in mates for row in mate.inputs[0].rows):
+        return None  # the training rows themselves, or nobody knows
     handed = {tensor.number for batch in trace.of(Batch) for tensor in batch.tensors}
-    if mine is None:
-        return None
-    for mate, each in zip(mates, theirs, strict=False):
-        if each is None and root(trace, mate.inputs[0], mate.n).number in handed:
-            each = next((op for op in _standards(trace) if op is not mine and _columns(op) == _columns(mine)), None)
-        if each is None or each.out[0].number == mine.out[0].number or _columns(each) != _columns(mine):
+    known = [mine.words["columns"]]
+    for mate in mates[:OFTEN]:
+        other = _standard(trace, mate)
+        if other is None and root(trace, mate.inputs[0], mate.n).number in handed:
+            other = next((op for op in _standards(trace) if op is not mine and _columns(op) == _columns(mine)), None)
+        if other is None or other.out[0].number == mine.out[0].number or _columns(other) != _columns(mine):
             return None
-        if each.out[0].rows and each.out[0].rows == mine.out[0].rows:
-            return None
-    known = [one.words["columns"] for one in (theirs[0] or each, mine) if one is not None]
+        known.append(other.words["columns"])
     mean, deviation = (max(one[place] for one in known) for place in (0, 1))
     return (
         mine.site,

@@ -127,8 +127,9 @@ def _width(parts: Op, rows: int) -> int:
         return int(parts.arg(1, "split_size"))
     if parts.name == "chunk" and isinstance(parts.arg(1, "chunks"), int) and parts.arg(2, "dim", 0) == 0:
         return -(-rows // max(int(parts.arg(1, "chunks")), 1))
-    given, out = parts.inputs[0].shape, parts.out[0].shape if parts.out else ()
-    return out[1] if len(out) == len(given) + 1 and out[2:] == given[1:] and out[0] * out[1] == rows else 0
+    given = parts.inputs[0].shape
+    shapes = [out.shape for out in parts.out[:1] if len(out.shape) == len(given) + 1 and out.shape[2:] == given[1:]]
+    return next((shape[1] for shape in shapes if shape[0] * shape[1] == rows), 0)
 
 
 def _given(trace: Trace, call: Forward, cut: Op, width: int) -> bool:

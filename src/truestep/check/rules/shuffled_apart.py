@@ -107,7 +107,7 @@ def _orders(trace: Trace, tensor: Seen, before: int) -> dict[int, Op]:
             found[op.out[0].number] = op
             continue
         whole = order is not None and order.shuffles and order.size == op.inputs[0].shape[0]
-        if whole and not (len(op.inputs) > 1 and _drawn(trace, op.inputs[1], op.n)):
+        if order is not None and whole and not (len(op.inputs) > 1 and _drawn(trace, op.inputs[1], op.n)):
             found[-order.mark] = op  # no number of a tensor
         waiting += [(each, op.n) for each in op.inputs if not each.needs_grad]
     return found
