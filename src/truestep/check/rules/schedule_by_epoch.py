@@ -83,8 +83,9 @@ def _long(course: Course) -> str:
     name = LENGTHS.get(course.made.kind, "")
     length = course.made.settings.get(name)
     updates, steps = len(course.updates), len(course.steps)
-    near = isinstance(length, int | float) and abs(length - updates) <= max(steps + 1, EXACT * updates)
-    if not near or steps > 0.6 * length:
+    if not isinstance(length, int | float) or steps > 0.6 * length:
+        return ""
+    if abs(length - updates) > max(steps + 1, EXACT * updates):
         return ""
     return f"{name} is {length:g}, as many as the {updates} updates of the run, and it was stepped {steps} times"
 
