@@ -96,4 +96,10 @@ WRONG = [
         at="training=True",
         effect=lambda wrong, right: right.noise == 0 and wrong.noise > 0.1,
     ),
+    Wrong(
+        "functional_dropout_m1",
+        "F.dropout is told nothing of the mode, and the evaluation never calls eval() either.",
+        at="return self.b(F.dropout(",
+        effect=lambda wrong, right: right.noise == 0 and wrong.noise > 0.1,
+    ),
 ]

@@ -232,4 +232,10 @@ WRONG = [
         at="nn.init.constant_(net[0].bias, -40.0)",
         effect=lambda wrong, right: wrong.moved == 0 and right.moved > 0.1 and wrong.loss > 2 * right.loss,
     ),
+    Wrong(
+        "identical_units_m1",
+        "Every weight of the GRU and of its reader starts from one constant, so the ten units stay one.",
+        at="nn.init.constant_(p, 0.05)",
+        effect=lambda wrong, right: wrong.apart < 1e-5 < 0.1 < right.apart,
+    ),
 ]

@@ -161,4 +161,17 @@ WRONG = [
         at="lr = 1e-7",
         effect=lambda wrong, right: wrong.loss > 0.6 and right.loss < 0.4,
     ),
+    Wrong(
+        "rate_too_large_m1",
+        "RMSprop has a rate of 0.5, and the transformer ends worse than a constant would be.",
+        at="opt = torch.optim.RMSprop",
+        effect=lambda wrong, right: wrong.loss > 2 * wrong.constant and right.loss < 0.5 * right.constant,
+        also=("dead_units",),
+    ),
+    Wrong(
+        "plateau_mode_m1",
+        "The scheduler is given the intersection over union, which rises, and waits for it to fall.",
+        at="sched = torch.optim.lr_scheduler.ReduceLROnPlateau",
+        effect=lambda wrong, right: wrong.rate < 0.1 * right.rate,
+    ),
 ]

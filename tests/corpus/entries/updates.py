@@ -196,4 +196,10 @@ WRONG = [
         at="p.grad.mul_(limit / norm)",
         effect=lambda wrong, right: right.stride < 0.0101 and wrong.stride > 5 * right.stride,
     ),
+    Wrong(
+        "never_cleared_m1",
+        "The gradients of the fast copy are added to those of all tasks before, which nobody clears.",
+        at="p.grad = q.grad.clone()",
+        effect=lambda wrong, right: wrong.share > 3 and right.share < 1.001,
+    ),
 ]

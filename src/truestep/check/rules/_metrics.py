@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import permutations
+from typing import Any
 
 from truestep.check.events import Op
 from truestep.check.looks import Seen
@@ -50,7 +51,7 @@ def _side(trace: Trace, seen: Seen, before: int) -> tuple[bool, bool] | None:
     return None
 
 
-def formula(metrics: Sequence[float], hits: Sequence[float], others: Mapping[object, Sequence[float]]) -> str:
+def formula(metrics: Sequence[float], hits: Sequence[float], others: Mapping[Any, Sequence[float]]) -> str:
     """The score of hits and two other counts that the metrics are at every step; empty for none."""
     shapes = {
         "2 tp / (2 tp + a + b)": lambda tp, a, b: (2 * tp, 2 * tp + a + b),

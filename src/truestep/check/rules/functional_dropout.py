@@ -100,7 +100,8 @@ def _deaf_calls(trace: Trace) -> Iterator[Call]:
             if event.name in DROPS and event.name != ATTENTION and _drops(event) and _silent(trace, event):
                 waiting.append(event)
         elif event.depth == 0:
-            inside = [op for op in waiting if op.n > event.began]
+            given = {each.number for each in event.inputs}  # what drops of the input itself may be its corruption
+            inside = [op for op in waiting if op.n > event.began and op.inputs[0].number not in given]
             waiting.clear()
             if event.training and event.close and inside:
                 yield Call(event, inside[0].name)

@@ -97,6 +97,8 @@ def _by_hand(trace: Trace) -> Iterator[Finding]:
             spent -= {number for number, _ in event.held}
         elif isinstance(event, Backward):
             spent -= {leaf.number for leaf in event.leaves} if event.close else spent
+        elif event.name == "grad=" and event.inputs:
+            spent.discard(event.inputs[0].number)  # another gradient takes its place
         elif event.name == "grad" and event.inputs and event.out:
             owner[event.out[0].number] = event.inputs[0].number
         elif event.name in ADDS and len(event.inputs) > 1:

@@ -54,7 +54,8 @@ def look(trace: Trace) -> Iterator[Finding]:
         if call.name in LOSSES and call.op.grad and call.prediction.needs_grad and call.reduction != "none":
             evidence = _padded(trace, call) or _tokens(trace, call) or _zeroed(trace, call)
             if evidence:
-                lines[call.op.site.place].append((call.op.site, *evidence))
+                told, mend = evidence
+                lines[call.op.site.place].append((call.op.site, told, mend))
     for told in _filled(trace):
         lines[told[0].place].append(told)
     for op in trace.ops("mean", "sum"):

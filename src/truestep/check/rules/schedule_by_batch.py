@@ -108,7 +108,8 @@ def _spent(course: Course, size: float) -> str:
     spent = next((place for place, rate in enumerate(rates) if max(rates[place:]) <= NOTHING * start), len(rates))
     first = int(size)
     early = 0 < first < half and max(rates[first:]) <= 10.01 * NOTHING * start
-    stairs = course.made.kind in ("StepLR", "MultiStepLR") and spent <= 0.75 * len(rates)
+    length = course.made.settings.get("step_size")
+    stairs = course.made.kind == "StepLR" and isinstance(length, int) and length < size and spent <= 0.75 * len(rates)
     if spent <= half or early or stairs:
         place = min(spent, first) if early else spent
         return f"the rate fell from {start:.4g} to {rates[place]:.3g} in {place + 1} steps and stayed below"

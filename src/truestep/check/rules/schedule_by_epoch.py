@@ -10,9 +10,9 @@ rises at every step to the end of the run and never comes to its full value; a f
 a round number; milestones at round parts of the updates, none of which was reached.
 
 False alarms: a run that was cut short has fewer updates than the schedule is long. A schedule whose length is not
-that of the run in updates is no finding. Milestones that are round numbers themselves, or that fall on a round part of
-few updates, may be counted in epochs of a longer run: of them this is advice. So it is of a short warm-up that a run
-of few epochs did not come to the end of.
+that of the run in updates is no finding. Milestones that are round numbers, that are whole parts of the updates, or
+that fall on a part of few, may be counted in epochs of a longer run: of them this is advice. So it is of a short
+warm-up that a run of few epochs did not come to the end of.
 
 Mend: step the scheduler after each update, or count its lengths in epochs.
 
@@ -83,8 +83,9 @@ def _long(course: Course) -> str:
     name = LENGTHS.get(course.made.kind, "")
     length = course.made.settings.get(name)
     updates, steps = len(course.updates), len(course.steps)
-    near = isinstance(length, int | float) and abs(length - updates) <= max(steps + 1, EXACT * updates)
-    if not near or steps > 0.6 * length:
+    if not isinstance(length, int | float) or steps > 0.6 * length:
+        return ""
+    if abs(length - updates) > max(steps + 1, EXACT * updates):
         return ""
     return f"{name} is {length:g}, as many as the {updates} updates of the run, and it was stepped {steps} times"
 
@@ -178,8 +179,9 @@ def _unreached(course: Course) -> tuple[str, Level]:
     lengths = [mark for mark in marks if isinstance(mark, int)]
     if len(lengths) < len(marks) or not 2 * steps < min(lengths) <= max(lengths) < updates:
         return "", "advice"
-    shares = {math.floor(part * updates + 1e-6) for part in PARTS}
-    made = set(lengths) <= shares and any(mark % 5 for mark in lengths)
+    shares = {math.floor(part * updates + 1e-6): part * updates for part in PARTS}
+    cut = any(shares.get(mark, mark) - mark > 1e-3 for mark in lengths)  # whole parts may be those of the epochs too
+    made = set(lengths) <= set(shares) and cut and any(mark % 5 for mark in lengths)
     made = made and (len(shares) / updates) ** len(set(lengths)) < CHANCE
     return (
         f"the rate would change at step {', '.join(map(str, lengths))}, the run had {updates} updates, and the "
