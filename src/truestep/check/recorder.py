@@ -27,6 +27,8 @@ QUIET = 4
 """Forward passes without training, after each update, that are looked at closely."""
 MOST = 300_000
 """Events kept; afterwards only what needs no close look."""
+LAST = 600_000
+"""Events kept at all, of some 75,000 updates: half a gigabyte at the end, told and judged in seconds."""
 SNAPSHOTS = 400
 
 
@@ -64,6 +66,7 @@ class Recorder:
         self.near = self.close = True
         self.lens: Callable[[bool], bool] = lambda close: close
         self.looking = Looking(self)
+        self.resting, self.later = False, 0  # whether the record is full, and the updates since then
         self._n, self._quiet, self._steps, self._backwards = 0, 0, 0, 0
         self._snapshots = 0
         self.wrapped: set[tuple[str, int]] = set()
@@ -132,9 +135,14 @@ class Recorder:
         return 0
 
     @property
+    def written(self) -> int:
+        """How many events are written."""
+        return len(self.trace.events) + self.shorthand.count
+
+    @property
     def full(self) -> bool:
         """Whether so much is written that no more is looked at closely."""
-        return len(self.trace.events) + self.shorthand.count >= MOST
+        return self.written >= MOST
 
     def updated(self) -> None:
         """An optimizer has made an update."""
@@ -155,6 +163,14 @@ class Recorder:
         self._quiet = 0
         self.numbers.sweep()
         self.look(self.near)
+        if self.written >= LAST:
+            self._rest()
+
+    def _rest(self) -> None:
+        """The record is full: it ends here, as if the program did."""
+        self.trace.note(f"the record was full after {self.trace.updates_made} updates: nothing later was looked at")
+        self._survey()
+        self.live, self.resting = False, True
 
     def look(self, close: bool) -> None:
         """Look closely or not from now on: a look is close where every call of torch is seen."""
@@ -203,14 +219,19 @@ class Recorder:
             held = of_frames(self.numbers) if names is None else of_names(names, self.numbers)
             self.emit(Names, when=when, held=held)
 
-    def finish(self) -> Trace:
-        """The record, at the end of the program."""
+    def _survey(self) -> None:
+        """Take down what is alive at the end of the record."""
         with self.looking:
             for number, one in self.numbers.alive():
                 self.trace.living.add(number)
                 if isinstance(one, nn.Module) and number not in self.trace.modules:
                     self.describe(one)
         self.numbers.close()
+
+    def finish(self) -> Trace:
+        """The record, at the end of the program."""
+        if not self.resting:
+            self._survey()
         self.trace.events[:] = merge(self.trace.events, self.shorthand.told(), key=lambda event: event.n)
         self.trace.finished = True
         return self.trace
