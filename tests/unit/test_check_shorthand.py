@@ -12,7 +12,7 @@ from truestep.check.changes import Backward, Clear, Step
 from truestep.check.events import Batch, Forward, Names, Number
 from truestep.check.looks import Seen, digest, row_digests
 from truestep.check.shorthand import Shorthand
-from truestep.check.watch import Watching
+from truestep.check.watch import Stopped, Watching
 
 
 @pytest.fixture(autouse=True)
@@ -101,6 +101,23 @@ def test_nothing_is_left_for_the_garbage_collector_between_close_looks():
     assert grown < 20 * 15, "sixty updates leave hardly more than their twenty passes over the loader"
     assert known < 130, "what is gone is forgotten"
     assert not seen.recorder.numbers._stores
+
+
+def test_a_full_record_ends_as_if_the_program_did_and_the_program_goes_on(monkeypatch):
+    alone, _ = train(40), monkeypatch.setattr(recorder, "LAST", 400)
+    with Watching(strict=True) as seen:
+        total = train(40)
+    trace, written = seen.trace, seen.recorder.written
+    assert total == alone
+    assert trace.updates_made == max(step.update for step in trace.of(Step)) + 1 < 60
+    assert len(trace.events) < 450
+    assert written >= 400
+    assert trace.blind == [f"the record was full after {trace.updates_made} updates: nothing later was looked at"]
+    assert not seen.recorder.numbers._stores
+    with pytest.raises(Stopped), Watching(most=100, strict=True) as stopped:
+        train(40)
+    assert stopped.trace.updates_made + stopped.recorder.later == 100
+    assert stopped.recorder.later > 0
 
 
 def mark(tensor):

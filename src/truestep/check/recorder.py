@@ -28,6 +28,8 @@ QUIET = 4
 """Forward passes without training, after each update, that are looked at closely."""
 MOST = 300_000
 """Events kept; afterwards only what needs no close look."""
+LAST = 600_000
+"""Events kept at all, of some 75,000 updates: half a gigabyte at the end, told and judged in seconds."""
 SNAPSHOTS = 400
 RESTS = 100
 """Of these so many at most are of the first update after an evaluation."""
@@ -69,6 +71,7 @@ class Recorder:
         self.near = self.close = True
         self.lens: Callable[[bool], bool] = lambda close: close
         self.looking = Looking(self)
+        self.resting, self.later = False, 0  # whether the record is full, and the updates since then
         self._n, self._quiet, self._steps, self._backwards = 0, 0, 0, 0
         self._snapshots, self._rests, self.rested = 0, 0, False
         self.wrapped: set[tuple[str, int]] = set()
@@ -137,9 +140,14 @@ class Recorder:
         return 0
 
     @property
+    def written(self) -> int:
+        """How many events are written."""
+        return len(self.trace.events) + self.shorthand.count
+
+    @property
     def full(self) -> bool:
         """Whether so much is written that no more is looked at closely."""
-        return len(self.trace.events) + self.shorthand.count >= MOST
+        return self.written >= MOST
 
     def updated(self) -> None:
         """An optimizer has made an update."""
@@ -165,6 +173,14 @@ class Recorder:
         self._quiet = 0
         self.numbers.sweep()
         self.look(self.near)
+        if self.written >= LAST:
+            self._rest()
+
+    def _rest(self) -> None:
+        """The record is full: it ends here, as if the program did."""
+        self.trace.note(f"the record was full after {self.trace.updates_made} updates: nothing later was looked at")
+        self._close()
+        self.live, self.resting = False, True
 
     def look(self, close: bool) -> None:
         """Look closely or not from now on: a look is close where every call of torch is seen."""
@@ -222,11 +238,16 @@ class Recorder:
             if isinstance(one, nn.Module) and number not in self.trace.modules:
                 self.describe(one)
 
-    def finish(self) -> Trace:
-        """The record, at the end of the program."""
+    def _close(self) -> None:
+        """Take down what is alive at the end of the record, and let go of it."""
         with self.looking:
             self.survey()
         self.numbers.close()
+
+    def finish(self) -> Trace:
+        """The record, at the end of the program."""
+        if not self.resting:
+            self._close()
         self.trace.events[:] = merge(self.trace.events, self.shorthand.told(), key=lambda event: event.n)
         self.trace.finished = True
         return self.trace

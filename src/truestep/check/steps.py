@@ -74,6 +74,9 @@ class Steps:
     def after(self, one: Optimizer, args: Any, words: Any) -> None:
         """A step has returned."""
         recorder = self._recorder
+        if recorder.resting:
+            recorder.later += 1
+            self._stop()
         place = next((at for at, each in enumerate(self._under_way) if each[0] is one), None)
         if place is None or not recorder.awake:
             return

@@ -22,6 +22,7 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any, TypeVar
 
 from truestep.check.changes import Backward, OptimizerMade, Step
@@ -102,12 +103,20 @@ class Trace:
     blind: list[str] = field(default_factory=list)
     updates_made: int = 0
     finished: bool = False
+    _sorted: tuple[int, dict[type[Event], list[int]]] = field(default_factory=lambda: (0, {}))
     _makers: dict[int, list[Op]] | None = None
     _users: dict[int, list[Op]] | None = None
 
     def of(self, *kinds: type[Kind]) -> list[Kind]:
         """The events of these kinds, in order."""
-        return [event for event in self.events if isinstance(event, kinds)]
+        if self._sorted[0] != len(self.events):
+            places: dict[type[Event], list[int]] = {}
+            for place, event in enumerate(self.events):
+                places.setdefault(type(event), []).append(place)
+            self._sorted = len(self.events), places
+        found = [places for kind, places in self._sorted[1].items() if issubclass(kind, kinds)]
+        events: Any = self.events
+        return [events[place] for place in (found[0] if len(found) == 1 else sorted(chain.from_iterable(found)))]
 
     def note(self, sentence: str) -> None:
         """Say what could not be looked at."""
@@ -120,16 +129,15 @@ class Trace:
 
     def ops(self, *names: str) -> list[Op]:
         """The calls of torch functions with these names, in order."""
-        return [event for event in self.events if isinstance(event, Op) and event.name in names]
+        return [event for event in self.of(Op) if event.name in names]
 
     def maker(self, tensor: Seen, before: int | None = None) -> Op | None:
         """The call that made a tensor (the last one before event `before`); None for what was not seen being made."""
         if self._makers is None:
             self._makers = {}
-            for event in self.events:
-                if isinstance(event, Op):
-                    for each in event.out:
-                        self._makers.setdefault(each.number, []).append(event)
+            for event in self.of(Op):
+                for each in event.out:
+                    self._makers.setdefault(each.number, []).append(event)
         made = self._makers.get(tensor.number, [])
         return next((op for op in reversed(made) if before is None or op.n < before), None)
 

@@ -20,7 +20,7 @@ _recorders: weakref.WeakSet[Recorder] = weakref.WeakSet()
 def _asleep() -> None:
     """In a forked worker nothing is recorded."""
     for recorder in _recorders:
-        recorder.live = False
+        recorder.live = recorder.resting = False
 
 
 if hasattr(os, "register_at_fork"):  # forks are no matter where there are none
@@ -57,9 +57,10 @@ class Watching:
 
     def ended(self, names: dict[str, Any]) -> None:
         """The program has come to its end, with these global names."""
-        with self._recorder.looking:
-            self._recorder.snapshot("end", names)
-            self._recorder.survey()
+        if not self._recorder.resting:
+            with self._recorder.looking:
+                self._recorder.snapshot("end", names)
+                self._recorder.survey()
 
     def __enter__(self) -> Watching:
         from truestep.check import gradients, loaders, ranks, reads, state
@@ -86,7 +87,7 @@ class Watching:
         self._recorder.live = False
 
     def _stop(self) -> None:
-        if self._most is not None and self.trace.updates_made >= self._most:
+        if self._most is not None and self.trace.updates_made + self._recorder.later >= self._most:
             raise Stopped
 
 
