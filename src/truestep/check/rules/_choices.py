@@ -86,7 +86,7 @@ def _of_sorted(node: ast.AST) -> tuple[list[str], bool] | None:
     words = {word.arg: word.value for word in call.keywords}
     falls = isinstance(back := words.get("reverse"), ast.Constant) and bool(back.value)
     columns, turned = _columns(call.args[0], words.get("key"))
-    return (columns, (place == "-1") != falls != turned) if columns else None
+    return (columns, ((place == "-1") != falls) != turned) if columns else None
 
 
 def _columns(table: ast.expr, key: ast.expr | None) -> tuple[list[str], bool]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from truestep.check.changes import Saved, StateTaken
 from truestep.check.events import Event, Names, Op
@@ -78,7 +78,7 @@ def _of_file(file: str) -> Iterator[Guard]:
                 if len(both) == 1:
                     yield guard
                 elif guard.less:
-                    yield Guard(*(None if name == "less" else getattr(guard, name) for name in Guard.__slots__))
+                    yield replace(guard, less=None)
 
 
 def _of_if(file: str, tree: ast.Module, node: ast.If) -> Iterator[Guard]:
