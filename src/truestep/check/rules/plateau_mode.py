@@ -34,7 +34,7 @@ from truestep.check.looks import Seen
 from truestep.check.mends.schedules import OtherMode
 from truestep.check.rules import found
 from truestep.check.rules._courses import courses
-from truestep.check.rules._metrics import formula, overlap
+from truestep.check.rules._metrics import equal, formula, overlap
 from truestep.check.rules._words import plural
 from truestep.check.trace import LOSSES, Trace
 
@@ -143,7 +143,7 @@ def _made_of(trace: Trace, number: Number) -> str:
         op = trace.maker(seen, limit)
         if op is None:
             continue
-        hits = True if op.name == "eq" and len(op.inputs) > 1 else overlap(trace, op)
+        hits = True if equal(trace, op) else overlap(trace, op)
         if hits is not None:
             return "hits" if up == hits else "loss"
         if op.name in LOSSES or (op.name == "sub" and names & BY_HAND):
