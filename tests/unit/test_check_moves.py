@@ -125,6 +125,23 @@ def test_rows_that_are_prepared_in_place_once_are_left_alone(watched):
     assert "changed_in_place" not in levels(watched(IN_PLACE.replace("EPOCHS", "1"))[1])
 
 
+ONE_LINE = """
+a, b, c = nn.Linear(6, 12), nn.Linear(12, 12), nn.Linear(12, 1)
+nn.init.constant_(b.bias, BIAS)
+opt = torch.optim.SGD([*a.parameters(), *b.parameters(), *c.parameters()], 0.01)
+for step in range(10):
+    loss = nn.functional.mse_loss(c(torch.relu(b(torch.relu(a(x))))), y)
+    opt.zero_grad()
+    loss.backward()
+    opt.step()
+"""
+
+
+def test_of_two_layers_in_one_line_the_dead_one_is_told(watched):
+    assert levels(watched(ONE_LINE.replace("BIAS", "-90.0"))[1])["dead_units"] == "error"
+    assert "dead_units" not in levels(watched(ONE_LINE.replace("BIAS", "0.0"))[1])
+
+
 ATTACK = """
 net = nn.Sequential(nn.Linear(6, 16), nn.ReLU(), nn.Dropout(0.2), nn.Linear(16, 1))
 opt = torch.optim.SGD(net.parameters(), 0.05)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import weakref
 from collections.abc import Callable, Iterable, Sequence
 from heapq import merge
+from itertools import islice
 from types import TracebackType
 from typing import Any
 
@@ -255,9 +256,8 @@ class Recorder:
 
 def _unregistered(module: nn.Module, own: set[int]) -> list[nn.Parameter]:
     """The parameters that a module keeps in plain lists and dicts, alone or in modules, and has nowhere else."""
-    plain = [value for name, value in vars(module).items() if name[:1] != "_"]
-    lists = [list(value.values()) if isinstance(value, dict) else value for value in plain]
-    held = [each for value in lists if isinstance(value, list | tuple) for each in value[:PLAIN]]
+    plain = [value for name, value in vars(module).items() if name[:1] != "_" and type(value) in (list, tuple, dict)]
+    held = [each for value in plain for each in islice(value.values() if type(value) is dict else value, PLAIN)]
     found = [each for each in held if isinstance(each, nn.Parameter)]
     found += [p for each in held if isinstance(each, nn.Module) for p in each.parameters()]
     return [each for each in found if id(each) not in own]

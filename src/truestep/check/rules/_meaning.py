@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from truestep.check.events import Forward, Number, Op
 from truestep.check.looks import Seen
-from truestep.check.rules._metrics import overlap
+from truestep.check.rules._metrics import equal, overlap
 from truestep.check.rules._readings import near
 from truestep.check.trace import LOSSES, Trace
 
@@ -152,7 +152,7 @@ def made_of(trace: Trace, number: Number) -> str:
         op = trace.maker(seen, limit)
         if op is None:
             continue
-        hits = True if op.name == "eq" and len(op.inputs) > 1 else overlap(trace, op)
+        hits = True if equal(trace, op) else overlap(trace, op)
         if hits is not None:
             return "hits" if up == hits else "loss"
         if op.name in LOSSES or (op.name == "sub" and names & BY_HAND):

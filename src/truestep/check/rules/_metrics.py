@@ -18,6 +18,17 @@ NOTS = {"logical_not", "bitwise_not", "__invert__"}
 NEAR = 1e-4
 
 
+def equal(trace: Trace, op: Op) -> bool:
+    """Whether a call counts where predictions equal labels, also class by class: `guess[label == 2] == 2`."""
+    if op.name != "eq" or len(op.inputs) != 1:
+        return op.name == "eq" and len(op.inputs) > 1
+    made = trace.maker(op.inputs[0], op.n)
+    if made is None or made.name != "__getitem__" or len(made.inputs) < 2:
+        return made is not None and made.name == "sub" and op.args[1:] == (0,)
+    mask = trace.maker(made.inputs[1], made.n)
+    return mask is not None and mask.name == "eq" and mask.args[1:] == op.args[1:]
+
+
 def overlap(trace: Trace, op: Op) -> bool | None:
     """Whether a product rises with hits (True) or with misses (False); None where it is no overlap of two yes-and-nos.
 

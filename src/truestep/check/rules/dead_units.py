@@ -44,10 +44,10 @@ LAYERS = {"linear", "conv1d", "conv2d", "conv3d", "matmul", "mm", "addmm", "__ma
 
 def look(trace: Trace) -> Iterator[Finding]:
     """Follow each ReLU over the passes."""
-    places: dict[tuple[tuple[str, int], tuple[int, ...]], list[Op]] = defaultdict(list)
+    places: dict[tuple[tuple[str, int], tuple[int, ...], int], list[Op]] = defaultdict(list)
     for op in trace.ops(*FLAT):
         if op.grad and op.out and op.out[0].needs_grad and op.out[0].values is not None and len(op.out[0].shape) > 1:
-            places[op.site.place, op.within].append(op)
+            places[op.site.place, op.within, _weight(trace, op)].append(op)  # a line may hold several layers
     told: set[tuple[str, int]] = set()
     for ops in places.values():
         dead = 0
@@ -90,15 +90,20 @@ def _span(op: Op) -> str:
     return f"{high:g}" if low == high else f"from {low:.4g} to {high:.4g}"
 
 
+def _weight(trace: Trace, op: Op) -> int:
+    """The weight of the layer right before an activation; 0 where there is none."""
+    before = next((each for each in trace.chain(op.out[0], op.n + 1) if each.name in LAYERS), None)
+    leaves = [each for each in before.inputs if each.leaf and each.needs_grad] if before is not None else []
+    return leaves[0].number if leaves else 0
+
+
 def _unmoved(trace: Trace, ops: list[Op]) -> tuple[int, int]:
     """The weight right before a ReLU, and in how many passes its gradient was exactly zero."""
     weight, count = 0, 0
     backwards = iter(trace.backwards())
     event: Backward | None = next(backwards, None)
     for op in ops:
-        before = next((each for each in trace.chain(op.out[0], op.n + 1) if each.name in LAYERS), None)
-        leaves = [each for each in before.inputs if each.leaf and each.needs_grad] if before is not None else []
-        weight = leaves[0].number if leaves else weight
+        weight = _weight(trace, op) or weight
         while event is not None and event.n < op.n:
             event = next(backwards, None)
         if event is not None:

@@ -10,7 +10,7 @@ Evidence: the scheduler's steps against the optimizer's updates, and the rates t
 
 False alarms: schedules that are counted in updates are stepped for each, but keep their rate for most of the run and
 are at their end when the run is. Cosines with restarts, and one whose period is longer than an epoch, swing on
-purpose.
+purpose. A factor that brings the rate to next to nothing at the end alone is worth a word of advice.
 
 Mend: move `scheduler.step()` out of the loop over batches, or count the lengths in batches.
 
@@ -53,6 +53,8 @@ def look(trace: Trace) -> Iterator[Finding]:
     for course in courses(trace):
         if len(course.updates) >= FEW and len(course.steps) >= FEW and course.between <= 1.25:
             evidence = _several(course) or _swings(course, size) or _spent(course, size) or _marks(course, size)
+            fast = "" if evidence else _fast(course, size)
+            evidence = evidence or fast
             if evidence:
                 yield found(
                     RULE,
@@ -61,6 +63,7 @@ def look(trace: Trace) -> Iterator[Finding]:
                     f"{len(course.steps)} steps of the scheduler in {len(course.updates)} updates; {evidence}",
                     "lengths that were meant in epochs pass in as many batches",
                     "step the scheduler once an epoch, or count its lengths in batches",
+                    "advice" if fast else None,
                 )
 
 
@@ -97,6 +100,20 @@ def _marks(course: Course, size: float) -> str:
         return ""
     told = ", ".join(map(str, marks))
     return f"its milestones {told} were all passed in the first of {epochs} epochs of {size:g} updates"
+
+
+def _fast(course: Course, size: float) -> str:
+    """A factor as epochs have them, which the updates of several epochs bring to next to nothing."""
+    factor, rates = course.made.settings.get("gamma"), course.rates
+    epochs = len(course.updates) / size if size else 0.0
+    if course.made.kind != "ExponentialLR" or not isinstance(factor, float) or round(factor, 2) != factor:
+        return ""
+    if epochs < 3 or factor > 0.95 or not 0 < rates[-1] < 1e-2 * course.start:
+        return ""
+    return (
+        f"its gamma {factor:g} brings the rate from {course.start:.4g} to {rates[-1]:.3g}; once an epoch, for "
+        f"{epochs:.3g} epochs, it would come to {course.start * factor**epochs:.3g}"
+    )
 
 
 def _spent(course: Course, size: float) -> str:
