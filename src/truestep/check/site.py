@@ -12,6 +12,8 @@ from typing import NamedTuple
 
 import torch
 
+from truestep.check.frames import RELAY
+
 _TORCH = Path(torch.__file__).parent
 _FOREIGN = tuple(
     os.path.realpath(folder) + os.sep
@@ -51,6 +53,8 @@ NOWHERE = Site("", 0)
 def users(code: CodeType) -> bool:
     """Whether this code is the user's own."""
     name = code.co_filename
+    if code.co_name == RELAY:
+        return False
     found = _known.get(name)
     if found is None:
         full = os.path.realpath(name)
