@@ -17,6 +17,7 @@ from truestep.check.events import Event, Names
 from truestep.check.looks import GRAD, seen
 from truestep.check.numbers import Numbers
 from truestep.check.shorthand import FACTS, Shorthand
+from truestep.check.stowed import Stowed
 from truestep.check.trace import Kind, ModuleFacts, Trace
 
 FIRST, SECOND = 100, 300
@@ -30,6 +31,8 @@ MOST = 300_000
 LAST = 600_000
 """Events kept at all, of some 75,000 updates: half a gigabyte at the end, told and judged in seconds."""
 SNAPSHOTS = 400
+PARCEL = 1000
+"""Events that are put away together."""
 
 
 class Looking:
@@ -59,7 +62,7 @@ class Recorder:
     def __init__(self, strict: bool = False) -> None:
         self.trace, self.numbers, self.strict = Trace(), Numbers(), strict
         self.live, self.busy, self.stepping, self.fetching, self.fetched = True, 0, 0, 0, 0
-        self.shorthand = Shorthand(self.numbers)
+        self.shorthand, self.stowed = Shorthand(self.numbers), Stowed()
         self.step: Step | None = None  # the last one, where it was looked at closely
         self.modules: list[int] = []
         self.began: list[int] = []
@@ -137,7 +140,7 @@ class Recorder:
     @property
     def written(self) -> int:
         """How many events are written."""
-        return len(self.trace.events) + self.shorthand.count
+        return len(self.trace.events) + self.stowed.count + self.shorthand.count
 
     @property
     def full(self) -> bool:
@@ -163,6 +166,9 @@ class Recorder:
         self._quiet = 0
         self.numbers.sweep()
         self.look(self.near)
+        if len(self.trace.events) >= PARCEL:
+            with self.looking:
+                self.stowed.put(self.trace.events)
         if self.written >= LAST:
             self._rest()
 
@@ -232,6 +238,11 @@ class Recorder:
         """The record, at the end of the program."""
         if not self.resting:
             self._survey()
-        self.trace.events[:] = merge(self.trace.events, self.shorthand.told(), key=lambda event: event.n)
+        seen = sorted([*self.stowed.taken(), *self.trace.events], key=_place)
+        self.trace.events[:] = merge(seen, self.shorthand.told(), key=_place)
         self.trace.finished = True
         return self.trace
+
+
+def _place(event: Event) -> int:
+    return event.n

@@ -105,6 +105,11 @@ def _first(key: tuple[int, ...], depth: int) -> Site:
     return made
 
 
+def same(place: Site) -> Site:
+    """The one object for this place."""
+    return _sites.setdefault(place, place)
+
+
 def below_torch(*folders: str) -> bool:
     """Whether torch's own code of these folders stands between us and the user's innermost frame."""
     found: FrameType | None = sys._getframe(1)
