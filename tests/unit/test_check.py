@@ -166,6 +166,29 @@ def test_a_run_stops_after_its_steps(tmp_path, capsys):
     assert "4 optimizer steps" in " ".join(json.loads(out)["checked"])
 
 
+@pytest.mark.parametrize("words", [["--steps", "4", "SCRIPT"], ["SCRIPT", "--steps", "4", "--"]])
+def test_a_script_keeps_its_own_option_of_that_name(tmp_path, capsys, words):
+    path = tmp_path / "script.py"
+    path.write_text(CLEAN.replace("import sys\n", "import sys\nprint('given', sys.argv[1:])\n"))
+    words = [str(path) if word == "SCRIPT" else word for word in words]
+    assert main(["check", *words, "--steps", "7", "--json"]) == 0
+    out = capsys.readouterr().out
+    assert "given ['--steps', '7', '--json']" in out
+    assert "4 optimizer steps" in out
+
+
+def test_a_module_is_checked_as_python_finds_it(tmp_path, capsys, monkeypatch):
+    (tmp_path / "pack").mkdir()
+    (tmp_path / "pack" / "train.py").write_text(WRONG)
+    (tmp_path / "pack" / "__init__.py").write_text("")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    assert main(["check", "--steps", "4", "-m", "pack.train", "--steps", "7"]) == 1
+    out = capsys.readouterr().out
+    assert "4 optimizer steps" in out
+    assert "train.py:11" in out
+
+
 def test_findings_are_told_as_sarif(tmp_path, capsys):
     path, sarif = tmp_path / "train.py", tmp_path / "found.sarif"
     path.write_text(WRONG)

@@ -86,6 +86,37 @@ def test_a_quick_look_tells_what_a_close_one_tells(monkeypatch):
     assert quick == close
 
 
+class Key:
+    """An index of the user's own that must not be copied."""
+
+    def __reduce__(self):
+        raise AssertionError("it is the user's")
+
+
+def test_what_is_put_away_comes_back_as_it_was(monkeypatch):
+    monkeypatch.setattr(recorder, "FIRST", 100)
+    runs = []
+    for parcel in (1, 50, 10**9):
+        monkeypatch.setattr(recorder, "PARCEL", parcel)
+        runs.append(recorded(4))
+    assert runs[0] == runs[1] == runs[2]
+    events = runs[0][0]
+    places = {event.site: event.site for event in events}
+    assert all(event.site is places[event.site] for event in events)
+
+
+def test_close_looks_leave_few_objects_and_what_is_the_users_is_not_copied(monkeypatch):
+    monkeypatch.setattr(recorder, "PARCEL", 1)
+    keys = [Key() for _ in range(4)]
+    with Watching(strict=True) as seen:
+        for _ in DataLoader(dict.fromkeys(keys, 1.0), batch_size=2, sampler=keys):
+            train(1)
+        left = len(seen.trace.events)
+    chosen = [batch.index for batch in seen.trace.of(Batch) if batch.index and isinstance(batch.index[0], Key)]
+    assert chosen == [tuple(keys[:2]), tuple(keys[2:])]
+    assert left < len(seen.trace.events) / 2
+
+
 def test_nothing_is_left_for_the_garbage_collector_between_close_looks():
     with Watching(strict=True) as seen:
         train(2)

@@ -116,6 +116,9 @@ def test_what_cannot_be_started_is_said_in_a_sentence(folder, program, sentence)
         ("explain --stepp 3 s.py", "explain --stepp", "3 s.py"),
         ("explain --help", "explain --help", ""),
         ("explain s.py --step", "explain --step", "s.py"),
+        ("explain s.py -- --step 3 x", "explain", "s.py --step 3 x"),
+        ("explain --step 2 s.py --step 3", "explain --step 2", "s.py --step 3"),
+        ("explain --step=2 -m pkg.train --step=3 a", "explain --step=2", "-m pkg.train --step=3 a"),
     ],
 )
 def test_our_options_end_where_the_program_s_own_begin(line, ours, own):

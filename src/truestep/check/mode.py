@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import torch
@@ -11,6 +12,7 @@ from torch.overrides import TorchFunctionMode
 from truestep.check import arrays, site
 from truestep.check.changes import Clear
 from truestep.check.events import Number, Op
+from truestep.check.frames import caller_of, relay
 from truestep.check.looks import Seen, digest, kept, plain, seen
 from truestep.check.picks import PICKS, picked
 from truestep.check.points import COMPARED, columns
@@ -120,7 +122,7 @@ class Seeing(TorchFunctionMode):
                 told[1]["kept"] = kept(args[1], words["ignore_index"])
             if name in PICKS and recorder.close:
                 told[1]["places"] = picked(name, args)
-        out = func(*args, **words)
+        out = relay(caller_of(func, sys._getframe(2)))(func, *args, **words)
         with recorder.looking:
             if name in ("tensor", "as_tensor") and recorder.close:
                 arrays.tell(recorder, args[0] if args else None)

@@ -6,8 +6,15 @@ import functools
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import count
+from types import FunctionType
 from typing import Any
 
+from torch.utils.hooks import RemovableHandle
+
+from truestep.check.frames import relay
+
+_own = count(-1, -1)
 Around = Callable[..., Any]
 """`around(what it was, *args, **kwargs)` does what the function did, and looks."""
 
@@ -18,9 +25,17 @@ def replaced(place: Any, name: str, around: Around) -> Iterator[None]:
     owned = name in vars(place)
     was = getattr(place, name)
 
-    @functools.wraps(was)
-    def call(*args: Any, **words: Any) -> Any:
-        return around(was, *args, **words)
+    if isinstance(was, FunctionType):
+
+        @functools.wraps(was)
+        def call(*args: Any, **words: Any) -> Any:
+            return around(was, *args, **words)
+
+    else:  # where it warns, it names the innermost frame of python
+
+        @functools.wraps(was)
+        def call(*args: Any, **words: Any) -> Any:
+            return around(functools.partial(relay(sys._getframe(1)), was), *args, **words)
 
     setattr(place, name, call)
     early = [] if isinstance(place, type) else list(_holders(was))
@@ -55,8 +70,16 @@ def _holders(function: Any) -> Iterator[tuple[dict[str, Any], str]]:
 
 
 @contextmanager
-def hooked(handle: Any) -> Iterator[None]:
-    """Take a hook of torch's away at the end."""
+def hooked(handle: RemovableHandle) -> Iterator[None]:
+    """Take a hook of torch's away at the end. It has just been registered.
+
+    Torch counts all hooks, and programs print these numbers: ours is negative, and the next one is as if it were not.
+    """
+    given, handle.id, RemovableHandle.next_id = handle.id, next(_own), RemovableHandle.next_id - 1
+    for reference in (handle.hooks_dict_ref, *handle.extra_dict_ref):
+        held = reference()
+        if held is not None and given in held:
+            held[handle.id] = held.pop(given)
     try:
         yield
     finally:

@@ -19,6 +19,7 @@ from truestep.check.looks import GRAD, seen
 from truestep.check.numbers import Numbers
 from truestep.check.points import Points
 from truestep.check.shorthand import FACTS, Shorthand
+from truestep.check.stowed import Stowed
 from truestep.check.trace import Kind, ModuleFacts, Trace
 
 FIRST, SECOND = 100, 300
@@ -35,6 +36,8 @@ SNAPSHOTS = 400
 RESTS = 100
 """Of these so many at most are of the first update after an evaluation."""
 PLAIN = 100  # what is looked at of a module's plain list
+PARCEL = 1000
+"""Events that are put away together."""
 
 
 class Looking:
@@ -64,7 +67,7 @@ class Recorder:
     def __init__(self, strict: bool = False) -> None:
         self.trace, self.numbers, self.strict = Trace(), Numbers(), strict
         self.live, self.busy, self.stepping, self.fetching, self.fetched = True, 0, 0, 0, 0
-        self.shorthand = Shorthand(self.numbers)
+        self.shorthand, self.stowed = Shorthand(self.numbers), Stowed()
         self.points, self.generated = Points(), 0
         self.step: Step | None = None  # the last one, where it was looked at closely
         self.modules: list[int] = []
@@ -143,7 +146,7 @@ class Recorder:
     @property
     def written(self) -> int:
         """How many events are written."""
-        return len(self.trace.events) + self.shorthand.count
+        return len(self.trace.events) + self.stowed.count + self.shorthand.count
 
     @property
     def full(self) -> bool:
@@ -174,6 +177,9 @@ class Recorder:
         self._quiet = 0
         self.numbers.sweep()
         self.look(self.near)
+        if len(self.trace.events) >= PARCEL:
+            with self.looking:
+                self.stowed.put(self.trace.events)
         if self.written >= LAST:
             self._rest()
 
@@ -249,7 +255,8 @@ class Recorder:
         """The record, at the end of the program."""
         if not self.resting:
             self._close()
-        self.trace.events[:] = merge(self.trace.events, self.shorthand.told(), key=lambda event: event.n)
+        seen = sorted([*self.stowed.taken(), *self.trace.events], key=_place)
+        self.trace.events[:] = merge(seen, self.shorthand.told(), key=_place)
         self.trace.finished = True
         return self.trace
 
@@ -261,3 +268,7 @@ def _unregistered(module: nn.Module, own: set[int]) -> list[nn.Parameter]:
     found = [each for each in held if isinstance(each, nn.Parameter)]
     found += [p for each in held if isinstance(each, nn.Module) for p in each.parameters()]
     return [each for each in found if id(each) not in own]
+
+
+def _place(event: Event) -> int:
+    return event.n

@@ -12,6 +12,8 @@ from typing import NamedTuple
 
 import torch
 
+from truestep.check.frames import RELAY
+
 _TORCH = Path(torch.__file__).parent
 _FOREIGN = tuple(
     os.path.realpath(folder) + os.sep
@@ -51,6 +53,8 @@ NOWHERE = Site("", 0)
 def users(code: CodeType) -> bool:
     """Whether this code is the user's own."""
     name = code.co_filename
+    if code.co_name == RELAY:
+        return False
     found = _known.get(name)
     if found is None:
         full = os.path.realpath(name)
@@ -99,6 +103,11 @@ def _first(key: tuple[int, ...], depth: int) -> Site:
     made = Site(*path[0], function, tuple(path[1:])) if path else NOWHERE
     made = _places[key] = _sites.setdefault(made, made)
     return made
+
+
+def same(place: Site) -> Site:
+    """The one object for this place."""
+    return _sites.setdefault(place, place)
 
 
 def below_torch(*folders: str) -> bool:

@@ -63,10 +63,10 @@ class Watching:
                 self._recorder.survey()
 
     def __enter__(self) -> Watching:
-        from truestep.check import gradients, loaders, ranks, reads, state
-        from truestep.check.mode import Seeing
+        from truestep.check import calls, frames, gradients, loaders, mode, patches, ranks, reads, state, steps
 
-        enter, seeing = self._stack.enter_context, Seeing(self._recorder)
+        frames.hide(calls, gradients, loaders, mode, patches, ranks, reads, state, steps)
+        enter, seeing = self._stack.enter_context, mode.Seeing(self._recorder)
         enter(warnings.catch_warnings())  # of ours alone: a hook that sees a compiled module twice does no harm here
         warnings.filterwarnings("ignore", message=r"Using `torch.compile\(module\)` when there are global hooks")
         for each in (
@@ -81,8 +81,12 @@ class Watching:
         _recorders.add(self._recorder)
         return self
 
-    def __exit__(self, *error: object) -> None:
+    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
+        from truestep.check.frames import prune
+
         self._stack.close()
+        if error is not None:
+            prune(error)
         self._recorder.finish()
         self._recorder.live = False
 

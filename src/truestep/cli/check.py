@@ -28,6 +28,7 @@ TAKES = {"--steps": 1, "--confirm": 0, "--json": 0, "--sarif": 1, "--rules": 0, 
 EPILOG = """examples:
   truestep check train.py --epochs 3            what follows our options is the script's own
   truestep check train.py --steps 200           stop after 200 updates
+  truestep check train.py -- --steps 5          the script's own, where an option of it is named as one of ours
   truestep check --steps 200 -m package.train   a module, as python -m finds it
   truestep check lesson.ipynb                   the cells of a notebook, in order
   truestep check train.py --confirm             run it again with the mend of each finding, and compare

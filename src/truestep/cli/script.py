@@ -53,7 +53,10 @@ def start(program: Program, ended: Callable[[dict[str, Any]], None] | None = Non
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # noqa: BLE001 - whatever it is, it is the program's own, and is shown as such
+            from truestep.check.frames import prune
+
             sys.stdout.flush()
+            prune(error)
             shown = error.with_traceback(_own(error.__traceback__))
             sys.excepthook(type(shown), shown, shown.__traceback__)
             return 1
@@ -133,7 +136,7 @@ def cut(words: Sequence[str], takes: Mapping[str, int], anywhere: Callable[[str]
     """The words of a command line that are ours, and from the program's name on those that are the program's.
 
     Options of ours stand before the name or right behind it; the first word that is none of them begins the program's
-    own, and `--` does so too. `-m NAME` names a module.
+    own, and so do `--` and an option of ours that was given before the name. `-m NAME` names a module.
 
     Args:
         words: the command line, from the command on.
@@ -143,10 +146,12 @@ def cut(words: Sequence[str], takes: Mapping[str, int], anywhere: Callable[[str]
     ours, rest = list(words[:1]), list(words[1:])
     name: list[str] = []
     own: list[str] = []
+    before: set[str] = set()
     while rest:
         word = rest.pop(0)
         option = word.partition("=")[0]
-        if option in takes:
+        if option in takes and not (name and option in before):
+            before |= set() if name else {option}
             ours += [word, *(rest.pop(0) for _ in range(takes[option] if word == option else 0) if rest)]
         elif not name and word == "-m" and rest:
             name = [word, rest.pop(0)]
