@@ -53,12 +53,14 @@ class TensorSource:
         self.samples = size(*data)
         if not self.samples:
             raise DataError("the data are empty: there are no samples to go over.")
-        held = [leaf for _, leaf in leaves(data) if isinstance(leaf, Tensor)]
-        resident = sum(leaf.nbytes for leaf in held) <= RESIDENT
+        plain = isinstance(data[0], Tensor) and isinstance(data[1], Tensor)  # without walking the trees
+        held = list(data) if plain else [leaf for _, leaf in leaves(data) if isinstance(leaf, Tensor)]
+        weight = sum(leaf.nbytes for leaf in held)
+        resident = weight <= RESIDENT
         moved = resident and any(leaf.device != device for leaf in held)
         self.data: Batch = to_device(data, device) if moved else data
         self.home = device if resident else held[0].device
-        self.block = max(1, GATHERED // max(1, sum(leaf.nbytes for leaf in held) // self.samples))
+        self.block = max(1, GATHERED // max(1, weight // self.samples))
         self.batch_size, self.seed, self.ranks, self.device = batch_size, seed, ranks, device
         self.notes: list[str] = []
         self._gatherer = Gatherer(self.data)

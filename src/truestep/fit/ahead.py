@@ -35,6 +35,8 @@ def _stacked(data: Batch, batch_size: int, times: int) -> Iterator[tuple[Any, Ba
 
 def batches(data: Batch, batch_size: int) -> list[Batch]:
     """All batches of some data."""
+    if size(*data) <= batch_size:
+        return [data]
     inputs, targets = data
     if isinstance(inputs, Tensor) and isinstance(targets, Tensor):  # the common case, without walking the trees
         return list(zip(inputs.split(batch_size), targets.split(batch_size), strict=True))
