@@ -14,6 +14,7 @@ from torch.utils.data.distributed import DistributedSampler
 
 from truestep.core.batch import Batch, change, leaves, size, take, to_device
 from truestep.core.errors import ConfigError, DataError
+from truestep.core.nesting import flat, rebuilt
 from truestep.core.ranks import Ranks
 from truestep.data.gather import Gatherer
 from truestep.data.seeds import mix
@@ -74,21 +75,17 @@ class TensorSource:
             yield from self._slices(data, passed)
             del data  # or its memory could not be used again
 
-    def blocks(self, epoch: int, first: int = 0, times: int = 1) -> Iterator[Batch]:
-        """The samples of the same batches, many at a time; for one rank whose data are on its device.
-
-        Blocks begin at multiples of `times` batches, but where batches are passed over.
-        """
-        for data, passed in self._gathered(epoch, first, times):
+    def blocks(self, epoch: int, first: int = 0) -> Iterator[Batch]:
+        """The samples of the same batches, many at a time; for one rank whose data are on its device."""
+        for data, passed in self._gathered(epoch, first):
             yield take(data, slice(passed, None)) if passed else data
             del data
 
-    def _gathered(self, epoch: int, first: int, times: int = 1) -> Iterator[tuple[Batch, int]]:
+    def _gathered(self, epoch: int, first: int) -> Iterator[tuple[Batch, int]]:
         """Many batches at a time, and how many samples of them are passed over."""
         positions = None if self.seed is None else order(self.samples, self.seed, epoch).to(self.home)
         # Gathered many batches at a time and then sliced: a gather costs a small step more than its arithmetic.
-        least = self.batch_size * times
-        block = least * max(1, self.block // least)
+        block = self.batch_size * max(1, self.block // self.batch_size)
         passed = first * self.batch_size
         # From the start of a block on, so that every batch lies in memory as it would had none been passed over.
         for start in range(passed // block * block, self.samples, block):
@@ -110,6 +107,17 @@ class TensorSource:
             mine = together.share(min(self.batch_size, samples - at))
             own = None if mine.start == mine.stop else take(data, slice(at + mine.start, at + mine.stop))
             yield None if own is None else to_device(own, self.device)
+
+
+def slices(data: Batch, batch_size: int) -> list[Batch]:
+    """All batches of some data."""
+    if size(*data) <= batch_size:
+        return [data]
+    inputs, targets = data
+    if isinstance(inputs, Tensor) and isinstance(targets, Tensor):  # the common case, without walking the trees
+        return list(zip(inputs.split(batch_size), targets.split(batch_size), strict=True))
+    held, nesting = flat(data)
+    return [rebuilt(nesting, part) for part in zip(*(leaf.split(batch_size) for leaf in held), strict=True)]
 
 
 class DatasetSource:

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 from truestep.core.batch import Batch
 from truestep.core.short import Short
-from truestep.data.batches import Source, TensorSource
-from truestep.fit.ahead import batches as split
+from truestep.data.batches import Source, TensorSource, slices
 
 if TYPE_CHECKING:
     from truestep.core.rows import Rows
@@ -62,7 +61,7 @@ def in_a_row(
     Returns the number of the first that is left: it stops where compiled steps take over.
     """
     for data in source.blocks(epoch, start):
-        batches, at = split(data, source.batch_size), 0
+        batches, at = slices(data, source.batch_size), 0
         while at < len(batches):
             if tiers.several is not None:
                 return start + at
