@@ -146,10 +146,11 @@ class Loop:
     def _taker(self, steps: int) -> Tiers | Eager | None:
         """Who takes so many steps."""
         if self.compile is not False:
-            from truestep.fit.compiled import repayable, tiers  # a library that only explains, say, does not load it
+            from truestep.fit import compiled  # a library that only explains, say, does not load it
 
-            if repayable(self.compile, steps):
-                return tiers(self, steps)
+            # So few steps repay no program, however quick it is; 0 where nobody knows how many there are.
+            if self.compile is True or not steps or compiled.MOST * steps > compiled.LEARNING:
+                return compiled.tiers(self, steps)
         return eager(self)
 
     def _epochs(self) -> None:
