@@ -4,7 +4,8 @@
     python benchmarks/never_slower.py --builds 3000000 --only linear  # one long run that is compiled in its midst
 
 Whole calls of `ts.fit` with everything on that is on by default alternate with whole careful loops of as many steps,
-from the making of the optimizer on. One thread, CPU time; shown are medians of the paired ratios with their quartiles.
+which show their loss after each epoch, from the making of the optimizer on. One thread, CPU time; shown are medians of
+the paired ratios with their quartiles.
 """
 
 from __future__ import annotations
@@ -57,7 +58,7 @@ def _rows(arguments: argparse.Namespace) -> Iterator[dict[str, Any]]:
         if workload.whole or (chosen and not any(part in workload.name.lower() for part in chosen)):
             continue
         loops.careful(workload.training(1))  # what torch loads when it is first used is nobody's set-up
-        own, hand = (seconds(partial(way, run(workload, 30))) for way in (truestep_fit.auto, loops.careful))
+        own, hand = (seconds(partial(way, run(workload, 30))) for way in (truestep_fit.as_it_comes, loops.shown))
         yield {"workload": workload.name, "first_call_of_30_steps_s": round(own, 4), "careful_s": round(hand, 4)}
         for steps in map(int, names(arguments.lengths)):
             if hand / 30 * steps <= arguments.longest:
@@ -81,7 +82,7 @@ def run(workload: Workload, steps: int) -> Training:
 
 def _paired(workload: Workload, steps: int, rounds: int) -> dict[str, Any]:
     pairs: list[tuple[float, float]] = []
-    ways = [truestep_fit.auto, loops.careful]
+    ways = [truestep_fit.as_it_comes, loops.shown]
     while len(pairs) < rounds or sum(map(sum, pairs)) < AT_LEAST:
         # Each is the first of every other pair, so that neither always finds the caches of the other.
         turn = ways if len(pairs) % 2 else ways[::-1]

@@ -1,5 +1,6 @@
 """Loops written by hand: that of the tutorials, the careful one, and one whose parts are compiled by torch."""
 
+import sys
 from collections.abc import Iterator
 
 import torch
@@ -17,6 +18,12 @@ def tutorial(training: Training) -> None:
 def careful(training: Training) -> None:
     for _ in careful_epochs(training):
         training.ended(training.weights)
+
+
+def shown(training: Training) -> None:
+    """The careful loop, with its loss shown after each epoch."""
+    for epoch, loss in enumerate(careful_epochs(training), 1):
+        print(f"epoch {epoch}/{training.epochs}  loss {loss:.4f}", file=sys.stderr)
 
 
 def tutorial_epochs(training: Training) -> Iterator[float]:

@@ -9,16 +9,17 @@ from trainings.workload import Training
 
 
 def train(tier: Any, training: Training) -> None:
-    ts.fit(
-        training.model,
-        training.data,
-        training.loss,
-        training.optimizer(),
-        epochs=training.epochs,
-        batch_size=training.batch,
-        compile=tier,
-        observers=[_Ends(training)],
-    )
+    _fit(training, compile=tier, observers=[_Ends(training)])
+
+
+def as_it_comes(training: Training) -> None:
+    """Without anybody who would hear that an epoch has ended."""
+    _fit(training)
+
+
+def _fit(training: Training, **options: Any) -> None:
+    model, data, loss, optimizer = training.model, training.data, training.loss, training.optimizer()
+    ts.fit(model, data, loss, optimizer, epochs=training.epochs, batch_size=training.batch, **options)
 
 
 class _Ends:

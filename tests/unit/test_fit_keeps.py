@@ -1,5 +1,7 @@
 """What a run must not lose or change: the losses' own weights, an older run's folder, the draws that follow."""
 
+import gc
+import weakref
 from typing import Any
 
 import pytest
@@ -7,6 +9,7 @@ import torch
 from torch import nn
 
 import truestep as ts
+from truestep.fit.loop import Loop
 
 X, Y = torch.randn(24, 4, generator=torch.Generator().manual_seed(0)), torch.arange(24) % 3
 
@@ -74,3 +77,23 @@ def test_the_sentence_about_a_sum_names_a_mend_that_holds(optimizer, mend):
     run = ts.fit(model, (X, Y), loss, optimizer(model.parameters()), 1, 8, progress=False)
     head = "this objective is a sum over 8 samples: its gradient is 8 times that of the mean;"
     assert run.notes == [f"{head} {mend} the same weights."]
+
+
+@pytest.mark.parametrize("progress", [True, False])
+def test_a_run_that_has_ended_is_forgotten_at_once(progress: bool, monkeypatch: pytest.MonkeyPatch):
+    """No ring of references is left, which Python would have to look for among all that a program holds."""
+    begun: list[weakref.ref[Loop]] = []
+    own = Loop.run
+
+    def watched(self: Loop, *given: Any) -> ts.Run:
+        begun.append(weakref.ref(self))
+        return own(self, *given)
+
+    monkeypatch.setattr(Loop, "run", watched)
+    model = linear()
+    gc.disable()
+    try:
+        ts.fit(model, (X, Y), nn.CrossEntropyLoss(), torch.optim.SGD(model.parameters(), 0.1), 2, 8, progress=progress)
+        assert [one() for one in begun] == [None]
+    finally:
+        gc.enable()

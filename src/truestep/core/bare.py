@@ -9,6 +9,7 @@ functions are called.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from logging import DEBUG
 from types import FunctionType
 from typing import Any
@@ -61,8 +62,11 @@ def squares(loss: nn.MSELoss, output: Tensor, target: Tensor) -> Tensor:
 
 def hooked(module: nn.Module) -> bool:
     """Whether anybody hears when a module is called."""
-    own, everywhere = vars(module), vars(torch_modules)
-    return any(own.get(name) for name in HOOKS) or any(everywhere.get(name) for name in GLOBAL_HOOKS)
+    for held, names in ((vars(module), HOOKS), (vars(torch_modules), GLOBAL_HOOKS)):
+        for name in names:  # `any` would take twice as long
+            if held.get(name):
+                return True
+    return False
 
 
 class Update:
@@ -110,6 +114,7 @@ def _descends(group: dict[str, Any]) -> bool:
     return not more and type(group["lr"]) is float
 
 
+@lru_cache(maxsize=64)
 def _unwrapped(step: Any) -> Callable[[Any], Any] | None:
     """The function inside torch's own wrappers of a torch optimizer's step; None where anybody else's is among them."""
     while isinstance(step, FunctionType) and _file(step) == torch_optimizer.__file__ and hasattr(step, "__wrapped__"):

@@ -88,7 +88,10 @@ def check_held(model: Model, optimizer: Any, parameters: Sequence[Tensor], objec
     held = _held(optimizer)
     if not held:
         return []
-    own = {id(tensor) for tensor in parameters} | {id(tensor) for tensor in objective.parameters()}
+    trained, moved = {id(tensor) for tensor in parameters}, {id(tensor) for tensor in held}
+    if trained == moved:  # the common case, without walking the modules again
+        return []
+    own = trained | {id(tensor) for tensor in objective.parameters()}
     if isinstance(model, nn.Module):
         own |= {id(tensor) for tensor in model.parameters()}
     strangers = [tensor for tensor in held if id(tensor) not in own]
@@ -98,7 +101,6 @@ def check_held(model: Model, optimizer: Any, parameters: Sequence[Tensor], objec
             f"shape {tuple(strangers[0].shape)}: make the optimizer from "
             "this model's parameters, after moving or copying it."
         )
-    moved = {id(tensor) for tensor in held}
     names = names_of(model, parameters)
     left = [names[id(tensor)] for tensor in parameters if id(tensor) not in moved]
     if not left:

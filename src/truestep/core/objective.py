@@ -231,7 +231,7 @@ class Objective:
     def parameters(self) -> Iterator[nn.Parameter]:
         """Parameters that the losses themselves hold, such as those of `LinearCrossEntropyLoss`."""
         for term in self.terms.values():
-            if isinstance(term.loss, nn.Module):
+            if isinstance(term.loss, nn.Module) and (term.loss._parameters or term.loss._modules):
                 yield from term.loss.parameters()
 
     def refuse_split(self, why: str) -> None:

@@ -15,13 +15,14 @@ import torch
 from truestep.core.bare import backward
 from truestep.core.batch import Batch, rows
 from truestep.core.finite import clip_, exact_norm, gradient_norms, read
+from truestep.core.forward import Figures, Place
 from truestep.core.gradients import Pass, observed, refuse_detached
 from truestep.core.loss import Loss, share_of, value
 from truestep.core.model import forward
 from truestep.core.outcome import StepOut
+from truestep.core.rows import Rows
 
 if TYPE_CHECKING:
-    from truestep.core.rows import Rows
     from truestep.core.step import TrainStep
 
 
@@ -102,9 +103,6 @@ class Short:
         """What was found since the last time; None where no step was taken."""
         if not self._rows:
             return None
-        from truestep.core.forward import Figures, Place
-        from truestep.core.rows import Rows
-
         columns = [*zip(*self._rows, strict=True), [1.0] * len(self._rows)]
         objective = self.step.objective
         figures = Figures(tuple(objective.terms), (Place(0), Place(1), Place(2)), {}, {}, self._samples)

@@ -102,7 +102,7 @@ class TrainStep:
         self.device = parameters[0].device
         self.notes = models.check_held(self.model, optimizer, parameters, self.objective)
         self.updates = updates(optimizer, parameters)
-        self.names = models.names_of(self.model, parameters)
+        self._trained = parameters
         self.schedule = as_schedule(schedule)
         self.precision = Precision(amp, self.device)
         self.ranks = ranks.current()
@@ -128,6 +128,11 @@ class TrainStep:
         other = object.__new__(type(self))
         other.__dict__ |= self.__dict__ | {"quick": None}
         return other
+
+    @property
+    def names(self) -> dict[int, str]:
+        """The name of each parameter by its id."""
+        return models.names_of(self.model, self._trained)
 
     @property
     def short(self) -> bool:

@@ -14,6 +14,7 @@ from torch.utils.data.distributed import DistributedSampler
 
 from truestep.core.batch import Batch, change, leaves, size, take, to_device
 from truestep.core.errors import ConfigError, DataError
+from truestep.core.nesting import flat, rebuilt
 from truestep.core.ranks import Ranks
 from truestep.data.gather import Gatherer
 from truestep.data.seeds import mix
@@ -53,12 +54,14 @@ class TensorSource:
         self.samples = size(*data)
         if not self.samples:
             raise DataError("the data are empty: there are no samples to go over.")
-        held = [leaf for _, leaf in leaves(data) if isinstance(leaf, Tensor)]
-        resident = sum(leaf.nbytes for leaf in held) <= RESIDENT
+        plain = isinstance(data[0], Tensor) and isinstance(data[1], Tensor)  # without walking the trees
+        held = list(data) if plain else [leaf for _, leaf in leaves(data) if isinstance(leaf, Tensor)]
+        weight = sum(leaf.nbytes for leaf in held)
+        resident = weight <= RESIDENT
         moved = resident and any(leaf.device != device for leaf in held)
         self.data: Batch = to_device(data, device) if moved else data
         self.home = device if resident else held[0].device
-        self.block = max(1, GATHERED // max(1, sum(leaf.nbytes for leaf in held) // self.samples))
+        self.block = max(1, GATHERED // max(1, weight // self.samples))
         self.batch_size, self.seed, self.ranks, self.device = batch_size, seed, ranks, device
         self.notes: list[str] = []
         self._gatherer = Gatherer(self.data)
@@ -104,6 +107,17 @@ class TensorSource:
             mine = together.share(min(self.batch_size, samples - at))
             own = None if mine.start == mine.stop else take(data, slice(at + mine.start, at + mine.stop))
             yield None if own is None else to_device(own, self.device)
+
+
+def slices(data: Batch, batch_size: int) -> list[Batch]:
+    """All batches of some data."""
+    if size(*data) <= batch_size:
+        return [data]
+    inputs, targets = data
+    if isinstance(inputs, Tensor) and isinstance(targets, Tensor):  # the common case, without walking the trees
+        return list(zip(inputs.split(batch_size), targets.split(batch_size), strict=True))
+    held, nesting = flat(data)
+    return [rebuilt(nesting, part) for part in zip(*(leaf.split(batch_size) for leaf in held), strict=True)]
 
 
 class DatasetSource:

@@ -1,4 +1,4 @@
-"""The batches of an epoch, many at a time: for steps in a row, and for several compiled steps of a call."""
+"""The batches of several compiled steps of a call."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ class Ahead:
         shape = calls, times, source.batch_size
         self._calls: list[Call] = list(zip(*(m.view(*shape, *m.shape[1:]).unbind() for m in self._memory), strict=True))
 
-    def blocks(self, epoch: int, start: int, most: int) -> Iterator[tuple[list[Call], None] | tuple[None, Batch]]:
-        """The batches of an epoch from number `start` on: `(calls, None)`, at most `most` of them, until the next are
-        asked for.
+    def blocks(self, epoch: int, start: int, most: int) -> Iterator[list[Call] | Batch]:
+        """The batches of an epoch from number `start` on: a list of at most `most` calls, which is good until
+        the next is asked for.
 
-        What is left over in the end, a ragged batch among it, comes one by one: `(None, batch)`.
+        What is left over in the end, a ragged batch among it, comes batch by batch.
         """
         source, size = self.source, self.source.batch_size
         samples, seed, a_call = source.samples, source.seed, size * self.times
@@ -49,11 +49,11 @@ class Ahead:
             now = min(calls, len(self._calls))
             self._gather(slice(at, at + now * a_call), positions)
             for first in range(0, now, most):
-                yield self._calls[first : min(first + most, now)], None
+                yield self._calls[first : min(first + most, now)]
             at, calls = at + now * a_call, calls - now
         for first in range(at, samples, size):
             rows = slice(first, min(first + size, samples))
-            yield None, take(source.data, rows if positions is None else positions[rows])
+            yield take(source.data, rows if positions is None else positions[rows])
 
     def _gather(self, rows: slice, positions: Tensor | None) -> None:
         for leaf, memory in zip(self._leaves, self._memory, strict=True):
@@ -67,12 +67,3 @@ class Ahead:
         """The batches of a call one by one, in memory of their own."""
         for each in zip(*(leaf.clone().unbind() for leaf in call), strict=True):
             yield rebuilt(self._nesting, each)
-
-
-def batches(data: Batch, batch_size: int) -> list[Batch]:
-    """All batches of some data."""
-    inputs, targets = data
-    if isinstance(inputs, Tensor) and isinstance(targets, Tensor):  # the common case, without walking the trees
-        return list(zip(inputs.split(batch_size), targets.split(batch_size), strict=True))
-    leaves, nesting = flat(data)
-    return [rebuilt(nesting, part) for part in zip(*(leaf.split(batch_size) for leaf in leaves), strict=True)]

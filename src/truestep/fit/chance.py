@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,21 @@ from truestep.core.errors import DataError
 Generator = torch.Generator | np.random.Generator | np.random.RandomState | random.Random
 KINDS = (torch.Generator, np.random.Generator, np.random.RandomState, random.Random)
 DEPTH = 4  # a transform in a list of a data set of a Subset of a loader
+
+
+@contextmanager
+def apart(device: torch.device) -> Iterator[None]:
+    """Draws inside leave the caller's random state as it is, that of the processor and that of `device`."""
+    if device.type == "cpu":
+        before = torch.default_generator.get_state()
+        try:
+            yield
+        finally:
+            torch.default_generator.set_state(before)
+        return
+    devices = [] if device.type == "mps" else [device]
+    with torch.random.fork_rng(devices, device_type=device.type if devices else "cuda"):
+        yield
 
 
 def states(devices: Sequence[torch.device]) -> dict[str, Any]:

@@ -104,8 +104,6 @@ class Tiers:
             interrupted.
     """
 
-    at_a_time = 8  # steps in a row where each is shown or recorded afterwards
-
     def __init__(
         self, step: TrainStep, compile: Any, steps: int, several: bool, say: Callable[[str], None], exact: bool = False
     ) -> None:
@@ -299,8 +297,3 @@ def tiers(loop: Loop, steps: int) -> Tiers:
     resident = isinstance(source, TensorSource) and source.home == step.device
     steady = not step.schedule.between_steps  # else each step has a rate of its own
     return Tiers(step, loop.compile, steps, whole and resident and steady, loop.say, exact)
-
-
-def repayable(compile: Any, steps: int) -> bool:
-    """Whether so many steps could repay a program, however quick it is; 0 where nobody knows how many there are."""
-    return compile is True or (compile is not False and (not steps or MOST * steps > LEARNING))

@@ -78,6 +78,8 @@ class Sums:
 
     def means(self, names: Iterable[str], device: torch.device) -> dict[str, float]:
         """Each total over its count, read from the device at once; NaN for a name that nothing was added for."""
+        if not self.totals:
+            return dict.fromkeys(names, float("nan"))
         row = read([*self.totals.values(), *self.counts.values()], device)
         size = len(self.totals)
         found = {name: value(row[k], row[size + k]) for k, name in enumerate(self.totals)}

@@ -77,6 +77,7 @@ class Audience:
         self.guests = bool(users)
         # An event of each step is made only where somebody reads it.
         self.wants_steps = any(getattr(observer, "wants_steps", True) for observer in self.observers)
+        self.curious = any(getattr(observer, "curious", True) for observer in self.observers)  # about all settings
 
     def tell(self, event: Event) -> None:
         """Show one event to every observer, and only then say which of them failed: that is an event of its own."""
@@ -89,8 +90,21 @@ class Audience:
                 failures.append((observer, error))
         if before is not None:
             torch.set_rng_state(before)
-        self.observers = [one for one in self.observers if not any(one is failed for failed, _ in failures)]
+        if failures:
+            self.observers = [one for one in self.observers if not any(one is failed for failed, _ in failures)]
         for failed, error in failures:
             name = getattr(failed, "__name__", type(failed).__name__)
             what = f"{type(error).__name__}: {error}"
             self._say(f"the observer {name} failed ({what}) and is left out from here.")
+
+    def leave(self) -> None:
+        """Hear nothing more: a run that has ended is no ring of references, which Python would have to look for."""
+        self.observers, self._say = [], _unheard
+
+
+def _unheard(sentence: str) -> None:
+    """Nobody listens any more."""
+
+
+NOBODY = Audience((), (), _unheard)
+"""Who hears a run that has not begun."""

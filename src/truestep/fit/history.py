@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import ItemsView, Iterator, Mapping, Sequence
 from typing import Any
 
 from torch import Tensor, nn
@@ -33,6 +33,14 @@ class Record(Mapping[str, Any]):
 
     def __len__(self) -> int:
         return len(self._figures)
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """The figure of this name, or `default`."""
+        return self._figures.get(key, default)
+
+    def items(self) -> ItemsView[str, Any]:
+        """Names and figures."""
+        return self._figures.items()
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,8 +18,9 @@ from truestep.core.ranks import agree
 from truestep.core.step import TrainStep
 from truestep.data.batches import source
 from truestep.data.seeds import mix
+from truestep.fit.chance import apart
 from truestep.fit.evaluate import Evaluation, evaluate_batches, evaluation_size, meet, refuse_same_names, weigh
-from truestep.fit.events import Audience, Ended, EpochEnded, Observer, Resumed, Said, Started, Stepped
+from truestep.fit.events import NOBODY, Audience, Ended, EpochEnded, Observer, Resumed, Said, Started, Stepped
 from truestep.fit.history import Best, History, Record
 from truestep.fit.plan import Plan
 from truestep.fit.position import Position
@@ -28,7 +28,7 @@ from truestep.fit.progress import Progress
 from truestep.fit.run import Run
 from truestep.fit.saving import Saver
 from truestep.fit.sentences import about_averages, about_schedule, about_sums
-from truestep.fit.settings import settings_of
+from truestep.fit.settings import settings_of, shape_of
 from truestep.fit.signals import Interrupted
 from truestep.fit.streaks import Eager, eager
 from truestep.fit.trained import Trained
@@ -57,7 +57,7 @@ class Loop:
             size = evaluation_size(validate, plan.batch_size or 1)
             self.valid = source(validate, size, None, step.ranks, step.device)
         self.window: list[Batch | None] = []
-        self.audience = Audience((), (), self.say)
+        self.audience = NOBODY
         self.run_state = Run(History(), Best(), step.updates.parameters, list(step.objective.parameters()))
         self.said: set[str] = set()
         self.sums_said = False
@@ -72,7 +72,7 @@ class Loop:
         self.audience = Audience(self._own_observers(progress, run_dir), observers, self.say)
         status, reason = "failed", ""
         try:
-            with self._random_state(), self.saver:
+            with apart(self.step.device), self.saver:
                 self._start()
                 self._epochs()
             status, reason = ("stopped", run.stopped) if run.stopped else ("finished", "")
@@ -90,6 +90,7 @@ class Loop:
                 self.tiers.close()
             run.seconds = time.perf_counter() - began
             self.audience.tell(Ended(status, reason))
+            self.audience.leave()
         return run
 
     def say(self, sentence: str) -> None:
@@ -116,14 +117,6 @@ class Loop:
             own.append(Recorder(folder.absolute(), lambda: self.run_state.kept.weights, self.say))
         return own
 
-    @contextmanager
-    def _random_state(self) -> Iterator[None]:
-        """Draws inside belong to (seed, epoch) alone, and the caller's random state comes back as it was."""
-        device = self.step.device
-        devices = [device] if device.type not in ("cpu", "mps") else []
-        with torch.random.fork_rng(devices, device_type=device.type if devices else "cuda"):
-            yield
-
     def _seed(self, number: int) -> None:
         # torch.manual_seed seeds every GPU too, which a model on the CPU does not draw from.
         (torch.default_generator if self.step.device.type == "cpu" else torch).manual_seed(number)
@@ -135,7 +128,7 @@ class Loop:
                 step.model.train()
             if step.ranks.size > 1:
                 agree([*step.model.parameters(), *step.model.buffers()])
-        settings = settings_of(self)
+        settings = settings_of(self) if self.audience.curious else shape_of(self)
         unheard = list(self.run_state.notes)  # said before anybody listened: the record cannot be written
         self.audience.tell(Started(settings))
         for sentence in unheard:
@@ -153,10 +146,11 @@ class Loop:
     def _taker(self, steps: int) -> Tiers | Eager | None:
         """Who takes so many steps."""
         if self.compile is not False:
-            from truestep.fit.compiled import repayable, tiers  # a library that only explains, say, does not load it
+            from truestep.fit import compiled  # a library that only explains, say, does not load it
 
-            if repayable(self.compile, steps):
-                return tiers(self, steps)
+            # So few steps repay no program, however quick it is; 0 where nobody knows how many there are.
+            if self.compile is True or not steps or compiled.MOST * steps > compiled.LEARNING:
+                return compiled.tiers(self, steps)
         return eager(self)
 
     def _epochs(self) -> None:

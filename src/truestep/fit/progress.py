@@ -17,6 +17,8 @@ PERIOD = 0.1  # seconds between two refreshes: at most ten a second
 class Progress:
     """An observer that writes to stderr. `show` False leaves only the sentences that a person must not miss."""
 
+    curious = False
+
     def __init__(self, show: bool = True, stream: TextIO | None = None) -> None:
         self.stream = stream or sys.stderr or io.StringIO()  # a program without a console has no stderr
         self.show = show

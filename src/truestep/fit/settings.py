@@ -27,7 +27,6 @@ LAYER = "the layer "
 def settings_of(loop: Loop) -> dict[str, Any]:
     """The settings that observers are told."""
     step, plan = loop.step, loop.plan
-    per_epoch = (len(loop.batches) + (0 if plan.tail == "drop" else plan.accumulate - 1)) // plan.accumulate
     return {
         "model": type(step.model).__name__,
         "objective": repr(step.objective),
@@ -36,9 +35,16 @@ def settings_of(loop: Loop) -> dict[str, Any]:
         "clip_norm": step.clip_norm,
         "amp": None if step.precision.dtype is None else str(step.precision.dtype),
         "ranks": step.ranks.size,
-        "steps_per_epoch": per_epoch,
         **{name: getattr(plan, name) for name in plan.__slots__},
+        **shape_of(loop),
     }
+
+
+def shape_of(loop: Loop) -> dict[str, Any]:
+    """Of these the epochs, and the steps of each, 0 where nobody knows: all that a person is shown."""
+    plan = loop.plan
+    per_epoch = (len(loop.batches) + (0 if plan.tail == "drop" else plan.accumulate - 1)) // plan.accumulate
+    return {"epochs": plan.epochs, "steps_per_epoch": per_epoch}
 
 
 def identity(loop: Loop) -> dict[str, Any]:

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 from truestep.core.batch import Batch
 from truestep.core.short import Short
-from truestep.data.batches import Source, TensorSource
-from truestep.fit.ahead import batches as split
+from truestep.data.batches import Source, TensorSource, slices
 
 if TYPE_CHECKING:
     from truestep.core.rows import Rows
@@ -17,12 +16,15 @@ if TYPE_CHECKING:
     from truestep.fit.loop import Loop
 
 
+AT_A_TIME = 8
+"""Steps as programs in a row where each is shown or recorded afterwards; steps as ever may take seconds each."""
+
+
 class Eager:
     """Takes the steps of a run as ever, operation by operation, and whole epochs of them in a row."""
 
     several = None
     steady = True
-    at_a_time = 1  # they may take seconds each
 
     def __init__(self, step: TrainStep) -> None:
         self._short = Short(step)
@@ -61,13 +63,14 @@ def in_a_row(
 
     Returns the number of the first that is left: it stops where compiled steps take over.
     """
+    most = 1 if isinstance(tiers, Eager) else AT_A_TIME
     for data in source.blocks(epoch, start):
-        batches, at = split(data, source.batch_size), 0
+        batches, at = slices(data, source.batch_size), 0
         while at < len(batches):
             if tiers.several is not None:
                 return start + at
             streak = tiers.streak(batches[at])
-            asked = batches[at : at + tiers.at_a_time] if looked else batches[at:]
+            asked = batches[at : at + most] if looked else batches[at:]
             rows = None
             if streak is not None:
                 try:
