@@ -35,11 +35,11 @@ class Ahead:
         shape = calls, times, source.batch_size
         self._calls: list[Call] = list(zip(*(m.view(*shape, *m.shape[1:]).unbind() for m in self._memory), strict=True))
 
-    def blocks(self, epoch: int, start: int, most: int) -> Iterator[tuple[list[Call], None] | tuple[None, Batch]]:
-        """The batches of an epoch from number `start` on: `(calls, None)`, at most `most` of them, until the next are
-        asked for.
+    def blocks(self, epoch: int, start: int, most: int) -> Iterator[list[Call] | Batch]:
+        """The batches of an epoch from number `start` on: a list of at most `most` calls, which is good until
+        the next is asked for.
 
-        What is left over in the end, a ragged batch among it, comes one by one: `(None, batch)`.
+        What is left over in the end, a ragged batch among it, comes batch by batch.
         """
         source, size = self.source, self.source.batch_size
         samples, seed, a_call = source.samples, source.seed, size * self.times
@@ -49,11 +49,11 @@ class Ahead:
             now = min(calls, len(self._calls))
             self._gather(slice(at, at + now * a_call), positions)
             for first in range(0, now, most):
-                yield self._calls[first : min(first + most, now)], None
+                yield self._calls[first : min(first + most, now)]
             at, calls = at + now * a_call, calls - now
         for first in range(at, samples, size):
             rows = slice(first, min(first + size, samples))
-            yield None, take(source.data, rows if positions is None else positions[rows])
+            yield take(source.data, rows if positions is None else positions[rows])
 
     def _gather(self, rows: slice, positions: Tensor | None) -> None:
         for leaf, memory in zip(self._leaves, self._memory, strict=True):
