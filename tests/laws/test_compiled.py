@@ -4,7 +4,6 @@ Most of it is shown without the compiler, by the very program that would be comp
 """
 
 import itertools
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,46 +12,14 @@ from torch import nn, optim
 from torch.utils.data import DataLoader
 
 import truestep as ts
-from laws.step_cases import PROBLEMS, close, snapshot
+from laws.compiled_cases import Instead, load, near, network, same_figures
+from laws.step_cases import PROBLEMS, snapshot
 from laws.test_tiers import OPTIMIZERS, trained
 from truestep.core.compiled import Compiled
 from truestep.core.errors import TraceError
 from truestep.fit import compiled, libraries
 from truestep.fit.loop import Loop
 from truestep.fit.worth import Worth
-
-
-def network() -> nn.Module:
-    """Without a bias that the normalisation takes off again: AdamW would make steps of the rounding of its gradient."""
-    torch.manual_seed(0)
-    return nn.Sequential(nn.Linear(3, 7, bias=False), nn.BatchNorm1d(7), nn.Tanh(), nn.Linear(7, 5)).double()
-
-
-class Instead:
-    """A build that has ended at once."""
-
-    def __init__(self, plan: Any, aside: bool) -> None:
-        pass
-
-    def ended(self) -> bool:
-        return True
-
-    def library(self) -> str:
-        return ""
-
-    def stop(self) -> None:
-        pass
-
-
-def load(self: Compiled, path: str) -> None:
-    """The program in the place of a kernel, which would read the memory as it lay when it was compiled."""
-
-    def run(inputs: list[torch.Tensor]) -> None:
-        likes = [replace(like, strict=True) for like in self._program.given]
-        assert all(like.fits(tensor) for like, tensor in zip(likes, inputs, strict=False))
-        self.plainly(inputs)
-
-    self._run = run
 
 
 @pytest.fixture
@@ -81,21 +48,6 @@ def worthwhile(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(compiled, "PAYS", 1e9)
     monkeypatch.setattr(Worth, "opened", lambda self, left: True)
     monkeypatch.setattr(Worth, "built", lambda self, left: True)
-
-
-def near(a: Any, b: Any, rtol: float = 1e-11) -> bool:
-    return len(a) == len(b) and all(close(x, y, rtol) for x, y in zip(a, b, strict=True))
-
-
-def same_figures(a: ts.Run, b: ts.Run, rtol: float = 1e-11) -> bool:
-    """Every figure of every record but the time that it took."""
-    pairs = [
-        (one[name], other[name])
-        for one, other in zip(a.history, b.history, strict=True)
-        for name in one
-        if name != "seconds"
-    ]
-    return all(close(x, y, rtol) for x, y in pairs) and a.steps == b.steps and a.notes == b.notes
 
 
 SETTINGS: dict[str, dict[str, Any]] = {

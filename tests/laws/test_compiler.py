@@ -6,8 +6,9 @@ import pytest
 import torch
 from torch import nn
 
+from laws.compiled_cases import near, network, same_figures
 from laws.step_cases import PROBLEMS
-from laws.test_compiled import SETTINGS, near, network, same_figures
+from laws.test_compiled import SETTINGS
 from laws.test_tiers import OPTIMIZERS, trained
 from truestep.core.compiled import Compiled
 from truestep.fit import compiled

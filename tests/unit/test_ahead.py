@@ -23,9 +23,10 @@ def test_blocks_are_the_batches_of_the_epoch_in_their_order():
         source = TensorSource((x, {"y": x}), 4, seed, Ranks(), torch.device("cpu"))
         expected = list(source.batches(2))[start:]
         found, here = list[Any](), ahead.Ahead(source, 3)
-        for calls, batch in here.blocks(2, start, most):
-            assert calls is None or len(calls) <= most
-            found += [batch] if calls is None else [each for call in calls for each in here.batches(call)]
+        for block in here.blocks(2, start, most):
+            calls = block if isinstance(block, list) else []
+            assert len(calls) <= most
+            found += [each for call in calls for each in here.batches(call)] if calls else [block]
         expected = [each for each in expected if each is not None]
         assert len(found) == len(expected)
         assert all(torch.equal(a[0], b[0]) and torch.equal(a[1]["y"], b[1]["y"])

@@ -57,7 +57,7 @@ class Compiled:
         state = moved if times == 1 else change(moved, _copy)
         batch = list(micros) if times == 1 else change(micros[0], lambda leaf: _in_front(leaf, times))
         numbers = whole.numbers()[0]
-        self._figures = torch.zeros_like(whole(change(state, _copy), batch, numbers)).unsqueeze(0)
+        self._figures = torch.zeros_like(whole(change(state, _copy), batch, numbers)[0]).unsqueeze(0)
         self._each = self._figures.unbind()
         args = (state, batch, numbers, self._each[0])
         self._program = trace(self._written, args)
@@ -71,11 +71,13 @@ class Compiled:
         given = flat(args)[0]
         self._inputs = [*given, *self._program.held]
         self._new = slice(len(flat(state)[0]), len(given))
-        self._likes = [replace(like, strict=True) for like in self._program.given[self._new][:-2]]
+        self._likes: list[Any] = [replace(like, strict=True) for like in self._program.given[self._new][:-2]]
 
-    def _written(self, state: Any, batch: Any, numbers: Tensor, figures: Tensor) -> tuple[()]:
-        figures.copy_(self._whole(state, batch, numbers))
-        return ()
+    def _written(self, state: Any, batch: Any, numbers: Tensor, figures: Tensor) -> list[Tensor]:
+        found, sound = self._whole(state, batch, numbers)
+        figures.copy_(found)
+        # What is returned is worked out once; else torch's compiler takes the root of the norm again for each weight.
+        return [sound] if self.times == 1 else []
 
     def load(self, path: str) -> None:
         """Use the library at `path`, after it has shown on copies that it ends where the program does.
@@ -107,11 +109,11 @@ class Compiled:
 
         None, and nothing has moved, where one of the steps has to be taken by itself.
         """
-        each = zip(self._likes, calls[0], strict=True)
-        if any(leaf.stride() != like.stride and not like.fits(leaf) for like, leaf in each):
-            return None
+        for like, leaf in zip(self._likes, calls[0], strict=True):
+            if leaf.stride() != like.stride and not like.fits(leaf):
+                return None
         inputs, size = self._inputs.copy(), len(calls)
-        if len(self._figures) < size:
+        if len(self._each) < size:
             self._figures = self._figures.new_zeros(size, *self._figures.shape[1:])
             self._each = self._figures.unbind()
         with torch.no_grad():
@@ -124,7 +126,7 @@ class Compiled:
                     self._run(inputs)
             except RuntimeError:  # a label that is no class, say: the step itself finds the words
                 return None
-            figures = self._figures[:size].transpose(0, 1).flatten(1)
+            figures = self._each[0] if size == 1 else self._figures[:size].transpose(0, 1).flatten(1)
             columns = figures.tolist()
             if not all(columns[-1]):
                 return None
@@ -133,7 +135,7 @@ class Compiled:
             if self._steps:
                 torch._foreach_add_(self._steps, size * self.times)  # pyright: ignore[reportPrivateImportUsage]
         shown = zip(figures, self._whole.dtypes, strict=False) if self.found.metrics else ()
-        tensors = [figure.to(dtype) for figure, dtype in shown]
+        tensors = [figure.to(dtype, copy=True) for figure, dtype in shown]
         return Rows(self.found, columns, tensors, self.step.objective.weights, self.step.updates.lr)
 
 

@@ -33,11 +33,12 @@ def refusal(step: TrainStep) -> str:
 def _of_hooks(model: nn.Module) -> str:
     if any(getattr(torch_modules, name, None) for name in GLOBAL_HOOKS):
         return "hooks are set on all modules."
-    for name, module in model.named_modules():
-        if any(getattr(module, each, None) for each in HOOKS):
-            return f"there are hooks on {name or 'the model'}."
-    for name, parameter in model.named_parameters():
+    if any(getattr(module, each, None) for module in model.modules() for each in HOOKS):
+        hooked = (name for name, module in model.named_modules() if any(getattr(module, each, None) for each in HOOKS))
+        return f"there are hooks on {next(hooked) or 'the model'}."
+    for parameter in model.parameters():
         if parameter._backward_hooks or getattr(parameter, "_post_accumulate_grad_hooks", None):
+            name = next(name for name, each in model.named_parameters() if each is parameter)
             return f"there are hooks on {name}."
     return ""
 

@@ -17,20 +17,21 @@ class Leaf:
 def flat(tree: Any) -> tuple[list[Any], Any]:
     """`(leaves, nesting)`: the leaves in order, and the same nesting with a `Leaf` in place of each; None has none."""
     leaves: list[Any] = []
+    return leaves, _nesting(tree, leaves)
 
-    def walk(part: Any) -> Any:
-        if part is None:
-            return None
-        if isinstance(part, dict):
-            return {key: walk(value) for key, value in part.items()}
-        if isinstance(part, tuple) and hasattr(part, "_fields"):
-            return type(part)(*(walk(value) for value in part))
-        if isinstance(part, tuple | list):
-            return type(part)([walk(value) for value in part])
-        leaves.append(part)
-        return Leaf(len(leaves) - 1)
 
-    return leaves, walk(tree)
+def _nesting(part: Any, leaves: list[Any]) -> Any:
+    # Not within `flat`: a function that knows itself is a cycle, which would hold the leaves until it is collected.
+    if part is None:
+        return None
+    if isinstance(part, dict):
+        return {key: _nesting(value, leaves) for key, value in part.items()}
+    if isinstance(part, tuple) and hasattr(part, "_fields"):
+        return type(part)(*(_nesting(value, leaves) for value in part))
+    if isinstance(part, tuple | list):
+        return type(part)([_nesting(value, leaves) for value in part])
+    leaves.append(part)
+    return Leaf(len(leaves) - 1)
 
 
 def rebuilt(nesting: Any, leaves: Sequence[Any]) -> Any:

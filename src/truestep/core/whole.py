@@ -27,7 +27,7 @@ State = dict[str, Any]
 
 
 class Whole:
-    """`(state, batch, numbers) -> figures` of a step, as many steps as it is made for, and the state is moved.
+    """`(state, batch, numbers) -> (figures, sound)` of a step, as many steps as it is made for; the state is moved.
 
     Args:
         step: whose steps they are.
@@ -58,7 +58,7 @@ class Whole:
             self._last = now, rows.split(self.times)
         return self._last[1]
 
-    def __call__(self, state: State, batch: Any, numbers: Tensor) -> Tensor:
+    def __call__(self, state: State, batch: Any, numbers: Tensor) -> tuple[Tensor, Tensor]:
         """Take the steps."""
         several = [[change(batch, lambda leaf, n=n: leaf[n])] for n in range(self.times)] if self.times > 1 else [batch]
         now, rows = state, list[list[Tensor]]()
@@ -68,10 +68,10 @@ class Whole:
         *figures, squares = [torch.stack(each) for each in zip(*rows, strict=True)]
         norms = squares.sqrt()
         self.dtypes = [figure.dtype for figure in figures]
-        figures += [norms, self._sound(figures, norms)]
+        sound = self._sound(figures, norms)
         for held, new in zip(self.moved(state), self.moved(now), strict=True):
-            held.copy_(torch.where(figures[-1][0], new, held) if self.times == 1 else new)
-        return torch.stack([figure.double() for figure in figures])
+            held.copy_(torch.where(sound[0], new, held) if self.times == 1 else new)
+        return torch.stack([figure.double() for figure in [*figures, norms, sound]]), sound
 
     def moved(self, state: State) -> list[Tensor]:
         """All that a step moves, in one order."""

@@ -188,11 +188,11 @@ class Tiers:
         if self._ahead is None or self._ahead.source is not source:
             self._ahead = Ahead(source, TIMES)
         most = 1 if looked or self._times is not None else AT_ONCE
-        for calls, batch in self._ahead.blocks(epoch, start, most):
-            if calls is None:
-                yield batch
+        for each in self._ahead.blocks(epoch, start, most):
+            if isinstance(each, list):
+                yield from self._called(self._ahead, each, add)
             else:
-                yield from self._called(self._ahead, calls, add)
+                yield each
 
     def _called(self, ahead: Ahead, calls: list[Call], add: Callable[[Rows], None]) -> Iterator[Batch]:
         """The batches of some calls that have to be taken one by one."""
