@@ -278,7 +278,8 @@ def _left(trace: Trace) -> Iterator[Finding]:
                 RULE, scored[-1].site, "only trained rows are scored, and the held-out part is never used",
                 f"all {len(scored)} scored calls were given rows that training was given; the {out.shape[0]} rows cut "
                 f"off in line {cut.site.line} go into nothing",
-                WHY, "evaluate with the held-out part", level="warning",
+                WHY, "evaluate with the held-out part",
+                level="warning" if claims(trace, scored[-1].site.text) else "advice",
             )  # fmt: skip
             return
 
