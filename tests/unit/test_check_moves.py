@@ -78,6 +78,7 @@ for epoch in range(5):
 """
 
 
+@pytest.mark.long
 def test_a_rate_that_is_too_large_for_the_mean_too_is_no_matter_of_the_sum(watched):
     assert "sum_with_mean_rate" in levels(watched(SUM.replace("RATE", "0.2"))[1])
     told = levels(watched(SUM.replace("RATE", "50.0"))[1])
@@ -120,6 +121,7 @@ for epoch in range(EPOCHS):
 """
 
 
+@pytest.mark.long
 def test_rows_that_are_prepared_in_place_once_are_left_alone(watched):
     assert "changed_in_place" in levels(watched(IN_PLACE.replace("EPOCHS", "3"))[1])
     assert "changed_in_place" not in levels(watched(IN_PLACE.replace("EPOCHS", "1"))[1])
@@ -160,6 +162,7 @@ WAYS = (
 )
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("way", WAYS, ids=("grad", "backward"))
 def test_an_attack_in_eval_mode_is_no_training_in_eval_mode(watched, way):
     program = ATTACK.replace("DIFFERENTIATE", way)
