@@ -64,7 +64,6 @@ class TensorSource:
         self.block = max(1, GATHERED // max(1, weight // self.samples))
         self.batch_size, self.seed, self.ranks, self.device = batch_size, seed, ranks, device
         self.notes: list[str] = []
-        self._gatherer = Gatherer(self.data)
 
     def __len__(self) -> int:
         return -(-self.samples // self.batch_size)
@@ -87,6 +86,8 @@ class TensorSource:
         # Gathered many batches at a time and then sliced: a gather costs a small step more than its arithmetic.
         block = self.batch_size * max(1, self.block // self.batch_size)
         passed = first * self.batch_size
+        # New memory each epoch: it lies above what a step frees, which would else go back to the system at each step.
+        gatherer = Gatherer(self.data)
         # From the start of a block on, so that every batch lies in memory as it would had none been passed over.
         for start in range(passed // block * block, self.samples, block):
             part = slice(start, min(start + block, self.samples))
@@ -94,7 +95,7 @@ class TensorSource:
             if positions is None:
                 yield take(self.data, part), skipped
             else:
-                yield self._gatherer.take(positions if self.samples <= block else positions[part]), skipped
+                yield gatherer.take(positions if self.samples <= block else positions[part]), skipped
 
     def _slices(self, data: Batch, first: int) -> Iterator[Batch | None]:
         """The share of this rank of each batch of some data, in order, from sample `first` on."""
