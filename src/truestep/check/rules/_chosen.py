@@ -19,7 +19,12 @@ def wrongly_chosen(trace: Trace, known: list[Line]) -> Iterator[tuple[Site, str,
     for choice in choices(trace):
         for words in choice.columns:
             held = column(trace, words)
-            told = None if held is None or len(held.numbers) < OFTEN else _worst(trace, choice, held, known)
+            if held is None or len(held.numbers) < OFTEN:
+                continue
+            # the last one may come up in the names only after the choice was put to use
+            told = _worst(trace, choice, held, known) or (
+                _worst(trace, choice, held._replace(numbers=held.numbers[:-1]), known)
+            )
             if told:
                 yield choice.site, *told
                 break
