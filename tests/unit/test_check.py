@@ -178,12 +178,12 @@ def test_a_script_keeps_its_own_option_of_that_name(tmp_path, capsys, words):
 
 
 def test_a_module_is_checked_as_python_finds_it(tmp_path, capsys, monkeypatch):
-    (tmp_path / "pack").mkdir()
-    (tmp_path / "pack" / "train.py").write_text(WRONG)
-    (tmp_path / "pack" / "__init__.py").write_text("")
+    (tmp_path / "parcel").mkdir()
+    (tmp_path / "parcel" / "train.py").write_text(WRONG)
+    (tmp_path / "parcel" / "__init__.py").write_text("")
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
-    assert main(["check", "--steps", "4", "-m", "pack.train", "--steps", "7"]) == 1
+    assert main(["check", "--steps", "4", "-m", "parcel.train", "--steps", "7"]) == 1
     out = capsys.readouterr().out
     assert "4 optimizer steps" in out
     assert "train.py:11" in out

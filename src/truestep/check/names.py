@@ -81,8 +81,8 @@ def _inside(value: Any, outer: bool) -> Iterator[tuple[str, Any]]:
             if rows and all(_real(held) for held in rows):
                 yield "[:]", rows
     elif type(value).__module__.partition(".")[0] not in _OURS or (outer and isinstance(value, nn.Module)):
-        fields = getattr(value, "_fields", ()) if isinstance(value, tuple) else ()
-        yield from ((f".{name}", held) for name, held in zip(fields, tuple(value) if fields else (), strict=False))
+        fields, held = (getattr(value, "_fields", ()), tuple(value)) if isinstance(value, tuple) else ((), ())
+        yield from ((f".{name}", each) for name, each in zip(fields, held, strict=False))
         attributes = getattr(value, "__dict__", {})
         yield from ((f".{name}", held) for name, held in list(attributes.items())[:NAMES] if name[:1] != "_")
 

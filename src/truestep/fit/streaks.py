@@ -7,17 +7,19 @@ from typing import TYPE_CHECKING
 
 from truestep.core.batch import Batch
 from truestep.core.short import Short
+from truestep.core.step import TrainStep
 from truestep.data.batches import Source, TensorSource, slices
 
 if TYPE_CHECKING:
     from truestep.core.rows import Rows
-    from truestep.core.step import TrainStep
     from truestep.fit.compiled import Tiers
     from truestep.fit.loop import Loop
 
 
 AT_A_TIME = 8
 """Steps as programs in a row where each is shown or recorded afterwards; steps as ever may take seconds each."""
+
+WINDOW = TrainStep.window
 
 
 class Eager:
@@ -50,7 +52,8 @@ class Eager:
 def eager(loop: Loop) -> Eager | None:
     """Who takes the steps of a run that goes to no programs; None where they have to be taken one by one."""
     step, source = loop.step, loop.batches
-    own = step.short and not step.metrics and not step.running and step.micro_batch is None
+    watched = type(step).window is not WINDOW  # `explain` takes the place of it, and a class of the user's may
+    own = step.short and not watched and not step.metrics and not step.running and step.micro_batch is None
     alone = own and loop.plan.accumulate == 1 and loop.saver.asked is None and not step.schedule.between_steps
     resident = isinstance(source, TensorSource) and source.home == step.device
     return Eager(step) if alone and resident else None

@@ -8,7 +8,7 @@ block ran, is in the record.
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from truestep.check.changes import Saved, StateTaken
@@ -137,9 +137,9 @@ def _takes(pairs: list[tuple[str, str]], best: str, value: str) -> bool:
 def _idle(tree: ast.Module, node: ast.If, best: str) -> bool:
     """Whether no statement that runs each time sets this place: in the loop around, or anywhere for an attribute."""
     plain = best.isidentifier()
-    around: list[ast.AST] = [tree]
+    around: Sequence[ast.AST] = [tree]
     if plain:
-        loops = [each for each in ast.walk(tree) if isinstance(each, ast.For | ast.While | ast.AsyncFor)]
+        loops = (each for each in ast.walk(tree) if isinstance(each, ast.For | ast.While | ast.AsyncFor))
         around = [each for each in loops if each.lineno <= node.lineno <= (each.end_lineno or each.lineno)][:1]
     first = [each for each in ast.walk(tree) if isinstance(each, ast.FunctionDef) and each.name == "__init__"]
     tail = best.rpartition(".")[2]
