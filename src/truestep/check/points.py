@@ -85,11 +85,15 @@ def _sketch(tensor: Tensor) -> Tensor | None:
     flat = flat[:, :: -(-flat.shape[1] // COLUMNS)].float().cpu()
     if not held.is_floating_point():
         return torch.sin((flat[..., None] + 1) * (torch.arange(WIDTH, device="cpu") * 0.37 + 0.7)).mean(1)
-    return flat if flat.shape[1] <= WIDTH else flat @ _weights(flat.shape[1])
+    if flat.shape[1] <= WIDTH:
+        return flat
+    return (
+        flat.double() @ _weights(flat.shape[1])
+    ).float()  # autocast, which may be on, leaves products in double alone
 
 
 @cache
 def _weights(columns: int) -> Tensor:
     """Fixed weights that look like chance: no generator is asked for them."""
     places = torch.arange(columns * WIDTH, dtype=torch.float64, device="cpu") + 1
-    return (torch.sin(places * places * 0.731) / columns**0.5).float().view(columns, WIDTH)
+    return (torch.sin(places * places * 0.731) / columns**0.5).view(columns, WIDTH)
