@@ -157,7 +157,7 @@ def _divided(figure: Figure, window: list[Reading], others: dict[int, str]) -> t
             if count == right or (kind != "means" and count in (rows, sizes)):
                 continue
             value = added / count
-            held = isinstance(figure.value, float) and not near(figure.value, total)
+            held = isinstance(figure.value, float) and not any(near(figure.value, whole) for whole in (total, added))
             held = held and any(near(figure.value, part * value) for part in (1, 100))
             if held or (near(figure.value, added) and shown(value, figure.printed)):
                 return added, count, right, words, kind
