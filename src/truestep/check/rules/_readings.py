@@ -186,11 +186,11 @@ def near(a: float, b: float, within: float = SAME) -> bool:
     return abs(a - b) <= within * max(abs(a), abs(b))
 
 
-def shown(value: float, texts: tuple[str, ...]) -> bool:
+def shown(value: float, texts: tuple[str, ...], least: int = 4) -> bool:
     """Whether one of the printed decimals is this number, rounded, with at least four digits that say something."""
     for text in texts:
         places = len(text.partition(".")[2])
         digits = len(text.replace(".", "").lstrip("0"))
-        if digits >= 4 and abs(float(text) - value) <= 0.5001 * 10.0**-places:
+        if digits >= least and abs(float(text) - value) <= 0.5001 * 10.0**-places:
             return True
     return False
