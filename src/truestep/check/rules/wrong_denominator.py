@@ -156,7 +156,7 @@ def _passes(held: tuple[Reading, ...], single: set[int]) -> Iterator[list[Readin
     for reading in held:
         if window and (reading.run != window[-1].run or window[-1].update - reading.update > 1):
             break
-        if not reading.kind or reading.kind != held[0].kind:
+        if reading.kind not in ("mean", "sum") or reading.kind != held[0].kind:
             return
         window.append(reading)
         if not (reading.run or reading.score) and len(window) >= 2 and reading.update == window[0].update:
