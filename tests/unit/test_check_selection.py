@@ -112,3 +112,25 @@ def test_a_mean_of_means_is_told_where_it_is_divided(found, line, text, changes)
     for old, new in changes:
         program = program.replace(old, new)
     assert found(program)["mean_of_means"][1] == text
+
+
+HUNDRED = """
+import torch
+x = torch.randn(200, 3)
+model = torch.nn.Linear(3, 1)
+loader = torch.utils.data.DataLoader(torch.utils.data.TensorDataset(x, x.sum(1, keepdim=True)), batch_size=2)
+optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
+for epoch in range(3):
+    running = 0.0
+    for a, b in loader:
+        loss = torch.nn.functional.mse_loss(model(a), b)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        running += loss.item()SIZE
+    print(f"{running / 200:.4f}")
+"""
+
+
+def test_a_total_over_a_hundred_batches_is_no_hundredfold_mean(found):
+    assert "wrong_denominator" not in found(HUNDRED.replace("SIZE", " * len(a)"))

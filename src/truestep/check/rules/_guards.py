@@ -86,7 +86,8 @@ def _of_if(file: str, tree: ast.Module, node: ast.If) -> Iterator[Guard]:
     span = (getattr(scope, "lineno", 1), getattr(scope, "end_lineno", None) or 10**9)
     site = Site(file, node.lineno, getattr(scope, "name", "<module>"))
     for test, named in compared(tree, scope, node.test):
-        for value, best, less in ((test.left, test.right, test.less), (test.right, test.left, not test.less)):
+        for value, words, less in ((test.left, test.right, test.less), (test.right, test.left, not test.less)):
+            best = _without_margin(words)
             for block, kept in ((node.body, less), (node.orelse, not less)):
                 if not block or not _place(best) or (block is node.orelse and _guarded(block)):
                     continue
@@ -97,9 +98,10 @@ def _of_if(file: str, tree: ast.Module, node: ast.If) -> Iterator[Guard]:
                         pair for statement in getattr(scope, "body", []) for pair in assigned(statement, deep=True)
                     ]
                     sets = takes = _takes(pairs, best, value)
-                named_so = any(word in best.lower() for word in BEST + (LEAST if kept else GREATEST))
+                other = () if best != words else LEAST if kept else GREATEST
+                named_so = any(word in best.lower() for word in BEST + other)
                 hopeful = named_so and block is node.body and not _sets_any(node.orelse, best)
-                if takes or (hopeful and not sets):
+                if (takes and best == words) or (hopeful and not sets):
                     body = (block[0].lineno, block[-1].end_lineno or block[-1].lineno)
                     idle = not sets and _idle(tree, node, best)
                     yield Guard(site, value, best, kept, sets, body, span, idle)
@@ -108,6 +110,17 @@ def _of_if(file: str, tree: ast.Module, node: ast.If) -> Iterator[Guard]:
 def _guarded(block: list[ast.stmt]) -> bool:
     """An `elif` has a test of its own."""
     return len(block) == 1 and isinstance(block[0], ast.If)
+
+
+def _without_margin(words: str) -> str:
+    """What a value is compared with, less what it has to be better by: `best` of `best + delta`."""
+    try:
+        node = ast.parse(words, mode="eval").body
+    except SyntaxError:
+        return words
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add | ast.Sub):
+        return ast.unparse(node.left)
+    return words
 
 
 def _place(words: str) -> bool:

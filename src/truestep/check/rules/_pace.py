@@ -112,15 +112,22 @@ def thrown(pace: Pace, spike: float = 2.0, large: float = LARGE, times: int = 3)
     grown = GROWN * median(one.norm for one in strides[:20])  # weights that began at zero change by much at first
     pairs = [(one, after.loss) for one, after in pairwise(strides) if not one.norm < grown]
     wild = [(one, after) for one, after in pairs if one.ratio > large and after > spike * first]
-    if len(wild) >= times and pace.rows >= MANY:  # single samples differ too much to tell a jump
+    if (
+        len(wild) >= times and pace.rows >= MANY and not _settled(pace, first)
+    ):  # single samples differ too much to tell a jump
         ratios = sorted(one.ratio for one, _ in wild if math.isfinite(one.ratio)) or [math.inf]
         worst = max((after for _, after in wild if math.isfinite(after)), default=math.inf)
-        span = f"{_percent(ratios[0])} to {_percent(ratios[-1])}"
+        span = f"{_percent(ratios[0])} to {_percent(ratios[-1])}" if len(ratios) > 1 else _percent(ratios[0])
         return (
-            f"{len(wild)} updates changed the weights by {span} of their norm, and the loss, {first:.4g} at first, "
-            f"then stood at up to {worst:.4g}"
+            f"{len(wild)} update{'s' * (len(wild) > 1)} changed the weights by {span} of their norm, and the loss, "
+            f"{first:.4g} at first, then stood at up to {worst:.4g}"
         )
     return _stuck(pace, first) or _scattered(pace, first) or _diverged(pace, first)
+
+
+def _settled(pace: Pace, first: float) -> bool:
+    """Whether the loss is small at the end: by hand only the norms tell a change, and small batches differ by much."""
+    return pace.made is None and median(pace.losses[-(len(pace.strides) // 3) :]) < 0.1 * first
 
 
 def _stuck(pace: Pace, first: float) -> str:

@@ -20,12 +20,12 @@ from truestep.check.trace import LOSSES, Trace
 SAME = 1e-9
 LONGEST = 600
 _PLAIN = {"detach", "data", "float", "double", "cpu", "clone", "to", "squeeze", "reshape", "view", "requires_grad_"}
-_DECIMAL = re.compile(r"(?<![\w.])\d+\.\d{3,}(?![\w.])")
+DECIMAL = re.compile(r"(?<![\w.])\d+\.\d{3,}(?![\w.])")
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """A number of one batch: `kind` is "mean" or "sum" over `size` things; `rows` are the batch's samples.
+    """A number of one batch: `kind` is "mean", "sum" or "root" (of a mean) over `size` things; `rows` are its samples.
 
     `places` counts the targets with those that a loss ignores, `blank` says whether a comparison was with such targets.
     """
@@ -76,11 +76,13 @@ def readings(trace: Trace) -> dict[Key, list[Reading]]:
                 rows, forwards = event.inputs[0].shape[0], forwards + 1
         elif event.value is not None and math.isfinite(event.value):
             kind, size, score = kind_of(trace, event.of, event.n)
+            if not kind:
+                kind, size = _root_of(trace, event)
             key = (event.site.place, kind, score)
             held = found.setdefault(key, [])
             again = last.get(key) == forwards  # several numbers of one forward: classes, say
             last[key] = forwards
-            if again or not size or (size < rows and kind == "mean"):  # or a part of the batch
+            if again or not size or (size < rows and kind != "sum"):  # or a part of the batch
                 kind = ""
             places, blank = _targets(trace, event.of, event.n, labels) if event.close else (0, False)
             held.append(
@@ -116,6 +118,15 @@ def _targets(trace: Trace, tensor: Seen, before: int, labels: set[float]) -> tup
             lows = {each.values.low for each in op.inputs if each.values is not None}
             return math.prod(op.out[0].shape) if op.out else 0, bool(lows & labels)
     return 0, False
+
+
+def _root_of(trace: Trace, number: Number) -> tuple[str, int]:
+    """Whether a number is the root of a batch's mean."""
+    op = trace.maker(number.of, number.n)
+    if op is None or not op.inputs or not (op.name == "sqrt" or (op.name == "pow" and op.arg(1, "exponent") == 0.5)):
+        return "", 0
+    kind, size, score = kind_of(trace, op.inputs[0], op.n)
+    return ("root", size) if kind == "mean" and not score else ("", 0)
 
 
 def kind_of(trace: Trace, tensor: Seen, before: int, depth: int = 6) -> tuple[str, int, bool]:
@@ -160,7 +171,7 @@ def figures(trace: Trace) -> Iterator[Figure]:
         if isinstance(event, Printed):
             printed = event
             continue
-        told = tuple(_DECIMAL.findall(printed.text)) if printed and printed.n == event.n - 1 else ()
+        told = tuple(DECIMAL.findall(printed.text)) if printed and printed.n == event.n - 1 else ()
         for name, value in _floats(event):
             if known.get(name) == value or not math.isfinite(value) or value == 0 or value in raw:
                 continue
@@ -186,11 +197,11 @@ def near(a: float, b: float, within: float = SAME) -> bool:
     return abs(a - b) <= within * max(abs(a), abs(b))
 
 
-def shown(value: float, texts: tuple[str, ...]) -> bool:
+def shown(value: float, texts: tuple[str, ...], least: int = 4) -> bool:
     """Whether one of the printed decimals is this number, rounded, with at least four digits that say something."""
     for text in texts:
         places = len(text.partition(".")[2])
         digits = len(text.replace(".", "").lstrip("0"))
-        if digits >= 4 and abs(float(text) - value) <= 0.5001 * 10.0**-places:
+        if digits >= least and abs(float(text) - value) <= 0.5001 * 10.0**-places:
             return True
     return False

@@ -6,7 +6,7 @@ Why: a last batch of two samples weighs as much as one of 64, and a batch of sho
 ones. The figure depends on how the data were cut, and two runs with other batch sizes cannot be compared.
 
 Evidence: the reported float equals the plain mean of the batches' numbers to the last digits, while the mean weighted
-by what each of them counted is another number.
+by what each of them counted is another number. For roots of means, as of an RMSE, the root over all is the right one.
 
 False alarms: batches of equal size are no finding, nor are means over classes or folds. A difference below 1 % is
 advice, one below 0.1 % nothing.
@@ -29,12 +29,16 @@ Right:
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
+from itertools import groupby
 
+from truestep.check.events import Printed
 from truestep.check.finding import Finding, Rule
 from truestep.check.rules import found
 from truestep.check.rules._quotients import dividing
-from truestep.check.rules._readings import Figure, cuts, figures, near, shown
+from truestep.check.rules._readings import DECIMAL, Figure, Reading, cuts, figures, near, readings, shown
 from truestep.check.rules._totals import totals
 from truestep.check.trace import Trace
 
@@ -53,17 +57,66 @@ def look(trace: Trace) -> Iterator[Finding]:
             if apart >= SMALL and apart > worst.get(place, (0.0,))[0]:
                 worst[place] = (apart, figure, plain, exact, sizes)
     yield from _tensors(trace)
+    yield from _printed(trace, set(worst))
     for apart, figure, plain, exact, sizes in worst.values():
         yield found(
             RULE,
             dividing(figure),
             f"{len(sizes)} batches of {min(sizes)} to {max(sizes)} count the same in a reported mean",
-            f"{figure.name} is made of {plain:.6g}, the mean of the means; over all {sum(sizes)} it is {exact:.6g} "
-            f"({100 * apart:.2g} % apart); the batches' numbers are read on line {figure.readings[0].site.line}",
+            f"{figure.name} is made of {plain:.6g}, the mean of the {figure.readings[0].kind}s; over all {sum(sizes)} "
+            f"it is {exact:.6g} ({100 * apart:.2g} % apart); the batches' numbers are read on line "
+            f"{figure.readings[0].site.line}",
             "what is reported depends on how the data were cut into batches",
             "add up value * count, and divide once by the sum of the counts",
-            level="warning" if apart >= TOLD else "advice",
+            level="warning" if apart >= TOLD and _sure(figure, len(sizes)) else "advice",
         )
+
+
+def _printed(trace: Trace, told: set[tuple[str, int]]) -> Iterator[Finding]:
+    """The same for what no name stands for: the print after each pass shows the plain mean, and never the right one."""
+    prints = trace.of(Printed)
+    for held in readings(trace).values():
+        figures = list(_by_run(held, prints))
+        if (
+            figures
+            and held[0].site.place not in told
+            and all(shown(plain, one.printed) and not shown(exact, one.printed) for one, plain, exact in figures)
+        ):
+            one, plain, exact = figures[0]
+            yield found(
+                RULE,
+                dividing(one),
+                f"{len(one.readings)} batches of several sizes count the same in a printed mean",
+                f"{plain:.6g}, the mean of the {held[0].kind}s, is printed; over all it is {exact:.6g}; the batches' "
+                f"numbers are read on line {held[0].site.line}",
+                "what is reported depends on how the data were cut into batches",
+                "add up value * count, and divide once by the sum of the counts",
+                level="advice",
+            )
+
+
+def _by_run(held: Sequence[Reading], prints: Sequence[Printed]) -> Iterator[tuple[Figure, float, float]]:
+    """Each pass over a loader in batches of several sizes, with the decimals of the print after it and both means."""
+    for run, part in groupby(held, key=lambda each: each.run):
+        window = tuple(part)[::-1]
+        alike = len({each.kind for each in window}) == len({each.update for each in window}) == 1
+        if run and alike and window[0].kind in ("mean", "root") and len({each.size for each in window}) > 1:
+            place = bisect_left(prints, window[0].n, key=lambda each: each.n)
+            texts = tuple(DECIMAL.findall(prints[place].text)) if place < len(prints) else ()
+            yield Figure(window[0].n, "what is printed", math.nan, window[0].site, window, texts), *_both(window)
+
+
+def _both(window: Sequence[Reading]) -> tuple[float, float]:
+    """The plain mean of some readings, and the one over all samples."""
+    power = 2 if window[0].kind == "root" else 1
+    exact = sum(each.value**power * each.size for each in window) / sum(each.size for each in window)
+    return sum(each.value for each in window) / len(window), exact if power == 1 else math.sqrt(max(exact, 0.0))
+
+
+def _sure(figure: Figure, count: int) -> bool:
+    """Whether another cut would give another figure: roots that one trains on may be meant as they are."""
+    updates = {each.update for each in figure.readings[:count]}
+    return figure.readings[0].kind == "mean" or len(updates) == 1
 
 
 def _tensors(trace: Trace) -> Iterator[Finding]:
@@ -89,19 +142,22 @@ def _tensors(trace: Trace) -> Iterator[Finding]:
 
 def _windows(figure: Figure, whole: set[int]) -> Iterator[tuple[float, float, list[int]]]:
     """The trailing readings whose plain mean is the figure, or whose total is, with the mean printed."""
-    total = weighted = 0.0
+    total = 0.0
     sizes: list[int] = []
     before = None
     for reading in figure.readings:
-        if reading.kind != "mean" or (before is not None and before.update - reading.update > 1):
+        if (
+            reading.kind not in ("mean", "root")
+            or reading.kind != figure.readings[0].kind
+            or (before is not None and before.update - reading.update > 1)
+        ):
             return
         before = reading
         total += reading.value
-        weighted += reading.value * reading.size
         sizes.append(reading.size)
         if len(sizes) < 2 or len(set(sizes)) == 1:
             continue
-        plain, exact = total / len(sizes), weighted / sum(sizes)
+        plain, exact = _both(figure.readings[: len(sizes)])
         means = any(near(figure.value, scale * plain) for scale in (1, 100))
         rest = figure.readings[len(sizes) :]
         full = sum(each.rows for each in figure.readings[: len(sizes)]) in whole or not rest

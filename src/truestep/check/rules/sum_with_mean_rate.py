@@ -8,8 +8,9 @@ Why: the gradient of a sum over N samples is N times that of the mean: the rate 
 Evidence: the sum at the root of the backward pass with its number of terms, and the change of the weights over their
 norm with the loss behind it.
 
-False alarms: a sum with a rate divided by N makes ordinary updates. Adam and its kin do not depend on the scale of the
-loss, so they are no finding.
+False alarms: a sum with a rate divided by N makes ordinary updates. An update by hand that divides the gradient by
+about as many as the sum has terms is no finding, nor is a run by hand whose loss is small in the end. Adam and its kin
+do not depend on the scale of the loss, so they are no finding.
 
 Mend: `reduction="mean"`, or divide the loss or the rate by the number of samples.
 
@@ -22,6 +23,7 @@ Right:
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from math import prod
 
@@ -31,13 +33,14 @@ from truestep.check.finding import Finding, Rule
 from truestep.check.mends.losses import Averaged
 from truestep.check.rules import found
 from truestep.check.rules._chains import origin
-from truestep.check.rules._pace import paces, thrown
+from truestep.check.rules._pace import Pace, paces, thrown
 from truestep.check.trace import LOSSES, Trace
 
 RULE = Rule("TS343", "sum_with_mean_rate", "a sum with a rate meant for a mean", "error", "losses")
 MENDING = Averaged()
 SCALED = ("SGD", "ASGD", "Rprop", "by hand")
 MANY = 8
+DIVIDES = ("div", "div_", "true_divide", "__truediv__", "__itruediv__")
 
 
 def look(trace: Trace) -> Iterator[Finding]:
@@ -48,8 +51,10 @@ def look(trace: Trace) -> Iterator[Finding]:
         if first is None or pace.kind not in SCALED or None in summed:
             continue
         op, terms = first
-        evidence = thrown(pace, 1.3, 0.2, 2)
-        if evidence and pace.strides[0].ratio / terms < 0.2:
+        if pace.made is None and _shared(trace, pace.passes[0], terms):
+            continue
+        evidence = thrown(pace, 1.3, 0.2, 2) or thrown(pace, 50, 0.1, 1) or _worse(pace)
+        if evidence and not pace.strides[0].ratio / terms >= 0.2:
             yield found(
                 RULE,
                 op.site,
@@ -58,6 +63,33 @@ def look(trace: Trace) -> Iterator[Finding]:
                 f"its gradient is {terms} times that of the mean, as if the rate were {terms} times as large",
                 "use the mean, or divide the rate by the number of samples",
             )
+
+
+def _shared(trace: Trace, event: Backward, terms: int) -> bool:
+    """Whether what is made of the gradients of a pass is divided by about as much as the sum has terms."""
+    leaves = {leaf.number for leaf in event.leaves}
+    later = next((each.n for each in trace.of(Backward) if each.n > event.n), math.inf)
+    read = [op for op in trace.ops("grad") if event.n < op.n < later and leaves & {each.number for each in op.inputs}]
+    waiting = [(each, op.n) for op in read for each in op.out]
+    while waiting:
+        seen, since = waiting.pop()
+        for op in trace.users(seen, since):
+            count = op.arg(1, "other")
+            if op.n < later and op.name in DIVIDES and isinstance(count, int | float) and count >= terms / 2:
+                return True
+            waiting += [(each, op.n) for each in op.out if op.n < later and each.number not in leaves]
+    return False
+
+
+def _worse(pace: Pace) -> str:
+    """One update that carried the weights far off, after which the loss was never again near what it was at first."""
+    norms, losses = [one.norm for one in pace.strides], pace.losses
+    if len(norms) < 20 or not 0 < 1.5 * losses[0] < min(losses[1:]) or not norms[1] > 4 * norms[0]:
+        return ""
+    return (
+        f"the first update took the norm of the weights from {norms[0]:.4g} to {norms[1]:.4g}, and the loss, "
+        f"{losses[0]:.4g} before it, was {min(losses[1:]):.4g} or more in the {len(losses) - 1} updates after it"
+    )
 
 
 def _sum(trace: Trace, event: Backward) -> tuple[Op, int] | None:

@@ -8,7 +8,8 @@ Why: the figure is wrong by a factor that is constant, so its curve looks right;
 and a perfect model seems to score below one.
 
 Evidence: the reported float times a count is the total of the batches' numbers to the last digits, and that count is
-the number of batches, of samples, of another set, where the total calls for another one.
+the number of batches, of samples, of another set, where the total calls for another one. A quotient that is only
+printed counts where its digits are the wrong one's, and never the right one's, in every pass of three or more.
 
 False alarms: only totals of one pass are looked at, and a division by the right count is looked for first, among the
 numbers of every line: an accuracy is a quotient of small whole numbers, and another line's total may meet it by chance.
@@ -40,6 +41,7 @@ from truestep.check.site import Site
 from truestep.check.trace import Trace
 
 RULE = Rule("TS671", "wrong_denominator", "a total divided by the wrong count", "error", "reporting")
+OFTEN = 3
 
 
 def look(trace: Trace) -> Iterator[Finding]:
@@ -51,7 +53,9 @@ def look(trace: Trace) -> Iterator[Finding]:
     yield from _told(_of_tensors(trace))
     yield from _told(collected(trace, others))
     yield from _told(blank(together))
-    yield from _told(_of_readings(trace, list(chain.from_iterable(unsound)), others))
+    single = {one.start.run for one in trace.passes() if one.whole and len(one.batches) == 1}
+    alone = list(chain.from_iterable(unsound))
+    yield from _told(_of_readings(alone, others, single) or _of_prints(alone, single))
 
 
 def _of_tensors(trace: Trace) -> Iterator[tuple[Site, str, str]]:
@@ -69,10 +73,34 @@ def _of_tensors(trace: Trace) -> Iterator[tuple[Site, str, str]]:
             )
 
 
-def _of_readings(trace: Trace, unsound: list[Figure], others: dict[int, str]) -> Iterator[tuple[Site, str, str]]:
+def _of_prints(unsound: list[Figure], single: set[int]) -> list[tuple[Site, str, str]]:
+    """Held totals of means beside which each print shows them over the samples, in few digits, and never the mean."""
+    shows: dict[tuple[str, int], list[tuple[bool, Figure, float, int, int]]] = {}
+    for figure in unsound:
+        window = next(iter(_passes(figure.readings, single)), [])
+        rows, added = sum(each.rows for each in window), sum(each.value for each in window)
+        if len(window) < 2 or window[0].kind != "mean" or rows == len(window) or not near(figure.value, added):
+            continue
+        met = shown(added / rows, figure.printed, 2) and not shown(added / len(window), figure.printed, 2)
+        place = figure.readings[0].site.place
+        shows.setdefault(place, []).append((met, figure, added, rows, len(window)))
+    return [
+        (
+            dividing(told[0][1]),
+            f"means over {batches} batches are divided by {rows}, the number of samples",
+            f"{figure.name} is {added:.6g}, and {added / rows:.4g} is printed, so in {len(told)} passes; with the "
+            f"right count, {batches}, it is {added / batches:.6g}; the batches' numbers are read on line {place[1]}",
+        )
+        for place, told in shows.items()
+        for _, figure, added, rows, batches in told[:1]
+        if len(told) >= OFTEN and all(met for met, *_ in told) and len({each[2] for each in told}) >= OFTEN
+    ]
+
+
+def _of_readings(unsound: list[Figure], others: dict[int, str], single: set[int]) -> list[tuple[Site, str, str]]:
     """Figures that no sound division of what was read gives."""
     told: set[tuple[str, int]] = set()
-    single = {one.start.run for one in trace.passes() if one.whole and len(one.batches) == 1}
+    cases_told: list[tuple[Site, str, str]] = []
     for figure in unsound:
         place = figure.readings[0].site.place
         cases = ((window, _divided(figure, window, others)) for window in _passes(figure.readings, single))
@@ -80,12 +108,16 @@ def _of_readings(trace: Trace, unsound: list[Figure], others: dict[int, str]) ->
         if said is not None:
             told.add(place)
             added, given, right, words, kind = said
-            yield (
-                dividing(figure),
-                f"{kind} over {len(window)} batches are divided by {given}, {words}",
-                f"{figure.name} is made of {added:.6g} / {given} = {added / given:.6g}; with the right count, "
-                f"{right}, it is {added / right:.6g}; the batches' numbers are read on line {window[0].site.line}",
-            )
+            site = dividing(figure)
+            cases_told += [
+                (
+                    site,
+                    f"{kind} over {len(window)} batches are divided by {given}, {words}",
+                    f"{figure.name} is made of {added:.6g} / {given} = {added / given:.6g}; with the right count, "
+                    f"{right}, it is {added / right:.6g}; the batches' numbers are read on line {window[0].site.line}",
+                )
+            ]
+    return cases_told
 
 
 def _told(cases: Iterable[tuple[Site, str, str]]) -> Iterator[Finding]:
@@ -124,7 +156,7 @@ def _passes(held: tuple[Reading, ...], single: set[int]) -> Iterator[list[Readin
     for reading in held:
         if window and (reading.run != window[-1].run or window[-1].update - reading.update > 1):
             break
-        if not reading.kind or reading.kind != held[0].kind:
+        if reading.kind not in ("mean", "sum") or reading.kind != held[0].kind:
             return
         window.append(reading)
         if not (reading.run or reading.score) and len(window) >= 2 and reading.update == window[0].update:
@@ -157,7 +189,7 @@ def _divided(figure: Figure, window: list[Reading], others: dict[int, str]) -> t
             if count == right or (kind != "means" and count in (rows, sizes)):
                 continue
             value = added / count
-            held = isinstance(figure.value, float) and not near(figure.value, total)
+            held = isinstance(figure.value, float) and not any(near(figure.value, whole) for whole in (total, added))
             held = held and any(near(figure.value, part * value) for part in (1, 100))
             if held or (near(figure.value, added) and shown(value, figure.printed)):
                 return added, count, right, words, kind
