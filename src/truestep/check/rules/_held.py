@@ -11,6 +11,7 @@ from truestep.check.events import Batch, Forward, LoaderMade, Op, Printed
 from truestep.check.looks import Seen
 from truestep.check.picks import PICKS
 from truestep.check.rules._batches import began, ends, split
+from truestep.check.rules._chains import reaches
 from truestep.check.trace import Trace
 
 CLAIM = re.compile(r"(?<![a-z])(tests?|testing|tested|val|valid|validation|held|dev|eval|evaluation)(?![a-z])", re.I)
@@ -113,3 +114,22 @@ def _picks(trace: Trace, calls: dict[int, Forward]) -> Iterator[tuple[Op, Forwar
             if made is None or not made.inputs or made.inputs[0].shape[:1] != op.inputs[0].shape[:1]:
                 break
             seen, before = made.inputs[0], made.n
+
+
+def parted(trace: Trace, call: Forward, train: set[int]) -> bool:
+    """Whether rows that were not trained on are taken out of a call's outputs by themselves: as queries, say."""
+    rows = call.inputs[0].rows
+    for op in reaches(trace, call.outputs, call.n)[0]:
+        if op.name not in PICKS or not op.inputs or op.inputs[0].shape[:1] != (len(rows),):
+            continue
+        index, where = op.arg(PICKS[op.name], "index"), op.words.get("places")
+        part: tuple[int, ...] | None = rows[index] if isinstance(index, slice) and _plain(index) else None
+        if where is not None and where.held is not None:
+            part = tuple(rows[each] for each in where.held)
+        if part and not train.intersection(part):
+            return True
+    return False
+
+
+def _plain(index: slice) -> bool:
+    return all(each is None or isinstance(each, int) for each in (index.start, index.stop, index.step))

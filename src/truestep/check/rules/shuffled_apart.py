@@ -10,8 +10,9 @@ the batches that met in one loss differ; the labels became a tensor in their old
 training are independent (the statistic HSIC against a hundred random orders), though those of evaluation are not.
 
 False alarms: mixed batches (mixup) shuffle a second view on purpose, on top of a shared order, and unpaired data meet
-in no loss. Episodes that number their classes anew hang together within each batch. None of these is a finding. Labels
-that alone were drawn or put in another order may be noise on purpose: of them there is advice.
+in no loss. Episodes that number their classes anew hang together within each batch. Actions drawn from what the model
+said hang together with its inputs by their making. None of these is a finding. Labels that alone were drawn or put in
+another order may be noise on purpose: of them there is advice.
 
 Mend: one permutation for both, one data set of pairs, or a shuffled list of pairs.
 
@@ -223,9 +224,23 @@ def _paired(
     while call is not None and call.inputs and call.inputs[0].needs_grad:
         call = _call(trace, call.inputs[0], call.n, calls)
     given = taken.get(key(call.inputs[0])) if call is not None and call.inputs else None
-    if call is None or given is None or len(given) != len(wanted):
+    if call is None or given is None or len(given) != len(wanted) or _own(trace, target, op.n, calls):
         return None
     return call, (given, wanted)
+
+
+def _own(trace: Trace, target: Seen, before: int, calls: dict[int, Forward], most: int = 60) -> bool:
+    """Whether a target was made of what a model said, as actions and old probabilities are: a tie by construction."""
+    waiting, looked = [(target, before)], set[int]()
+    while waiting and len(looked) < most:
+        one, limit = waiting.pop()
+        if one.number in calls:
+            return True
+        op = trace.maker(one, limit)
+        if op is not None and op.n not in looked:
+            looked.add(op.n)
+            waiting += [(each, op.n) for each in op.inputs]
+    return False
 
 
 def _few(index: tuple[object, ...]) -> str:
