@@ -112,7 +112,9 @@ def thrown(pace: Pace, spike: float = 2.0, large: float = LARGE, times: int = 3)
     grown = GROWN * median(one.norm for one in strides[:20])  # weights that began at zero change by much at first
     pairs = [(one, after.loss) for one, after in pairwise(strides) if not one.norm < grown]
     wild = [(one, after) for one, after in pairs if one.ratio > large and after > spike * first]
-    if len(wild) >= times and pace.rows >= MANY:  # single samples differ too much to tell a jump
+    late = median(one.loss for one in strides[-(len(strides) // 3) :])
+    calmed = late < 0.8 * first and not any(one.ratio > large for one in strides[-(len(strides) // 3) :])
+    if len(wild) >= times and pace.rows >= MANY and not calmed:  # single samples differ too much to tell a jump
         ratios = sorted(one.ratio for one, _ in wild if math.isfinite(one.ratio)) or [math.inf]
         worst = max((after for _, after in wild if math.isfinite(after)), default=math.inf)
         span = f"{_percent(ratios[0])} to {_percent(ratios[-1])}"
