@@ -7,10 +7,11 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from truestep.check.events import Batch, Forward, LoaderMade, Op, Printed
+from truestep.check.events import Batch, Forward, LoaderMade, Number, Op, Printed
 from truestep.check.looks import Seen
 from truestep.check.picks import PICKS
 from truestep.check.rules._batches import began, ends, split
+from truestep.check.rules._chains import reaches
 from truestep.check.trace import Trace
 
 CLAIM = re.compile(r"(?<![a-z])(tests?|testing|tested|val|valid|validation|held|dev|eval|evaluation)(?![a-z])", re.I)
@@ -113,3 +114,62 @@ def _picks(trace: Trace, calls: dict[int, Forward]) -> Iterator[tuple[Op, Forwar
             if made is None or not made.inputs or made.inputs[0].shape[:1] != op.inputs[0].shape[:1]:
                 break
             seen, before = made.inputs[0], made.n
+
+
+def parted(trace: Trace, call: Forward, train: set[int]) -> bool:
+    """Whether rows that were not trained on are taken out of a call's outputs by themselves: as queries, say."""
+    rows = call.inputs[0].rows
+    for op in reaches(trace, call.outputs, call.n)[0]:
+        if op.name not in PICKS or not op.inputs or op.inputs[0].shape[:1] != (len(rows),):
+            continue
+        index, where = op.arg(PICKS[op.name], "index"), op.words.get("places")
+        index = index[0] if isinstance(index, tuple) and index else index
+        part: tuple[int, ...] | None = rows[index] if isinstance(index, slice) and _plain(index) else None
+        if where is not None and where.held is not None:
+            part = tuple(rows[each] for each in where.held)
+        if part and not train.intersection(part):
+            return True
+    return False
+
+
+def _plain(index: slice) -> bool:
+    return all(each is None or isinstance(each, int) for each in (index.start, index.stop, index.step))
+
+
+def array_left(trace: Trace, held: set[int], behind: set[int], given: set[int], score: Forward) -> Op | None:
+    """An array that became a tensor of other rows, is still there at the end, and went into nothing."""
+    like = score.inputs[0]
+    made = [op for op in trace.ops("from_numpy", "tensor", "as_tensor") if op.update == 0 and op.out]
+    alike = [op for op in made if op.out[0].dtype == like.dtype and op.out[0].shape[1:] == like.shape[1:]]
+    own = {op.out[0].storage for op in alike if op.out[0].number in behind}
+    calls = [call for call in trace.of(Forward) if call.depth == 0 and call.inputs and not (call.close or call.grad)]
+    if len(like.shape) < 2 or not own or any(call.inputs[0].storage not in own for call in calls):
+        return None  # nobody looked at the rows of some calls
+    read = {number.of.storage for number in trace.of(Number)}
+    for op in alike:
+        out = op.out[0]
+        fresh = bool(out.rows) and out.storage not in own and not given.intersection(out.rows)
+        if fresh and out.number in held and out.storage not in read and not trace.users(out):
+            return op
+    return None
+
+
+def cut_off(trace: Trace, held: set[int], behind: set[int], given: set[int], score: Forward) -> Op | None:
+    """A slice of the data that nothing takes, beside one that training has."""
+    cuts = [op for op in trace.ops("__getitem__") if op.update == 0 and op.out and isinstance(op.args[-1], slice)]
+    for cut in cuts:
+        whole, out = cut.inputs[0], cut.out[0]
+        if trace.users(out) or out.dtype != score.inputs[0].dtype:
+            continue
+        mates = [op for op in cuts if op.inputs[0].number == whole.number and op is not cut
+                 and (op.out[0].number in behind or (op.out[0].rows and given <= set(op.out[0].rows)))]  # fmt: skip
+        if out.number not in held and not any(_rest(cut.args[-1], op.args[-1]) for op in mates):
+            continue  # nobody knows whether it was kept, but that two slices share the rows out says so
+        if mates and out.shape[1:] == score.inputs[0].shape[1:] and mates[0].args[-1] != cut.args[-1]:
+            return cut
+    return None
+
+
+def _rest(one: slice, other: slice) -> bool:
+    """Whether two slices share out the rows between them."""
+    return (one.start or 0, one.stop) in ((other.stop, None), (0, other.start))

@@ -19,6 +19,7 @@ MANY = 4
 LEAP, BLOWN, SIZE = 0.5, 4.0, 0.015
 """The change of one of the first updates, the growth of the norm, and the root mean square of weights at the start."""
 FIRST_FEW = 10
+FAR = 5.0
 
 
 class Stride(NamedTuple):
@@ -113,7 +114,7 @@ def thrown(pace: Pace, spike: float = 2.0, large: float = LARGE, times: int = 3)
     pairs = [(one, after.loss) for one, after in pairwise(strides) if not one.norm < grown]
     wild = [(one, after) for one, after in pairs if one.ratio > large and after > spike * first]
     if (
-        len(wild) >= times and pace.rows >= MANY and not _settled(pace, first)
+        len(wild) >= times and pace.rows >= MANY and not _settled(pace, first) and not _calmed(pace, first)
     ):  # single samples differ too much to tell a jump
         ratios = sorted(one.ratio for one, _ in wild if math.isfinite(one.ratio)) or [math.inf]
         worst = max((after for _, after in wild if math.isfinite(after)), default=math.inf)
@@ -128,6 +129,13 @@ def thrown(pace: Pace, spike: float = 2.0, large: float = LARGE, times: int = 3)
 def _settled(pace: Pace, first: float) -> bool:
     """Whether the loss is small at the end: by hand only the norms tell a change, and small batches differ by much."""
     return pace.made is None and median(pace.losses[-(len(pace.strides) // 3) :]) < 0.1 * first
+
+
+def _calmed(pace: Pace, first: float) -> bool:
+    """Whether the last third is calm and clearly better, and no loss before it stood far above the first."""
+    last = pace.strides[-(len(pace.strides) // 3) :]
+    calm = median(one.loss for one in last) < 0.8 * first and not any(one.ratio > LARGE for one in last)
+    return calm and max(pace.losses) < FAR * first
 
 
 def _stuck(pace: Pace, first: float) -> str:

@@ -8,7 +8,8 @@ training jumps from side to side or overflows.
 Evidence: the change of the weights over their norm, update by update, with the loss behind it.
 
 False alarms: weights that start at or near zero change by much of their norm at first, and the loss falls. A sweep
-that raises the rate on purpose is left alone, and so are closures, which search along a line.
+that raises the rate on purpose is left alone, and so are closures, which search along a line, and a start that was
+a little rough (no loss above five times the first) where the last third is calm and its loss clearly better.
 
 Mend: a smaller rate: by ten or more, so that an update changes the weights by about a thousandth.
 

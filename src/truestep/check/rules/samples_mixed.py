@@ -53,7 +53,9 @@ def look(trace: Trace) -> Iterator[Finding]:
     passes, size, upto = 0, 0, 0
     losses = [op for op in trace.ops(*LOSSES, "sub") if _loss(op)]
     told: set[tuple[str, int]] = set()
-    for calls, op in enumerate(trace.of(Op)):
+    ops = trace.of(Op)
+    ahead = next((place for place, op in enumerate(ops) if losses and op.n >= losses[0].n), 0)
+    for calls, op in enumerate(ops[max(ahead - CALLS // 2, 0) :]):  # data are often made by many calls
         if passes >= PASSES or calls >= CALLS:
             return
         if op.n > upto:
@@ -121,6 +123,8 @@ class _State:
     def _cut(self, op: Op, labels: Tensor, size: int) -> Finding | None:
         """A view in which no dimension tells the samples apart, though one has their number."""
         given, out = op.inputs[0].shape, op.out[0].shape
+        if len(out) > 2 and given[-1] == out[-1]:  # features, though there may be as many as samples
+            given, out = given[:-1], out[:-1]
         if alone(labels) or given.count(size) > 1 or out.count(size) != 1 or size not in out[:2]:
             return None
         place = out.index(size)
@@ -128,7 +132,7 @@ class _State:
         return found(
             RULE,
             op.site,
-            f"{op.name} from {given} to {out} mixes the {size} samples of the batch",
+            f"{op.name} from {op.inputs[0].shape} to {op.out[0].shape} mixes the {size} samples of the batch",
             f"the samples lie along dimension {alone(self.known[op.inputs[0].number])[0]} of the input; entry 0 along "
             f"dimension {place} of the result, which has their number, holds pieces of {len(row)} samples "
             f"({', '.join(str(int(each)) for each in row[:6])}{', ...' if len(row) > 6 else ''})",

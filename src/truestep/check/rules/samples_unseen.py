@@ -7,7 +7,8 @@ Why: a score that leaves samples out is not the score of the set, and a tail tha
 often one particular kind of it.
 
 Evidence: the items that a complete pass handed out against the size of the set; or the rows that slices of a tensor,
-or the parts of one long slice, covered, and those that nothing else ever touched.
+or the parts of one long slice, covered, and those that nothing else ever touched. Of a single slice from 0, as a loop
+over `n // batch_size` takes where only one fits in, there is advice.
 
 False alarms: a shuffled training drops other samples each epoch, and scoring the first few batches leaves out more than
 one batch. Neither is a finding.
@@ -47,6 +48,7 @@ def look(trace: Trace) -> Iterator[Finding]:
     said = set[tuple[str, int]]()
     yield from _sliced(trace, said)
     yield from _trimmed(trace, said)
+    yield from _one(trace, said)
 
 
 def _dropped(trace: Trace) -> Iterator[Finding]:
@@ -119,6 +121,31 @@ def _trimmed(trace: Trace, said: set[tuple[str, int]]) -> Iterator[Finding]:
             f"the first {span[1]} rows are cut into {count} parts of {width} and scored; nothing takes the others",
             WHY, f"go on to the end: split({width}) of all {whole} rows",
         )  # fmt: skip
+
+
+def _one(trace: Trace, said: set[tuple[str, int]]) -> Iterator[Finding]:
+    """One slice that begins at a number, 0, and is scored again and again; a tail shorter than it is never taken."""
+    late = {call.update for call in split(trace)[0]}
+    cuts: dict[tuple[int, tuple[str, int]], list[tuple[int, int, Op]]] = {}
+    for op in trace.ops("__getitem__"):
+        span = _span(op)
+        if span is not None:
+            cuts.setdefault((op.inputs[0].number, op.site.place), []).append((*span, op))
+    for (_, place), spans in cuts.items():
+        first, width, op = spans[-1]
+        left = op.inputs[0].shape[0] - width
+        counted = all(one[2].args[1].start == 0 and one[:2] == (first, width) for one in spans)  # not [:width]
+        if place in said or not counted or len(spans) < 2 or not 0 < left < width or _touched(trace, spans, width):
+            continue
+        if any(one.grad and one.update in late for _, _, one in spans):
+            continue
+        if any(not event.grad and _given(trace, event, op, width) for event in trace.of(Forward)):
+            said.add(place)
+            yield found(
+                RULE, op.site, f"the last {left} of {width + left} rows are in no batch",
+                f"rows 0 to {width - 1} were taken {len(spans)} times, as the first batch is; nothing takes the others",
+                WHY, f"go on to the end: range(0, {width + left}, {width}), or split({width})", level="advice",
+            )  # fmt: skip
 
 
 def _width(parts: Op, rows: int) -> int:

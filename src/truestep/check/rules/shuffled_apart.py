@@ -7,11 +7,13 @@ Why: what is learned is the labels' frequency; everything else is noise.
 
 Evidence: the permutations behind a loss's prediction and behind its target, each of all rows, are two; the indices of
 the batches that met in one loss differ; the labels became a tensor in their old order; or inputs and targets of
-training are independent (the statistic HSIC against a hundred random orders), though those of evaluation are not.
+training are independent (the statistic HSIC against a hundred random orders), though those of evaluation are not; or
+they are so after two arrays were shuffled one after the other: then there is advice.
 
 False alarms: mixed batches (mixup) shuffle a second view on purpose, on top of a shared order, and unpaired data meet
-in no loss. Episodes that number their classes anew hang together within each batch. None of these is a finding. Labels
-that alone were drawn or put in another order may be noise on purpose: of them there is advice.
+in no loss. Episodes that number their classes anew hang together within each batch. Actions drawn from what the model
+said hang together with its inputs by their making. None of these is a finding. Labels that alone were drawn or put in
+another order may be noise on purpose: of them there is advice.
 
 Mend: one permutation for both, one data set of pairs, or a shuffled list of pairs.
 
@@ -28,10 +30,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from itertools import pairwise
 
 from torch import Tensor
 
-from truestep.check.events import Batch, Forward, LoaderMade, LoaderStart, Op, Shuffled
+from truestep.check.events import Batch, Forward, LoaderMade, LoaderStart, Op, Seeded, Shuffled
 from truestep.check.finding import Finding, Rule
 from truestep.check.looks import Seen
 from truestep.check.mode import DRAWS
@@ -197,6 +200,27 @@ def _untied(trace: Trace, calls: dict[int, Forward]) -> Iterator[Finding]:
                 WHY, MEND, level="advice" if _on_purpose(trace, op) else "warning",
             )  # fmt: skip
             return
+    told = [each for which, lines in pairs.items() if which[1] for each in lines.values()]
+    yield from _arrays(trace, told)
+
+
+def _arrays(trace: Trace, pairs: list[list[Pair]]) -> Iterator[Finding]:
+    """Two arrays of as many rows, shuffled one after the other, and training pairs that are as good as unrelated."""
+    ties = [each for each in map(tie, pairs) if each is not None]
+    if not ties or any(each.above >= NONE or each.rows < 5 * FEW for each in ties):
+        return
+    seeds = [event.n for event in trace.of(Seeded)]
+    before = [event for event in trace.of(Shuffled) if event.update == 0 and not event.beside]
+    for one, other in pairwise(before):
+        seeded = any(one.n < n < other.n for n in seeds)  # into one order, then
+        if one.size == other.size >= 5 * FEW and not (one.ordinal and other.ordinal) and not seeded:
+            yield found(
+                RULE, other.site, f"two arrays of {one.size} rows are shuffled, each into an order of its own",
+                f"the other one in line {one.site.line}, and over {ties[0].rows} rows of training inputs and targets "
+                f"hang together {ties[0].above:.1f} deviations above chance (HSIC over {ORDERS} orders)",
+                WHY, MEND, level="advice",
+            )  # fmt: skip
+            return
 
 
 def _on_purpose(trace: Trace, op: Op) -> bool:
@@ -223,9 +247,23 @@ def _paired(
     while call is not None and call.inputs and call.inputs[0].needs_grad:
         call = _call(trace, call.inputs[0], call.n, calls)
     given = taken.get(key(call.inputs[0])) if call is not None and call.inputs else None
-    if call is None or given is None or len(given) != len(wanted):
+    if call is None or given is None or len(given) != len(wanted) or _own(trace, target, op.n, calls):
         return None
     return call, (given, wanted)
+
+
+def _own(trace: Trace, target: Seen, before: int, calls: dict[int, Forward], most: int = 60) -> bool:
+    """Whether a target was made of what a model said, as actions and old probabilities are: a tie by construction."""
+    waiting, looked = [(target, before)], set[int]()
+    while waiting and len(looked) < most:
+        one, limit = waiting.pop()
+        if one.number in calls:
+            return True
+        op = trace.maker(one, limit)
+        if op is not None and op.n not in looked:
+            looked.add(op.n)
+            waiting += [(each, op.n) for each in op.inputs]
+    return False
 
 
 def _few(index: tuple[object, ...]) -> str:

@@ -8,12 +8,12 @@ Why: the score measures memory. A model that has learned nothing of use scores w
 
 Evidence: the indices that the evaluation and the training handed out of one data set, or of two that store the same
 bits; the rows of outputs for all samples that loss and score take by number; the bits of the rows that the model was
-given, to the last digit; and a loader for other data, or a data set, that no one ever asked for a batch.
+given, to the last digit; and a loader for other data, a data set, or rows kept apart that no one ever asked for.
 
 False alarms: the accuracy on the training set beside one on other data is no finding, nor are predictions for all rows,
-rows that random batches never met, a second training with a new optimizer on other folds, or inputs of whole numbers,
-which meet by chance. Where all that is scored was trained on, and nothing the program says calls it a test, there is
-advice.
+rows that random batches never met, queries taken out of the outputs by themselves, a second training with a new
+optimizer on other folds, or inputs of whole numbers, which meet by chance. Where all that is scored was trained on, and
+nothing the program says calls it a test, there is advice.
 
 Mend: split first, then copy, sample and train on the training part alone; evaluate with the held-out loader.
 
@@ -34,7 +34,7 @@ from truestep.check.finding import Finding, Rule
 from truestep.check.rules import found
 from truestep.check.rules._batches import Drawn, began, drawn, ends, size, split
 from truestep.check.rules._chains import root
-from truestep.check.rules._held import Picked, claims, contents, picked
+from truestep.check.rules._held import Picked, array_left, claims, contents, cut_off, parted, picked
 from truestep.check.trace import Trace
 
 CHOOSE = ("SubsetRandomSampler", "WeightedRandomSampler")
@@ -173,7 +173,7 @@ def _rows(trace: Trace) -> Iterator[Finding]:
         left = len(train - distinct)
         overlap = FEW <= len(both) < len(test) and len(both) >= SHARE * len(test)
         whole = left <= 0.2 * len(train)
-        if overlap and (not whole or _all(train, distinct, seen[module], scored)):
+        if overlap and (not whole or _all(train, distinct, seen[module], scored)) and not parted(trace, last, train):
             yield found(
                 RULE, last.site, f"{len(both)} of {len(test)} evaluated rows were trained on",
                 f"the bits of {len(both)} rows (shape {tuple(last.inputs[0].shape[1:])}) given in evaluation are those "
@@ -264,29 +264,16 @@ def _left(trace: Trace) -> Iterator[Finding]:
         return
     held = {value[1] for value in last.held.values() if isinstance(value, tuple) and value and value[0] == "tensor"}
     behind = {each.number for call in trained[:3] for op in trace.chain(call.inputs[0], call.n) for each in op.inputs}
-    cuts = [op for op in trace.ops("__getitem__") if op.update == 0 and op.out and isinstance(op.args[-1], slice)]
-    for cut in cuts:
-        whole, out = cut.inputs[0], cut.out[0]
-        if trace.users(out) or out.dtype != scored[-1].inputs[0].dtype:
-            continue
-        mates = [op for op in cuts if op.inputs[0].number == whole.number and op is not cut
-                 and (op.out[0].number in behind or (op.out[0].rows and given <= set(op.out[0].rows)))]  # fmt: skip
-        if out.number not in held and not any(_rest(cut.args[-1], op.args[-1]) for op in mates):
-            continue  # nobody knows whether it was kept, but that two slices share the rows out says so
-        if mates and out.shape[1:] == scored[-1].inputs[0].shape[1:] and mates[0].args[-1] != cut.args[-1]:
-            yield found(
-                RULE, scored[-1].site, "only trained rows are scored, and the held-out part is never used",
-                f"all {len(scored)} scored calls were given rows that training was given; the {out.shape[0]} rows cut "
-                f"off in line {cut.site.line} go into nothing",
-                WHY, "evaluate with the held-out part",
-                level="warning" if claims(trace, scored[-1].site.text) else "advice",
-            )  # fmt: skip
-            return
-
-
-def _rest(one: slice, other: slice) -> bool:
-    """Whether two slices share out the rows between them."""
-    return (one.start or 0, one.stop) in ((other.stop, None), (0, other.start))
+    behind |= {call.inputs[0].number for call in trained[:3]}
+    spare = cut_off(trace, held, behind, given, scored[-1]) or array_left(trace, held, behind, given, scored[-1])
+    if spare is not None:
+        yield found(
+            RULE, scored[-1].site, "only trained rows are scored, and the held-out part is never used",
+            f"all {len(scored)} scored calls were given rows that training was given; the {spare.out[0].shape[0]} rows "
+            f"of line {spare.site.line} go into nothing",
+            WHY, "evaluate with the held-out part",
+            level="warning" if claims(trace, scored[-1].site.text) else "advice",
+        )  # fmt: skip
 
 
 def _scored(trace: Trace, call: Forward) -> bool:
