@@ -125,3 +125,26 @@ def test_a_step_without_brackets_is_found_where_it_is_written_and_a_tensor_by_it
     told = found(BARE)["step_missing"]
     assert told.site.text == "opt.step"
     assert "SGD is never stepped: w and" in told.message
+
+
+TAGGED = """
+lengths = torch.randint(2, 12, (64,))
+words, tags = torch.randint(1, 9, (64, 12)), torch.randint(1, 3, (64, 12))
+for row, length in enumerate(lengths):
+    words[row, length:], tags[row, length:] = 0, 0
+net = nn.Sequential(nn.Embedding(9, 8), nn.Linear(8, 3))
+opt = torch.optim.Adam(net.parameters(), 0.01)
+for step in range(12):
+    opt.zero_grad()
+    nn.functional.cross_entropy(net(words).flatten(0, 1), tags.flatten()IGNORED).backward()
+    opt.step()
+with torch.no_grad():
+    keep = tags != 0
+    print((net(words).argmax(-1)[keep] == tags[keep]).float().mean().item())
+"""
+
+
+@pytest.mark.parametrize("ignored, level", [("", "advice"), (", ignore_index=0", None)])
+def test_a_class_that_the_score_leaves_out_and_the_loss_counts_is_padding(found, ignored, level):
+    told = found(TAGGED.replace("IGNORED", ignored)).get("padding_counted")
+    assert (told and told.level) == level
