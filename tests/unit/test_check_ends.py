@@ -148,3 +148,31 @@ with torch.no_grad():
 def test_a_class_that_the_score_leaves_out_and_the_loss_counts_is_padding(found, ignored, level):
     told = found(TAGGED.replace("IGNORED", ignored)).get("padding_counted")
     assert (told and told.level) == level
+
+
+TIED = """
+words = torch.randint(0, 9, (16, 5))
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.table, self.out = nn.Embedding(9, 8), nn.Linear(8, 9)
+        self.tie()
+    def tie(self):
+        self.out.weight = self.table.weight
+    def forward(self, x):
+        return self.out(self.table(x))
+net = Net()
+net.table = nn.Embedding.from_pretrained(torch.randn(9, 8), freeze=False)
+AGAIN
+opt = torch.optim.Adam(net.parameters(), 0.01)
+for step in range(8):
+    opt.zero_grad()
+    nn.functional.cross_entropy(net(words[:, :-1]).flatten(0, 1), words[:, 1:].flatten()).backward()
+    opt.step()
+"""
+
+
+@pytest.mark.parametrize("again, level", [("", "advice"), ("net.tie()", None)])
+def test_an_embedding_that_is_replaced_after_the_tie_is_told(found, again, level):
+    told = found(TIED.replace("AGAIN", again)).get("broken_tie")
+    assert (told and told.level) == level
