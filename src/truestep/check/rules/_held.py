@@ -11,6 +11,7 @@ from truestep.check.events import Batch, Forward, LoaderMade, Op, Printed
 from truestep.check.looks import Seen
 from truestep.check.picks import PICKS
 from truestep.check.rules._batches import began, ends, split
+from truestep.check.rules._chains import reaches
 from truestep.check.trace import Trace
 
 CLAIM = re.compile(r"(?<![a-z])(tests?|testing|tested|val|valid|validation|held|dev|eval|evaluation)(?![a-z])", re.I)
@@ -113,3 +114,11 @@ def _picks(trace: Trace, calls: dict[int, Forward]) -> Iterator[tuple[Op, Forwar
             if made is None or not made.inputs or made.inputs[0].shape[:1] != op.inputs[0].shape[:1]:
                 break
             seen, before = made.inputs[0], made.n
+
+
+def parted(trace: Trace, call: Forward) -> bool:
+    """Whether two slices share out the rows that a model gave: those of one part are then looked up in the other."""
+    cuts = [op for op in reaches(trace, call.outputs, call.n)[0] if op.name == "__getitem__" and len(op.args) == 2]
+    told = [(op.inputs[0].number, op.args[1]) for op in cuts if isinstance(op.args[1], slice)]
+    return any(one[0] == other[0] and one[1].stop is None and other[1].start in (None, 0)
+               and one[1].start == other[1].stop is not None for one in told for other in told)  # fmt: skip

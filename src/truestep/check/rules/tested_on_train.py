@@ -34,7 +34,7 @@ from truestep.check.finding import Finding, Rule
 from truestep.check.rules import found
 from truestep.check.rules._batches import Drawn, began, drawn, ends, size, split
 from truestep.check.rules._chains import root
-from truestep.check.rules._held import Picked, claims, contents, picked
+from truestep.check.rules._held import Picked, claims, contents, parted, picked
 from truestep.check.trace import Trace
 
 CHOOSE = ("SubsetRandomSampler", "WeightedRandomSampler")
@@ -173,7 +173,7 @@ def _rows(trace: Trace) -> Iterator[Finding]:
         left = len(train - distinct)
         overlap = FEW <= len(both) < len(test) and len(both) >= SHARE * len(test)
         whole = left <= 0.2 * len(train)
-        if overlap and (not whole or _all(train, distinct, seen[module], scored)):
+        if overlap and (not whole or _all(train, distinct, seen[module], scored)) and not parted(trace, last):
             yield found(
                 RULE, last.site, f"{len(both)} of {len(test)} evaluated rows were trained on",
                 f"the bits of {len(both)} rows (shape {tuple(last.inputs[0].shape[1:])}) given in evaluation are those "
