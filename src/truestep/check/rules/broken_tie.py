@@ -29,7 +29,7 @@ Right:
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from truestep.check.changes import Step
 from truestep.check.events import ModuleMade, Op, Replaced
@@ -38,7 +38,7 @@ from truestep.check.looks import Digest
 from truestep.check.rules import found
 from truestep.check.rules._chains import SOUND, root
 from truestep.check.rules._facts import constant
-from truestep.check.trace import Trace
+from truestep.check.trace import ModuleFacts, Trace
 
 RULE = Rule("TS207", "broken_tie", "a tie of weights is broken", "warning", "parameters")
 OFTEN = 3
@@ -142,7 +142,9 @@ def _deserted(trace: Trace) -> Iterator[Finding]:
             continue
         if facts is None or event.after not in facts.parameters.values() or born.site.place != owner.site.place:
             continue
-        size = {(each.settings.get("num_embeddings"), each.settings.get("embedding_dim")): each for each in tables}
+        size: dict[tuple[Any, ...], ModuleFacts] = {}
+        for each in tables:
+            size[each.settings.get("num_embeddings"), each.settings.get("embedding_dim")] = each
         table = size.get(born.out[0].shape)
         new = next(iter(table.parameters.values()), 0) if table is not None else 0
         later = next((one for one in made if one.kind == "Embedding" and one.n > event.n), None)
