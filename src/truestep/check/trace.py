@@ -26,7 +26,7 @@ from itertools import chain
 from typing import Any, TypeVar
 
 from truestep.check.changes import Backward, OptimizerMade, Step
-from truestep.check.events import Batch, Event, LoaderEnd, LoaderMade, LoaderStart, Op
+from truestep.check.events import Batch, Event, LoaderEnd, LoaderMade, LoaderStart, Names, Op
 from truestep.check.looks import Seen
 
 Kind = TypeVar("Kind", bound=Event)
@@ -106,6 +106,7 @@ class Trace:
     _sorted: tuple[int, dict[type[Event], list[int]]] = field(default_factory=lambda: (0, {}))
     _makers: dict[int, list[Op]] | None = None
     _users: dict[int, list[Op]] | None = None
+    _called: dict[int, str] | None = None
 
     def of(self, *kinds: type[Kind]) -> list[Kind]:
         """The events of these kinds, in order."""
@@ -125,7 +126,9 @@ class Trace:
 
     def name(self, number: int) -> str:
         """What the model calls a parameter or a module; a plain description for what has no name."""
-        return self.names.get(number, f"tensor {number}")
+        if number not in self.names and self._called is None:
+            self._called = _called(self.of(Names))
+        return self.names.get(number) or (self._called or {}).get(number, f"tensor {number}")
 
     def ops(self, *names: str) -> list[Op]:
         """The calls of torch functions with these names, in order."""
@@ -244,6 +247,17 @@ class Trace:
         begin = bisect_right(self.events, first, key=_place)
         end = bisect_left(self.events, last, lo=begin, key=_place)
         return [event for event in self.events[begin:end] if isinstance(event, kinds)]
+
+
+def _called(moments: list[Names]) -> dict[int, str]:
+    """What the program calls its tensors: of the names that never stood for another one the shortest."""
+    stood: dict[str, set[int]] = {}
+    for event in moments:
+        for name, held in event.held.items():
+            if isinstance(held, tuple) and held[0] == "tensor":
+                stood.setdefault(name, set()).add(held[1])
+    lasting = sorted((name for name, numbers in stood.items() if len(numbers) == 1), key=len, reverse=True)
+    return {number: name for name in lasting for number in stood[name]}
 
 
 def _place(event: Event) -> int:

@@ -129,7 +129,7 @@ class Squeezed(Handed):
     """A column is squeezed to a row before it meets one."""
 
     names = ("mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss", "gaussian_nll_loss", "poisson_nll_loss",
-             "sub", "eq", "ne")  # fmt: skip
+             "sub", "eq", "ne", "mul")  # fmt: skip
     words = "the column squeezed to a row"
 
     def offer(self, trace: Trace, finding: Finding) -> dict[str, Any] | None:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from truestep.check.changes import Backward
-from truestep.check.events import Forward, Number
+from truestep.check.events import Forward, Number, Op
 from truestep.check.rules._chains import origin, reaches
 from truestep.check.rules._facts import moments
 from truestep.check.trace import LOSSES, Trace
@@ -27,8 +27,9 @@ class Call(NamedTuple):
 def evaluated(trace: Trace, calls: Iterable[Call]) -> Iterator[list[Call]]:
     """Of calls of a trained model those that only numbers were made of, by line.
 
-    Left out are passes on the batch just trained on, the same inputs run several times, and what a model that learned
-    from nothing but noise gives where that is compared with nothing.
+    Left out are passes on the batch just trained on (unless other rows of it are scored than those trained on), the
+    same inputs run several times, and what a model that learned from nothing but noise gives where that is compared
+    with nothing.
     """
     read = {number.of.number for number in trace.of(Number) if number.how in READ}
     roots = {root.number for event in trace.of(Backward) for root in event.roots}
@@ -36,6 +37,7 @@ def evaluated(trace: Trace, calls: Iterable[Call]) -> Iterator[list[Call]]:
     lines: dict[tuple[str, int], list[Call]] = defaultdict(list)
     learned: dict[int, tuple[int, ...]] = {}
     fed: dict[int, set[int]] = defaultdict(set)
+    chosen: dict[int, list[set[tuple[int, int]]]] = defaultdict(list)
     seen: dict[tuple[object, ...], int] = defaultdict(int)
     for call in calls:
         event = call.event
@@ -47,7 +49,12 @@ def evaluated(trace: Trace, calls: Iterable[Call]) -> Iterator[list[Call]]:
         if (event.grad and numbers & roots) or any(out.needs_grad for op in ops for out in op.out if not event.grad):
             learned[event.module] = rows
             fed[event.module].add(_draw(trace, event))
-        elif when(event.n) and numbers & read and (not rows or learned.get(event.module) != rows):
+            chosen[event.module].append(_places(ops))
+        elif (
+            when(event.n)
+            and numbers & read
+            and (not rows or learned.get(event.module) != rows or _others(_places(ops), chosen[event.module], event))
+        ):
             seen[event.module, when(event.n), _given(event)] += 1
             lines[event.site.place].append(call)
     for group in lines.values():
@@ -55,6 +62,27 @@ def evaluated(trace: Trace, calls: Iterable[Call]) -> Iterator[list[Call]]:
         event = group[0].event
         if not repeated and not (_noise(fed[event.module]) and not any(scored(trace, c.event) for c in group)):
             yield group
+
+
+def _places(ops: Iterable[Op]) -> set[tuple[int, int]]:
+    """The rows that were picked by index or mask from what a model gave."""
+    found = [op.words.get("places") for op in ops]
+    return {(each.size, each.mark) for each in found if each is not None}
+
+
+def _others(picked: set[tuple[int, int]], chosen: list[set[tuple[int, int]]], event: Forward) -> bool:
+    """Whether a pass without gradients is scored on rows that the passes of the training never picked.
+
+    Such are the nodes of a graph, which go through the model all at once. The training picked the same rows each time.
+    """
+    once = chosen[-1] if chosen else set()
+    return (
+        not event.grad
+        and len(chosen) > 1
+        and len(once) == 1
+        and not picked <= once
+        and all(each == once for each in chosen)
+    )
 
 
 def _given(event: Forward) -> tuple[tuple[int, ...], ...]:

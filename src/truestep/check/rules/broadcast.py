@@ -1,7 +1,7 @@
 """A column against a row: (N, 1) with (N,) compares every sample with every other one.
 
 What: the operands of a loss, a difference or a comparison have the shapes (N, 1) and (N,); the result is an N by N
-table, which is then averaged or summed.
+table, which is then averaged or summed. Or weights of the samples, (N, 1), meet their losses, (N,).
 
 Why: broadcasting pairs every prediction with every target. The loss is least when all predictions equal the mean of
 the targets, and an accuracy counts all pairs.
@@ -30,6 +30,8 @@ from truestep.check.finding import Finding, Rule
 from truestep.check.looks import Seen
 from truestep.check.mends.losses import Squeezed
 from truestep.check.rules import found
+from truestep.check.rules._chains import origin
+from truestep.check.trace import LOSSES as NAMED
 from truestep.check.trace import Trace
 
 RULE = Rule("TS310", "broadcast", "a column against a row", "error", "losses")
@@ -38,11 +40,13 @@ LOSSES = ("mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss", "gaussian_nll_l
 PLAIN = ("sub", "eq", "ne")
 ON_PURPOSE = {"unsqueeze", "__getitem__", "t", "transpose", "T", "mT", "permute", "expand", "view", "reshape"}
 MIXES = {"add", "sub", "mul", "div", "neg", "__radd__", "detach", "clone", "float", "to"}
+ERRORS = {"pow", "square", "abs"}
 REDUCED = {"mean", "sum", "nanmean", "nansum"}
 
 
 def look(trace: Trace) -> Iterator[Finding]:
     """Look at the shapes of what is compared."""
+    yield from _weighted(trace)
     for op in trace.ops(*LOSSES, *PLAIN):
         if len(op.inputs) < 2:
             continue
@@ -77,6 +81,30 @@ def look(trace: Trace) -> Iterator[Finding]:
                 "over all pairs counts chance",
                 "give both the same shape: squeeze(1) the column, or unsqueeze(1) the row",
                 facts={"loss": op.name in LOSSES},
+            )
+
+
+def _weighted(trace: Trace) -> Iterator[Finding]:
+    """Losses of samples in a row, times a column of weights, all of which is summed at once."""
+    for op in trace.ops("mul"):
+        if len(op.inputs) != 2 or not op.grad:
+            continue
+        column, row = sorted(op.inputs, key=lambda each: -len(each.shape))
+        if not _outer(column, row) or column.needs_grad or not row.needs_grad:
+            continue
+        made, users = origin(trace, row, op.n), [user for out in op.out for user in trace.users(out, op.n)]
+        summed = users and all(user.name in REDUCED and user.out and not user.out[0].shape for user in users)
+        if made is not None and made.name in NAMED | ERRORS and summed:
+            size = row.shape[0]
+            yield found(
+                RULE,
+                op.site,
+                f"weights of shape {_shape(column)} times losses of shape {_shape(row)}: every loss gets every weight",
+                f"{size} samples give a table of {size} by {size}; its {users[0].name} is that of the losses times "
+                "that of the weights, whichever weight belongs to which sample",
+                "the weights are without effect but for their sum: no sample counts more than another",
+                "give both the same shape: squeeze(1) the column of weights",
+                facts={"loss": True},
             )
 
 

@@ -10,7 +10,8 @@ differ.
 
 Evidence: both digests before the first update are equal, they share no memory, both receive gradients from the same
 loss, and after the last update seen they differ. Or: the parameter that a module gave up is still another module's, and
-the new one and the old one are both trained by the same passes.
+the new one and the old one are both trained by the same passes. (Where the other module is gone and a new embedding of
+the same shape has come, that is advice.)
 
 False alarms: layers that are cloned whole (a stack of blocks, two towers, two critics) start equal on purpose; those
 have the same role. So only an embedding against an output layer counts, and a layer against the transpose of another.
@@ -28,16 +29,16 @@ Right:
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from truestep.check.changes import Step
-from truestep.check.events import Op, Replaced
+from truestep.check.events import ModuleMade, Op, Replaced
 from truestep.check.finding import Finding, Rule
 from truestep.check.looks import Digest
 from truestep.check.rules import found
 from truestep.check.rules._chains import SOUND, root
 from truestep.check.rules._facts import constant
-from truestep.check.trace import Trace
+from truestep.check.trace import ModuleFacts, Trace
 
 RULE = Rule("TS207", "broken_tie", "a tie of weights is broken", "warning", "parameters")
 OFTEN = 3
@@ -54,6 +55,7 @@ class _Matrix(NamedTuple):
 def look(trace: Trace) -> Iterator[Finding]:
     """Compare the first digests of the matrices that layers of different roles use."""
     yield from _torn(trace)
+    yield from _deserted(trace)
     matrices, last = _matrices(trace)
     yield from _refilled(trace, matrices)
     tables, layers = _roles(trace, "embedding", 1), _roles(trace, "linear", 1)
@@ -123,6 +125,41 @@ def _torn(trace: Trace) -> Iterator[Finding]:
                 f"{trace.name(keepers[0])} still has the old one, and {together} passes gave gradients to both",
                 "tied weights are one parameter in two places; from here on each is trained alone",
                 "fill the parameter in place (nn.init, copy_ under no_grad), or tie the weights after this",
+            )
+            return
+
+
+def _deserted(trace: Trace) -> Iterator[Finding]:
+    """A layer that was given the weight of an embedding which is gone, with another embedding in its place."""
+    passes = [{leaf.number for leaf in event.leaves if leaf.after is not None} for event in trace.backwards()]
+    made = trace.of(ModuleMade)
+    tables = [facts for facts in trace.modules.values() if facts.kind == "Embedding" and facts.torch]
+    for event in trace.of(Replaced):
+        born = next((op for op in trace.ops("normal_") if event.after in {each.number for each in op.out}), None)
+        owner = next((one for one in reversed(made) if born is not None and one.n < born.n), None)
+        facts = trace.modules.get(event.module)
+        if born is None or owner is None or owner.kind != "Embedding" or owner.module in trace.modules:
+            continue
+        if facts is None or event.after not in facts.parameters.values() or born.site.place != owner.site.place:
+            continue
+        size: dict[tuple[Any, ...], ModuleFacts] = {}
+        for each in tables:
+            size[each.settings.get("num_embeddings"), each.settings.get("embedding_dim")] = each
+        table = size.get(born.out[0].shape)
+        new = next(iter(table.parameters.values()), 0) if table is not None else 0
+        later = next((one for one in made if one.kind == "Embedding" and one.n > event.n), None)
+        together = sum({event.after, new} <= numbers for numbers in passes)
+        if later is not None and together >= OFTEN:
+            yield found(
+                RULE,
+                later.site,
+                f"{trace.name(event.after)} was one parameter with an embedding that is gone; {trace.name(new)} is "
+                "another one",
+                f"line {event.site.line} gave the layer the weight of the embedding of line {owner.site.line}, which "
+                f"nothing holds any more; the new one has the same shape, and {together} passes trained both",
+                "tied weights are one parameter in two places; from here on each is trained alone",
+                "fill the embedding in place (copy_ under no_grad), or tie the weights after this",
+                "advice",
             )
             return
 

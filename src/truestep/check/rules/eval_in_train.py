@@ -9,9 +9,10 @@ statistics of the batch at hand, so that a prediction depends on its neighbours,
 Evidence: the mode of the model and of those layers at forward passes whose output ended in numbers and in no update.
 
 False alarms: what flows on into training (pseudo-labels, targets, the fake images of a generator), the batch just
-trained on, the same inputs run several times (Monte Carlo dropout), and passes whose output nobody reads (renewing the
-statistics of batch normalisation) are no findings. Nor are the pictures of a generator: a model that learned from
-nothing but noise drawn anew at each pass, and whose output is compared with nothing.
+trained on (but for other rows of it, as the nodes of a graph), the same inputs run several times (Monte Carlo
+dropout), and passes whose output nobody reads (renewing the statistics of batch normalisation) are no findings. Nor
+are the pictures of a generator: a model that learned from nothing but noise drawn anew at each pass, and whose output
+is compared with nothing.
 
 Mend: `model.eval()` before the evaluation, and `model.train()` at the start of the next epoch.
 

@@ -5,7 +5,8 @@ ever reaches them: their way to the loss runs through `detach()`, `.data`, `no_g
 
 Why: these parameters keep their random start, and the others learn on top of random features.
 
-A term of the loss that is added as a number (`item()`) is the same mistake: it moves nothing.
+A term of the loss that is added as a number (`item()`) is the same mistake: it moves nothing. So is a loss that is put
+together as a new tensor, `torch.tensor(losses, requires_grad=True)`: backward() runs, and ends there.
 
 Evidence: the steps that found no gradient and left every bit; the call at which the result stopped being
 differentiable; and that what came out of it went into the loss (for a number: the calls that it went into, step after
@@ -80,8 +81,44 @@ def look(trace: Trace) -> Iterator[Finding]:
             "leave the result attached; what is to stay fixed says so with requires_grad_(False)",
         )
     if not stops:
+        if any(len(updates) >= LOOKED for updates in uses.values()):
+            yield from _renewed(trace, set(idle))
         yield from _terms(trace)
         yield from _spreads(trace)
+
+
+def _renewed(trace: Trace, idle: set[int]) -> Iterator[Finding]:
+    """Passes that end at a new tensor each time, before steps that find no gradient at all."""
+    ends: dict[tuple[str, int], dict[int, tuple[Backward, int]]] = defaultdict(dict)
+    for update in trace.updates():
+        step, passes = update.step, update.backwards
+        if step is None or not step.close or len(passes) != 1 or not passes[0].close:
+            continue
+        event = passes[0]
+        reached = {leaf.number for leaf in event.leaves if not leaf.parameter}
+        bare = len(event.roots) == 1 and not event.roots[0].shape and len(reached) == len(event.leaves) == 1
+        mine = {one.number for one in step.moved if one.needs_grad}
+        if bare and mine and mine <= idle and event.how == "backward":
+            ends[event.site.place][reached.pop()] = event, len(mine)
+    for seen in ends.values():
+        if len(seen) >= OFTEN:
+            number, (event, held) = next(iter(seen.items()))
+            root = event.roots[0]
+            makers = trace.ops("tensor", "as_tensor", "requires_grad_", "requires_grad=")
+            ends_at = (op for op in makers if number in {each.number for each in (*op.out, *op.inputs)})
+            made = next((op for op in ends_at if op.n < event.n), None)
+            yield found(
+                RULE,
+                event.site if made is None else made.site,
+                "the loss is a new tensor made of numbers: no gradient gets past it, to any of the "
+                f"{plural(held, 'parameter')} that the optimizer holds",
+                f"{len(seen)} passes looked at ended at a new leaf each ({root.maker or 'the loss itself'} at the "
+                f"root), and the steps after them found no gradient of {trace.name(min(idle))} or any other, and moved "
+                "none of them",
+                "requires_grad=True on a new tensor makes backward() run, and nothing is learned",
+                "put the losses together with torch.stack(losses).mean() or sum(losses), without item() or tensor()",
+            )
+            return
 
 
 def _terms(trace: Trace) -> Iterator[Finding]:

@@ -10,6 +10,8 @@ Evidence: the lengths that were padded and the value that they were padded with,
 input whose rows end in runs of one value that stands nowhere else, with a loss over as many places, none left out; or
 the share of positions that a mask of lengths or tokens leaves, against the number that the mean divides by.
 
+A class that the scores of the program leave out, `y != PAD`, and the loss does not is told as advice.
+
 False alarms: a loss that is kept by position and masked afterwards, picked with the mask, weighted by class or packed
 counts no padding. Tokens that fill up a target without any token for the end may be there to be predicted.
 
@@ -75,6 +77,51 @@ def look(trace: Trace) -> Iterator[Finding]:
             f"pass ignore_index={mend:g}" if padding is not None else str(mend),
             facts={"ignored": padding},
         )
+    yield from _unscored(trace)
+
+
+def _unscored(trace: Trace) -> Iterator[Finding]:
+    """Places that were filled up with a class which the loss counts, and which the program's own scores leave out."""
+    padded = {op.args[0]: op for op in trace.ops("padded")}
+    for op in trace.ops(*CLASSES) if padded else ():
+        if len(op.inputs) != 2 or not op.grad or op.words.get("reduction", "mean") != "mean":
+            continue
+        prediction, target = op.inputs
+        shape = root(trace, target, op.n, SOUND).shape
+        given = _given(trace, prediction, op.n, padded) if len(shape) >= 2 and target.values is not None else None
+        if given is None or given.args[1][:2] != shape[:2] or prod(shape) != prod(target.shape):
+            continue
+        value, hidden, places = given.args[2:5]
+        low = None if target.values is None else target.values.low
+        mask = _skipped(trace, value) if value == low != op.words.get("ignore_index", IGNORED) else None
+        if mask is not None:
+            yield found(
+                RULE,
+                op.site,
+                f"padded positions count in the loss, as class {value:g}",
+                f"{hidden} of {places} places of the input were filled up with {value:g}, {op.name} counts the targets "
+                f"that are {value:g}, and line {mask.site.line} leaves them out of the score",
+                WHY,
+                f"pass ignore_index={value:g}",
+                "advice",
+                facts={"ignored": float(value)},
+            )
+            return
+
+
+def _skipped(trace: Trace, value: float) -> Op | None:
+    """Where targets other than one class are picked, to be compared with what was picked in the same way."""
+    for mask in trace.ops("ne"):
+        if mask.args[1:] != (value,) or not mask.inputs[0].dtype.startswith("int"):
+            continue
+        for out in mask.out:
+            picks = [op for op in trace.users(out, mask.n) if op.name == "__getitem__" and len(op.inputs) == 2]
+            made = {each.number: op.inputs[0].number for op in picks for each in op.out}
+            for equal in trace.ops("eq") if len(made) > 1 else ():
+                sources = {made.get(each.number) for each in equal.inputs}
+                if len(sources) == 2 and None not in sources and mask.inputs[0].number in sources:
+                    return mask
+    return None
 
 
 def _padded(trace: Trace, call: LossCall) -> tuple[str, str | float] | None:

@@ -25,12 +25,14 @@ Right:
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Iterator
 
 from truestep.check.changes import Backward, Clear, Step
 from truestep.check.finding import Finding, Rule
 from truestep.check.mends.updates import Stepped
 from truestep.check.rules import found
+from truestep.check.rules._source import tree_of
 from truestep.check.rules._words import plural
 from truestep.check.trace import Trace
 
@@ -57,17 +59,29 @@ def look(trace: Trace) -> Iterator[Finding]:
         if not bits or len(still) < len(bits):
             continue
         clears = [clear for clear in trace.of(Clear) if clear.owner == optimizer]
-        where = clears[0] if clears and stepped else passes[0]
+        where = (clears[0] if clears and stepped else passes[0]).site
+        bare = _uncalled(where.file)
         yield found(
             RULE,
-            where.site,
-            f"this {made[0].kind} is never stepped: {trace.name(still[0])} and what else it holds never move",
+            where._replace(line=bare) if bare else where,
+            f"this {made[0].kind} is never stepped: {trace.name(still[0])} and what else it holds never move"
+            + (": `step` without brackets is named here and not called" if bare else ""),
             f"{plural(len(passes), 'backward pass', 'backward passes')} gave gradients to {len(bits)} of its "
             "parameters, step() was never called, "
             "and every bit of them is as it was",
             "parameters without a step keep their random start, whatever the loss",
             "call step() of this optimizer after the backward pass (with a scaler: scaler.step(optimizer))",
         )
+
+
+def _uncalled(file: str) -> int:
+    """The line of a statement that is `optimizer.step` without brackets, where a file has but one; else 0."""
+    tree = tree_of(file)
+    lines = [
+        node.lineno for node in ast.walk(tree or ast.Module([], []))
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Attribute) and node.value.attr == "step"
+    ]  # fmt: skip
+    return lines[0] if len(lines) == 1 else 0
 
 
 def _given(trace: Trace, held: set[int], since: int) -> list[Backward]:
