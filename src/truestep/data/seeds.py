@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 from itertools import accumulate, repeat
+from typing import Any
 
 import numpy as np
 
@@ -34,10 +35,12 @@ def mix(*numbers: int) -> int:
     if not numbers or len(numbers) > POOL or min(numbers) < 0 or max(numbers) >= WORD:
         words = np.random.SeedSequence([number % 2**64 for number in numbers]).generate_state(1, np.uint64)
         return int(words[0] >> 1)
-    pool, use = [*map(int, numbers), *[0] * (POOL - len(numbers))], 0
-    for place, word in enumerate(pool):
-        pool[place] = _hash(word, _FIRST, use)
-        use += 1
+    return hashed([*map(int, numbers), *[0] * (POOL - len(numbers))])
+
+
+def hashed(pool: list[Any]) -> Any:
+    """The hash of `POOL` words of 32 bits, numbers or arrays of uint64, of which each entry is hashed by itself."""
+    pool, use = [_hash(word, _FIRST, place) for place, word in enumerate(pool)], POOL
     for source in range(POOL):
         for target in range(POOL):
             if source != target:
@@ -48,6 +51,6 @@ def mix(*numbers: int) -> int:
     return (low | high << 32) >> 1
 
 
-def _hash(word: int, constants: list[int], use: int) -> int:
+def _hash(word: Any, constants: list[int], use: int) -> Any:
     word = (word ^ constants[use]) * constants[use + 1] % WORD
     return word ^ word >> 16

@@ -125,7 +125,7 @@ def _bases(line: Line, held: list[tuple[int, int, float, int]]) -> Iterator[tupl
             yield "share", added / rows, number
 
 
-def course(trace: Trace, made: Figure) -> list[tuple[int, float]]:
+def course(made: Figure) -> list[tuple[int, float]]:
     """The same figure of each evaluation of the run, by the update after which it was read, in the line's own sense."""
     by_update: dict[int, list[tuple[int, int, float, int]]] = {}
     for reading in made.line.readings:

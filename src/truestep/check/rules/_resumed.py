@@ -53,9 +53,9 @@ def resumptions(trace: Trace) -> Iterator[Resumption]:
         if saved is not None and saved.modules and not any(steps_on(trace, one, 0, saved.n) for one in saved.modules):
             continue  # what was written no optimizer had trained: an average, or the weights of the start
         trained = saved is not None and before > 0
-        strict = before > 0 and trained and _again(trace, made, steps, load.n) and _same_data(trace, load.n, sure=True)
+        strict = before > 0 and trained and _again(made, steps, load.n) and _same_data(trace, load.n, sure=True)
         progress = not bare and (scheduler or bool(words) or (bool(read.counts) and strict))
-        if progress and not before and (_others(trace, made, steps, load.n) or read.optimizers):
+        if progress and not before and (_others(made, steps, load.n) or read.optimizers):
             continue  # another kind of training went before: this is fine-tuning
         if (progress and _same_data(trace, load.n)) or (strict and not progress):
             after = sum(step.optimizer == made.optimizer for step in steps)
@@ -90,7 +90,7 @@ def _mover(trace: Trace, load: StateLoaded, steps: list[Step]) -> OptimizerMade 
     return None
 
 
-def _others(trace: Trace, made: OptimizerMade, steps: list[Step], before: int) -> bool:
+def _others(made: OptimizerMade, steps: list[Step], before: int) -> bool:
     """Whether any other optimizer made updates before."""
     return any(step.n < before and step.optimizer != made.optimizer for step in steps)
 
@@ -104,7 +104,7 @@ def _before(trace: Trace, made: OptimizerMade, load: StateLoaded, steps: list[St
     return sum(step.optimizer in alike for step in steps if step.n < load.n)
 
 
-def _again(trace: Trace, made: OptimizerMade, steps: list[Step], load: int) -> bool:
+def _again(made: OptimizerMade, steps: list[Step], load: int) -> bool:
     """Whether the updates after a load are made on a line that made them before."""
     before = {step.site.place for step in steps if step.n < load}
     return any(step.site.place in before for step in steps if step.n > load and step.optimizer == made.optimizer)

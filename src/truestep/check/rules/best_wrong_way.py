@@ -94,7 +94,7 @@ def _stayed(trace: Trace, guard: Guard, known: list[Line]) -> tuple[str, str] | 
     made = figure(known, [(seen[last], last)]) if math.isfinite(last) else None
     if made is None or (guard.less is not None and made.rises != guard.less):
         return None
-    after = course(trace, made)
+    after = course(made)
     values = [value for _, value in after]
     raw = next((value for value in reversed(values) if any(near(value, each) for each in _raw(last))), None)
     if raw is None or len(after) < OFTEN:
