@@ -204,7 +204,7 @@ def test_runs_are_listed_with_the_newest_first(run):
     rows = [line.split() for line in out.splitlines()[3:]]
     assert status == 0
     assert [row[0] for row in rows] == [folder.name for folder in folders[::-1]]
-    assert rows[0][3:7] == ["finished", "0", "-", "-"]
+    assert rows[0][3:7] == ["finished", "-", "-", "-"]
     assert rows[1][3:8] == ["finished", "2", "0.25", "90.00", "%"]
     assert rows[1][-1] == str(folders[0])
     assert len(run("runs", "--limit", "1")[1].splitlines()) == 4

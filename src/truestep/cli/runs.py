@@ -65,7 +65,7 @@ def _row(run: RunInfo) -> list[str]:
         run.name,
         f"{datetime.fromisoformat(run.started).astimezone():%Y-%m-%d %H:%M}",
         run.status,
-        str(run.epochs),
+        str(run.epochs or "-"),  # a lesson has none
         figure("loss", run.best_valid_loss),
         figure("accuracy", run.last.get("valid_accuracy")),
         str(run.folder),

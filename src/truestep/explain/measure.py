@@ -21,6 +21,7 @@ from truestep.core.schedule import Schedule
 from truestep.core.step import TrainStep
 from truestep.core.updates import Updates
 from truestep.explain.handmade import undone
+from truestep.explain.preserve import random_state
 
 SCALES = 32  # float16: how often the scale of a loss may be halved before the gradient has to fit
 
@@ -92,13 +93,13 @@ def caught(
         if redraw:
             torch.rand(1)
             torch.rand(1, device=step.device)
-        before = _random(step.device)
+        before = random_state(step.device)
         out = other.window(batches)
         for _ in range(SCALES if step.precision.scaler is not None else 0):
             if not out.skipped:
                 break
             out = other.window(batches)
-        drew = any(not torch.equal(a, b) for a, b in zip(before, _random(step.device), strict=True))
+        drew = any(not torch.equal(a, b) for a, b in zip(before, random_state(step.device), strict=True))
     if out.skipped:
         raise ConfigError(out.reason)
     return Caught(catcher.found, catcher.number, out, drew)
@@ -165,7 +166,3 @@ def quiet(model: Any) -> Iterator[None]:
     finally:
         for module, training in modes:
             module.training = training
-
-
-def _random(device: torch.device) -> list[Tensor]:
-    return [torch.get_rng_state(), *([torch.cuda.get_rng_state(device)] if device.type == "cuda" else [])]

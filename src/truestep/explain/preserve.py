@@ -31,7 +31,7 @@ def preserved(step: TrainStep) -> Iterator[None]:
 @contextmanager
 def same_draws(device: torch.device) -> Iterator[None]:
     """Whatever is drawn inside can be drawn again: the random state ends as it was."""
-    states = _random_state(device)
+    states = random_state(device)
     try:
         yield
     finally:
@@ -46,7 +46,7 @@ def _state(step: TrainStep) -> dict[str, Any]:
         "optimizers": [(one, {p: copy.deepcopy(s) for p, s in one.state.items()}, _groups(one)) for one in optimizers],
         "schedule": [(one, copy.deepcopy(one.state_dict())) for one in step.schedule.schedulers],
         "scaler": None if step.precision.scaler is None else step.precision.scaler.state_dict(),
-        "random": _random_state(step.device),
+        "random": random_state(step.device),
         "taken": step.taken,
         "modes": [(m, m.training) for m in step.model.modules()] if isinstance(step.model, nn.Module) else [],
     }
@@ -96,7 +96,8 @@ def _put_back_group(group: dict[str, Any], values: dict[str, Any]) -> None:
             group[name] = value
 
 
-def _random_state(device: torch.device) -> list[Tensor]:
+def random_state(device: torch.device) -> list[Tensor]:
+    """Where torch's random generators stand: the processor's, and the device's own where it has one."""
     states = [torch.get_rng_state()]
     if device.type == "cuda":
         states.append(torch.cuda.get_rng_state(device))

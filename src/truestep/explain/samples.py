@@ -20,7 +20,7 @@ from truestep.core.objective import Objective, Term
 from truestep.core.precision import Precision
 from truestep.explain.alone import REFUSED, Case, by_sample
 from truestep.explain.norms import Norms, noted, sample_norms
-from truestep.explain.preserve import same_draws
+from truestep.explain.preserve import random_state, same_draws
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -89,10 +89,10 @@ def sample_records(
     names = names_of(model, parameters)
     trained = [parameter for parameter in parameters if parameter.requires_grad]
     with torch.enable_grad(), same_draws(device), _same_buffers(model):
-        before = _drawn(device)
+        before = random_state(device)
         with noted(model, {id(p): names[id(p)] for p in trained}, samples) as calls:
             output = run(model, inputs)
-        drew = not all(map(torch.equal, before, _drawn(device)))
+        drew = not all(map(torch.equal, before, random_state(device)))
         rows, notes = _rows(objective, output, targets, samples)
         worth = {name: float(shares(objective.weights, counts, None).of[name]) for name in rows}
         terms = {name: worth[name] * row.detach().cpu().double() for name, row in rows.items()}
@@ -179,11 +179,6 @@ def _adds_up(row: Tensor, total: Tensor) -> bool:
 def sum_of(figures: Sequence[Tensor]) -> Tensor:
     """The sum of tensors of one shape."""
     return reduce(torch.add, figures)
-
-
-def _drawn(device: torch.device) -> list[Tensor]:
-    """Where torch's random generators stand."""
-    return [torch.get_rng_state(), *([torch.cuda.get_rng_state(device)] if device.type == "cuda" else [])]
 
 
 @contextmanager
