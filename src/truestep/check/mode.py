@@ -13,7 +13,7 @@ from truestep.check import arrays, site
 from truestep.check.changes import Clear
 from truestep.check.events import Number, Op
 from truestep.check.frames import caller_of, relay
-from truestep.check.looks import Seen, digest, kept, plain, seen
+from truestep.check.looks import Seen, digest, kept, plain, seen, units
 from truestep.check.picks import PICKS, picked
 from truestep.check.points import COMPARED, columns
 from truestep.check.recorder import Recorder
@@ -122,6 +122,8 @@ class Seeing(TorchFunctionMode):
                 told[1]["kept"] = kept(args[1], words["ignore_index"])
             if name in PICKS and recorder.close:
                 told[1]["places"] = picked(name, args)
+            if name == "relu" and recorder.close and torch.is_grad_enabled():
+                told[1]["units"] = units(args[0] if args else None)
         out = relay(caller_of(func, sys._getframe(2)))(func, *args, **words)
         with recorder.looking:
             if name in ("tensor", "as_tensor") and recorder.close:
