@@ -5,6 +5,7 @@ import pytest
 import torch
 
 import truestep as ts
+from truestep.check import arrays
 from truestep.check.padding import tail
 
 
@@ -41,25 +42,78 @@ def watched(work):
     return [finding.name for finding in report.findings]
 
 
-def test_arithmetic_of_bytes_is_done_again_where_its_operands_are_at_hand():
+def test_arithmetic_of_bytes_is_done_again_in_wide_integers():
     frames = np.arange(0, 240, 10, dtype=np.uint8).reshape(6, 4)
 
     def slices():
-        motion = frames[:-1] - frames[1:]
-        return torch.from_numpy(motion)
+        return torch.from_numpy(frames[:-1] - frames[1:])
 
     def number():
-        images = frames
-        doubled = images * 2
-        return torch.from_numpy(doubled)
+        return torch.from_numpy(frames * 2)
+
+    def kept_in_place():
+        images = frames.copy()
+        images += 100
+        return torch.tensor(images)
+
+    def through_numpy():
+        return torch.tensor(np.diff(frames[::-1], axis=0)).float()
 
     def fits():
-        images = frames
-        brighter = images + 10
-        return torch.from_numpy(brighter)
+        return torch.from_numpy(frames + 10), int(frames.sum())
 
-    assert watched(slices) == watched(number) == ["integer_wrap"]
+    for wraps in (slices, number, kept_in_place, through_numpy):
+        assert watched(wraps) == ["integer_wrap"], wraps.__name__
     assert watched(fits) == []
+
+
+def test_arithmetic_in_a_helper_that_has_returned_is_seen():
+    class Frames(torch.utils.data.Dataset):
+        def __init__(self):
+            self.frames = np.arange(0, 240, 10, dtype=np.uint8).reshape(6, 4)
+
+        def __len__(self):
+            return 6
+
+        def __getitem__(self, item):
+            return torch.tensor(self.louder(self.frames[item]) / 255.0)
+
+        def louder(self, frame):
+            return frame * np.uint8(3)
+
+    assert watched(lambda: list(torch.utils.data.DataLoader(Frames(), 2))) == ["integer_wrap"]
+
+
+def test_arithmetic_that_is_meant_to_wrap_is_no_finding():
+    first = np.arange(0, 240, 10, dtype=np.uint8)
+    second = first[::-1].copy()
+
+    def chosen():
+        return np.where(first > second, first - second, second - first), np.minimum(first - second, second - first)
+
+    def remainder():
+        return (first * 7) % 16, (first + second * 3) & 15
+
+    def mended():
+        total = first + second
+        total[total < first] = 255
+        return total
+
+    assert watched(chosen) == watched(remainder) == watched(mended) == []
+
+
+def test_numpys_own_arithmetic_is_put_back():
+    def own():
+        was = arrays._replaced(np, np.add, arrays.KINDS["uint8"], None)
+        arrays._replaced(np, np.add, arrays.KINDS["uint8"], was)
+        return was
+
+    before, inside = own(), []
+    watched(lambda: inside.append(own()))
+    assert own() == before != inside[0]
+    bytes_ = np.full(4, 200, dtype=np.uint8)
+    watched(lambda: [bytes_ + 1 for _ in range(arrays.LOOKS + 1)] and inside.append(own()))
+    assert inside[1] == before, "after so many looks"
 
 
 def test_a_line_that_may_never_have_run_is_not_done_again():
@@ -79,3 +133,11 @@ def test_a_number_less_a_tensor_is_written_down_in_that_order():
     images = torch.full((4, 4), 200, dtype=torch.uint8)
     assert watched(lambda: 255 - images) == []
     assert watched(lambda: 100 - images) == ["integer_wrap"]
+
+
+def test_numbers_that_a_narrow_type_has_no_room_for_are_told():
+    light = torch.linspace(0, 1.2, 12)
+    assert watched(lambda: (light * 255).to(torch.uint8)) == watched(lambda: (light * 255).byte()) == ["integer_wrap"]
+    assert watched(lambda: (light * 255).clamp(0, 255).to(dtype=torch.uint8)) == []
+    assert watched(lambda: torch.tensor([3, -1, 7]).to(torch.uint8)) == [], "an ignored label"
+    assert watched(lambda: light.to(torch.float64)) == []

@@ -1,162 +1,170 @@
-"""Arithmetic on narrow arrays of numpy's, done again in wide integers where a tensor is made of an array.
+"""Arithmetic on narrow arrays of numpy's, done again in wide integers while numpy does it.
 
-numpy cannot be watched, but where an array becomes a tensor the operands of the lines before often still have their
-names: sums, differences and products of them are computed once more, and what does not fit its type is told.
+numpy tells nobody when a sum does not fit. But its arithmetic on bytes is three functions for each type, and its C
+interface has a call to put another one in their place (`PyUFunc_ReplaceLoopBySignature`): ours does the same sum in 64
+bits, and then lets numpy's own do its work. After a while numpy's own are put back for good.
 """
 
 from __future__ import annotations
 
+import _thread
 import ast
-import linecache
+import ctypes
+import os
+import sys
 from collections.abc import Iterator
-from functools import cache
-from types import CodeType, FrameType
-from typing import Any, NamedTuple
+from contextlib import contextmanager, suppress
+from ctypes import POINTER, c_int, c_ssize_t, c_void_p
+from pathlib import Path
+from types import FrameType
+from typing import Any
 
 from truestep.check import site
 from truestep.check.events import Op
 from truestep.check.recorder import Recorder
-from truestep.check.sources import drawn
 
-OPERATORS = {ast.Add: "add", ast.Sub: "subtract", ast.Mult: "multiply"}
-MOST = 1 << 22
+LOOKS, MOST = 2000, 1 << 16
+"""Stretches of a narrow array that are looked at for one function and type, and how much of each."""
+KINDS = {"int8": 1, "uint8": 2, "int16": 3, "uint16": 4}
+"""numpy's own numbers for its types."""
+SIGNS = {"add": ast.Add, "subtract": ast.Sub, "multiply": ast.Mult}
+REPLACE = 30
+"""Where `PyUFunc_ReplaceLoopBySignature` stands in the table of numpy's C interface, which only ever grows."""
+BOTH_WAYS = {"where", "minimum", "maximum", "fmin", "fmax", "select", "choose"}
+"""Calls that leave out of two results the one that wrapped."""
 
-
-def tell(recorder: Recorder, array: Any) -> None:
-    """Write an `Op` "wraps in numpy" for each sum, difference or product that did not fit its type; once a line."""
-    frame = site.frame()
-    if frame is None or type(array).__module__ != "numpy":
-        return
-    drawn(recorder, array)
-    for line, last, words, name, left, right in _candidates(frame.f_code):
-        place = (frame.f_code.co_filename, line)
-        if line <= frame.f_lineno <= last and place not in recorder.wrapped:
-            operands: list[Any] = [one.of(frame) for one in (left, right)]
-            share = _share(name, *operands)
-            if share:
-                recorder.wrapped.add(place)
-                where = site.Site(*place, frame.f_code.co_name)
-                told = (words, str(operands[0].dtype), share)
-                recorder.emit(Op, where, name="wraps in numpy", args=told, words={}, out=(), grad=False)
+_LOOP = ctypes.CFUNCTYPE(None, POINTER(c_void_p), POINTER(c_ssize_t), POINTER(c_ssize_t), c_void_p)
+_ours: list[Any] = []  # numpy may be in the midst of one when it is taken out: none is ever let go
 
 
-def _share(name: str, left: Any, right: Any) -> float:
-    """The share of results that do not fit the type that numpy gives them."""
-    import numpy as np
-
-    if not isinstance(left, np.ndarray) or not (
-        isinstance(right, np.ndarray | np.integer) or (isinstance(right, int) and not isinstance(right, bool))
-    ):
-        return 0.0
+@contextmanager
+def watched(recorder: Recorder) -> Iterator[None]:
+    """Inside, a line whose sums, differences or products leave their narrow type is told, once."""
+    loops: list[_Narrow] = []
+    with suppress(AttributeError, TypeError, ValueError, OSError):  # a numpy without that interface
+        loops += [_Narrow(recorder, name, kind) for name in SIGNS for kind in KINDS] if "numpy" in sys.modules else []
     try:
-        kind = np.result_type(left, right)
-    except OverflowError:  # a number that numpy refuses
-        return 0.0
-    if kind.kind not in "iu" or kind.itemsize > 2 or not 0 < left.size <= MOST or np.size(right) > MOST:
-        return 0.0
-    try:
-        wide = getattr(np, name)(left.astype(np.int64), np.asarray(right).astype(np.int64))
-    except ValueError:
-        return 0.0
-    bounds = np.iinfo(kind)
-    return float(((wide < bounds.min) | (wide > bounds.max)).mean())
+        yield
+    finally:
+        for each in loops:
+            each.restore()
 
 
-class Operand(NamedTuple):
-    """A name, a plain slice of what a name stands for, or (without a name) a whole number."""
+class _Narrow:
+    """One function of numpy's for one type, with ours in its place."""
 
-    name: str
-    cut: tuple[slice, ...] = ()
-    number: int = 0
+    def __init__(self, recorder: Recorder, name: str, kind: str) -> None:
+        import numpy as np
 
-    def of(self, frame: FrameType) -> Any:
-        """What it stands for now; None where that is no array, and so cannot be cut."""
-        if not self.name:
-            return self.number
-        held: Any = frame.f_locals.get(self.name, frame.f_globals.get(self.name))
-        if not self.cut:
-            return held
-        array = type(held).__module__ == "numpy" and getattr(held, "ndim", 0) >= len(self.cut)
-        return held[self.cut] if array else None
+        self._recorder, self._name, self._kind, self._looks = recorder, name, kind, 0
+        self._of, self._numpy, self._bounds = getattr(np, name), np, np.iinfo(kind)
+        self._here = f"{Path(np.__file__).parent}{os.sep}"
+        self._call = _LOOP(self._around)
+        _ours.append(self._call)
+        was = _replaced(np, self._of, KINDS[kind], ctypes.cast(self._call, c_void_p).value)
+        self._was = None if was is None else _LOOP(was)
 
+    def restore(self) -> None:
+        """Put numpy's own back."""
+        was, self._looks = self._was, LOOKS
+        if was is not None and not getattr(self, "_restored", False):
+            self._restored = True
+            _replaced(self._numpy, self._of, KINDS[self._kind], ctypes.cast(was, c_void_p).value)
 
-Operation = tuple[int, int, str, str, Operand, Operand]
-"""Its line, the last line that is reached only through it, its source, numpy's name for it, and what it joins."""
+    def _around(self, places: Any, lengths: Any, strides: Any, own: Any) -> None:
+        """What numpy calls: places, lengths and strides of both operands and the result."""
+        again = False
+        try:
+            if self._looks < LOOKS and self._recorder.awake:
+                self._looks += 1
+                with self._recorder.looking:
+                    self._look(places[:3], lengths[0], strides[:3], sys._getframe(1))
+                if self._looks >= LOOKS:
+                    self.restore()
+        except KeyboardInterrupt:  # nothing gets out of a function that C calls
+            again = True
+        self._was(places, lengths, strides, own)  # type: ignore[misc]
+        if again:
+            _thread.interrupt_main()
 
-
-@cache
-def _candidates(code: CodeType) -> tuple[Operation, ...]:
-    """The operations of two names in a function (or a file), whose operands are set on earlier lines only."""
-    try:
-        tree = ast.parse("".join(linecache.getlines(code.co_filename)))
-    except (SyntaxError, ValueError):
-        return ()
-    kinds = (ast.FunctionDef, ast.AsyncFunctionDef)
-    scope: Any = next(
-        (node for node in ast.walk(tree) if isinstance(node, kinds)
-         and code.co_firstlineno in (node.lineno, *(each.lineno for each in node.decorator_list))
-         and node.name == code.co_name),
-        tree if code.co_name == "<module>" else None,
-    )  # fmt: skip
-    return () if scope is None else tuple(_operations(scope))
-
-
-def _operations(scope: ast.AST) -> Iterator[Operation]:
-    nodes = list(_inside(scope))
-    stores: dict[str, int] = {}
-    blocks = list(_blocks(nodes))
-    for node in nodes:
-        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
-            stores[node.id] = max(stores.get(node.id, 0), node.lineno)
-    for node in nodes:
-        if isinstance(node, ast.BinOp) and type(node.op) in OPERATORS:
-            left, right = _operand(node.left), _operand(node.right)
-            if left is None or right is None or not left.name:
-                continue
-            if max(stores.get(left.name, 0), stores.get(right.name, 0)) < node.lineno:
-                last = min((upto for first, end, upto in blocks if first <= node.lineno <= end), default=MOST)
-                yield node.lineno, last, ast.unparse(node), OPERATORS[type(node.op)], left, right
-
-
-def _blocks(nodes: list[ast.AST]) -> Iterator[tuple[int, int, int]]:
-    """The first and last lines of what may be left out, and up to which line it surely was not."""
-    for node in nodes:
-        if isinstance(node, ast.If | ast.ExceptHandler):
-            for block in (node.body, getattr(node, "orelse", [])):
-                if block:
-                    last = block[-1].end_lineno or block[-1].lineno
-                    yield block[0].lineno, last, last
-        elif isinstance(node, ast.IfExp | ast.Lambda):
-            yield node.lineno, node.end_lineno or node.lineno, 0  # nobody knows whether it ran
+    def _look(self, places: list[int], length: int, strides: list[int], frame: FrameType | None) -> None:
+        while frame is not None and frame.f_code.co_filename.startswith(self._here):
+            frame = frame.f_back
+        if frame is None or not site.users(frame.f_code):
+            return  # a library's own, as its hashes
+        where = site.Site(frame.f_code.co_filename, frame.f_lineno, frame.f_code.co_name)
+        if where.place in self._recorder.wrapped or 0 < abs(places[2] - places[0]) < length * abs(strides[2]):
+            return
+        if places[0] == places[2] and not strides[0]:  # a reduction
+            return
+        np = self._numpy
+        left, right = (
+            np.asarray(_Memory(place, min(length, MOST), stride, np.dtype(self._kind).str)).astype(np.int64)
+            for place, stride in zip(places[:2], strides[:2], strict=True)
+        )
+        wide = self._of(left, right)
+        share = float(((wide < self._bounds.min) | (wide > self._bounds.max)).mean())
+        if share:
+            self._recorder.wrapped.add(where.place)
+            words = _meant(where, SIGNS[self._name])
+            if words is not None:
+                told = (words or f"{self._name} of arrays", self._kind, share)
+                self._recorder.emit(Op, where, name="wraps in numpy", args=told, words={}, out=(), grad=False)
 
 
-def _operand(node: ast.expr) -> Operand | None:
-    """What can be looked up without running anything of the user's."""
-    if isinstance(node, ast.Name):
-        return Operand(node.id)
-    if isinstance(node, ast.Constant) and type(node.value) is int:
-        return Operand("", number=node.value)
-    if isinstance(node, ast.Subscript) and isinstance(node.value, ast.Name):
-        parts = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
-        cuts = [_cut(each) for each in parts]
-        return None if None in cuts else Operand(node.value.id, tuple(each for each in cuts if each is not None))
-    return None
+class _Memory:
+    """So many elements of numpy's memory, as it asks for them."""
+
+    def __init__(self, place: int, length: int, stride: int, kind: str) -> None:
+        self.__array_interface__ = {
+            "data": (place, True), "shape": (length,), "strides": (stride,), "typestr": kind, "version": 3,
+        }  # fmt: skip
 
 
-def _cut(node: ast.expr) -> slice | None:
-    """A slice between whole numbers."""
-    if not isinstance(node, ast.Slice):
-        return None
-    try:
-        ends = [None if end is None else ast.literal_eval(end) for end in (node.lower, node.upper, node.step)]
-    except ValueError:
-        return None
-    return slice(*ends) if all(end is None or type(end) is int for end in ends) else None
+def _replaced(np: Any, function: Any, kind: int, other: int | None) -> int | None:
+    """Put another loop in the place of a function's for one type, and return what stood there; None where none did."""
+    pointer = ctypes.pythonapi.PyCapsule_GetPointer
+    pointer.restype, pointer.argtypes = c_void_p, [ctypes.py_object, ctypes.c_char_p]
+    core = np._core if hasattr(np, "_core") else np.core
+    table = ctypes.cast(pointer(core._multiarray_umath._UFUNC_API, None), POINTER(c_void_p))
+    replace = ctypes.PYFUNCTYPE(c_int, ctypes.py_object, c_void_p, POINTER(c_int), POINTER(c_void_p))(table[REPLACE])
+    was = c_void_p()
+    failed = replace(function, other, (c_int * 3)(kind, kind, kind), ctypes.byref(was))
+    return None if failed else was.value
 
 
-def _inside(scope: ast.AST) -> Iterator[ast.AST]:
-    """The nodes of a scope without those of the functions and classes in it."""
-    for node in ast.iter_child_nodes(scope):
-        yield node
-        if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Lambda):
-            yield from _inside(node)
+def _meant(where: site.Site, sign: type[ast.operator]) -> str | None:
+    """The operation in the words of the source, empty where they do not tell; None where it is meant to wrap.
+
+    Meant are those of which a remainder or some bits are taken, those of which the ones that fit are chosen, and those
+    that are mended where they wrapped, as `total[total < image] = 255`.
+    """
+    from truestep.check.rules._source import scope_of, tree_of
+
+    tree = tree_of(where.file)
+    if tree is None:
+        return ""
+    scope = scope_of(tree, where.line)
+    above = {child: node for node in ast.walk(scope) for child in ast.iter_child_nodes(node)}
+    found = [
+        node for node in ast.walk(scope)
+        if isinstance(node, ast.BinOp | ast.AugAssign) and isinstance(node.op, sign)
+        and node.lineno <= where.line <= (node.end_lineno or node.lineno)
+    ]  # fmt: skip
+    mended = {
+        each.value.id for each in ast.walk(scope)
+        if isinstance(each, ast.Subscript) and isinstance(each.ctx, ast.Store) and isinstance(each.value, ast.Name)
+        and any(isinstance(inner, ast.Compare) for inner in ast.walk(each.slice))
+    }  # fmt: skip
+    for node in found:
+        one: ast.AST | None = node
+        while one is not None and not isinstance(one, ast.stmt):
+            one = above.get(one)
+            if isinstance(one, ast.BinOp) and isinstance(one.op, ast.Mod | ast.BitAnd):
+                return None
+            if isinstance(one, ast.Call) and getattr(one.func, "attr", getattr(one.func, "id", "")) in BOTH_WAYS:
+                return None
+        targets = getattr(one, "targets", [getattr(one, "target", None)])
+        if any(isinstance(each, ast.Name) and each.id in mended for each in targets):
+            return None
+    return ast.unparse(found[0]) if len(found) == 1 else ""

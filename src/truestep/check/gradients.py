@@ -108,8 +108,8 @@ class _Before:
                 leaves, self._names = reached(roots)
                 self._leaves = [(leaf, digest(leaf.grad)) for leaf in leaves]
 
-    def write(self, facts: dict[str, Any]) -> None:
-        """The pass is over."""
+    def write(self, facts: dict[str, Any], given: Any = ()) -> None:
+        """The pass is over; `given` are the gradients that it returned."""
         recorder, numbers = self._recorder, self._recorder.numbers
         if not self._close:
             recorder.jot(Backward, tuple(facts[word] for word in WORDS), (), tuple(self._below), self.site)
@@ -123,7 +123,10 @@ class _Before:
                 )
                 for leaf, before in self._leaves
             )  # fmt: skip
-            recorder.emit(Backward, self.site, roots=self._roots, leaves=leaves, nodes=tuple(self._names), **facts)
+            norms = tuple(look.norm for each in given if (look := digest(each)) is not None)
+            recorder.emit(
+                Backward, self.site, roots=self._roots, leaves=leaves, nodes=tuple(self._names), given=norms, **facts
+            )
         self._leaves = []
 
 
@@ -135,7 +138,7 @@ def differentiate(recorder: Recorder, func: Any, args: Any, words: dict[str, Any
     seed = args[2] if len(args) > 2 else words.get("grad_outputs")
     before = _Before(recorder, roots)
     found = func(*args, **words)
-    before.write({"how": "grad", "seeded": seed is not None, "kept": made, "made": made, "nested": False})
+    before.write({"how": "grad", "seeded": seed is not None, "kept": made, "made": made, "nested": False}, found)
     return found
 
 

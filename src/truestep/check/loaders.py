@@ -15,7 +15,7 @@ from zlib import crc32
 import torch
 from torch import Tensor
 from torch.optim import lr_scheduler
-from torch.utils.data import DataLoader, RandomSampler, Subset, TensorDataset, default_collate, sampler
+from torch.utils.data import DataLoader, Subset, TensorDataset, default_collate, sampler
 from torch.utils.data import dataloader as loading
 
 from truestep.check.changes import SchedulerMade, SchedulerStep
@@ -23,7 +23,7 @@ from truestep.check.events import Batch, LoaderEnd, LoaderMade, LoaderStart, See
 from truestep.check.looks import LARGEST, seen, tensors
 from truestep.check.patches import replaced
 from truestep.check.recorder import Recorder
-from truestep.check.sources import beside, generators, inner, stored
+from truestep.check.sources import beside, generators, inner, reaches, stored
 
 
 def watches(recorder: Recorder) -> Iterator[AbstractContextManager[None]]:
@@ -89,8 +89,7 @@ class _Passes:
                 LoaderMade, loader=recorder.numbers.of(loader), dataset=recorder.numbers.of(loader.dataset),
                 base=recorder.numbers.of(base), chosen=chosen, size=size, batch_size=loader.batch_size,
                 drop_last=drops, sampler=type(drawn).__name__, workers=loader.num_workers,
-                seeded=loader.worker_init_fn is not None or (isinstance(drawn, RandomSampler)
-                and drawn.generator is not None), generators=generators(base), stored=stored(base),
+                seeded=reaches(loader.worker_init_fn, base), generators=generators(base), stored=stored(base),
                 within=tuple(recorder.numbers.of(each) for each in inner(base)),
             )  # fmt: skip
 

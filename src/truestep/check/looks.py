@@ -8,6 +8,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
+import numpy
 import torch
 from torch import Tensor
 from torch._C._functorch import is_functorch_wrapped_tensor as is_wrapped
@@ -152,6 +153,21 @@ def kept(target: Any, ignored: int) -> int | None:
     if not plain(target) or target.is_floating_point() or target.numel() > LARGEST:
         return None
     return int((target.detach() != ignored).sum())
+
+
+def units(tensor: Any) -> tuple[int, int, int] | None:
+    """How many units there are (along dimension 1, or the last of three), and which are below zero for all samples
+    and which above it, bit by bit in two whole numbers.
+    """
+    if not plain(tensor) or tensor.dim() < 2 or not 0 < tensor.numel() <= SMALL or not tensor.is_floating_point():
+        return None
+    own = 2 if tensor.dim() == 3 else 1
+    size = tensor.shape[own]
+    if not 1 < size <= ROWS:
+        return None
+    least, most = torch.aminmax(tensor.detach().movedim(own, 0).reshape(size, -1), dim=1)
+    off, on = (numpy.packbits(each.cpu().numpy()).tobytes() for each in (most < 0, least > 0))
+    return size, int.from_bytes(off), int.from_bytes(on)
 
 
 def digest(tensor: Tensor | None) -> Digest | None:

@@ -9,14 +9,15 @@ import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
-from truestep.check import arrays, site
+from truestep.check import site
 from truestep.check.changes import Clear
 from truestep.check.events import Number, Op
 from truestep.check.frames import caller_of, relay
-from truestep.check.looks import Seen, digest, kept, plain, seen
+from truestep.check.looks import Seen, digest, kept, plain, seen, units
 from truestep.check.picks import PICKS, picked
 from truestep.check.points import COMPARED, columns
 from truestep.check.recorder import Recorder
+from truestep.check.sources import drawn
 from truestep.check.trace import LOSSES
 
 NUMBERS = {"item", "tolist", "__float__", "__int__", "__bool__", "__index__", "numpy", "__array__", "__format__"}
@@ -34,7 +35,7 @@ VALUED = LOSSES | {
     "softmax", "log_softmax", "sigmoid", "tanh", "relu", "log", "sqrt", "exp", "div", "pow", "logsigmoid", "eq", "sub",
     "mean", "sum", "gumbel_softmax", "lt", "le", "gt", "ge", "ne", "norm", "std", "var", "rsqrt", "reciprocal",
     "log1p", "log2", "log10", "acos", "asin", "__eq__", "scatter", "scatter_", "gelu", "silu", "mish", "relu6",
-    "hardtanh", "hardsigmoid", "hardswish", "rsub", "__rsub__",
+    "hardtanh", "hardsigmoid", "hardswish", "rsub", "__rsub__", "byte", "char", "short",
 }  # fmt: skip
 """Calls whose inputs and outputs carry `values`."""
 DRAWS = {
@@ -43,8 +44,8 @@ DRAWS = {
 }  # fmt: skip
 ROWED = {"__getitem__", "index_select", "cat", "stack"} | DRAWS
 NARROW = {torch.uint8, torch.int8, torch.int16}
-WRAPS = {"add", "sub", "mul", "rsub", "add_", "sub_", "mul_", "__rsub__", "__radd__", "__rmul__"}
-"""Calls that carry `values` where their tensors are narrow integers."""
+WRAPS = {"add", "sub", "mul", "rsub", "add_", "sub_", "mul_", "__rsub__", "__radd__", "__rmul__", "to", "type"}
+"""Calls that carry `values` where their tensors are narrow integers, or the type that is asked for."""
 FETCHED = 256  # calls seen while one batch is made: a batch has thousands of samples, and each the same calls
 REVERSED = {"rsub", "__rsub__", "__rdiv__"}
 """Calls that give the second operand first: they are written down in the order of their formula."""
@@ -113,7 +114,7 @@ class Seeing(TorchFunctionMode):
 
     def _seen(self, func: Any, name: str, args: Any, words: dict[str, Any]) -> Any:
         recorder = self._recorder
-        look, told, place = name in VALUED or (name in WRAPS and _narrow(args)), None, site.NOWHERE
+        look, told, place = name in VALUED or (name in WRAPS and _narrow((*args, *words.values()))), None, site.NOWHERE
         with recorder.looking:
             place = site.site(3)
             self.cleared(name, args, place)
@@ -122,10 +123,12 @@ class Seeing(TorchFunctionMode):
                 told[1]["kept"] = kept(args[1], words["ignore_index"])
             if name in PICKS and recorder.close:
                 told[1]["places"] = picked(name, args)
+            if name == "relu" and recorder.close and torch.is_grad_enabled():
+                told[1]["units"] = units(args[0] if args else None)
         out = relay(caller_of(func, sys._getframe(2)))(func, *args, **words)
         with recorder.looking:
             if name in ("tensor", "as_tensor") and recorder.close:
-                arrays.tell(recorder, args[0] if args else None)
+                drawn(recorder, args[0] if args else None)
                 if told is not None and not recorder.fetching:
                     told[1]["columns"] = columns(out)
             if told is not None:
@@ -200,4 +203,8 @@ def value_of(tensor: Tensor) -> float | None:
 
 
 def _narrow(args: Any) -> bool:
-    return any(isinstance(each, Tensor) and each.dtype in NARROW for each in args)
+    return any((each.dtype if isinstance(each, Tensor) else each) in NARROW for each in args if _typed(each))
+
+
+def _typed(value: Any) -> bool:
+    return isinstance(value, Tensor | torch.dtype)

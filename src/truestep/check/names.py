@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator, Mapping
+from itertools import islice
 from types import FrameType, ModuleType
 from typing import Any
 
@@ -22,6 +23,7 @@ from truestep.check.numbers import Numbers
 FRAMES = 3
 NAMES = 80
 DEEP = 3  # self.best['params'][0] is as deep as anyone looks
+WEIGHTS = 32  # of a list or a dict so many are told by their names
 MOST = 240  # what is told of one frame
 _OURS = ("torch", "builtins", "numpy", "collections", "typing", "functools", "types")
 _LISTS = (list, tuple, deque)  # exactly these: a class of the user's may answer with code of its own
@@ -67,6 +69,7 @@ def _inside(value: Any, outer: bool) -> Iterator[tuple[str, Any]]:
     if isinstance(value, str | bytes | Tensor | Optimizer | ModuleType | type) or value is None:
         return
     if type(value) in _LISTS:
+        yield from ((f"[{place}]", held) for place, held in enumerate(islice(value, WEIGHTS)) if _trained(held))
         if value and not isinstance(value[-1], str | bool | int | float | Tensor):
             yield from (("[0]", value[0]), ("[-1]", value[-1])) if len(value) > 1 else (("[0]", value[0]),)
         elif type(value) is tuple and 0 < len(value) <= 8:
@@ -74,6 +77,7 @@ def _inside(value: Any, outer: bool) -> Iterator[tuple[str, Any]]:
         yield from _columns(list(value)[-64:])
     elif isinstance(value, dict):
         items = list(dict.items(value))[:NAMES]
+        yield from ((f"[{key!r}]", held) for key, held in items[:WEIGHTS] if _trained(held))
         if not all(isinstance(held, Tensor) for _, held in items):
             yield from ((f"[{key!r}]", held) for key, held in items if isinstance(key, str | int | float))
             rows = [held for _, held in items]
@@ -102,6 +106,11 @@ def _columns(rows: list[Any]) -> Iterator[tuple[str, Any]]:
     for key, held in found.items():
         if all(_real(each) for each in held):
             yield f"[:]{key}", held
+
+
+def _trained(value: Any) -> bool:
+    """Whether it is a tensor that is differentiated for, as the weights of a model written by hand."""
+    return isinstance(value, Tensor) and value.requires_grad and value.is_leaf
 
 
 def _real(value: Any) -> bool:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import random
 import sys
 from collections.abc import Iterator
+from functools import partial
+from types import CodeType, FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any
 from zlib import crc32
 
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
 
 MOST, FEW = 200_000, 1 << 14
 ITEMS = 8
+AGAIN = {"manual_seed", "set_state", "setstate"}
+"""What a method calls that sets its generator to a state of its own for each item."""
 MADE = 400
 """Arrays of a run that are looked at beside generators."""
 
@@ -31,20 +35,62 @@ def generators(dataset: Any) -> tuple[str, ...]:
     for name, held in list(getattr(dataset, "__dict__", {}).items())[:50]:
         if callable(held) and hasattr(held, "__dict__"):
             found += _drawn(held, f"{name}.")
-    return tuple(found)
+    return tuple(dict.fromkeys(found))
 
 
 def _drawn(owner: Any, prefix: str) -> Iterator[str]:
-    methods = [
+    methods = [owner] if isinstance(owner, FunctionType) else [
         value
         for kind in type(owner).__mro__
         for name, value in vars(kind).items()
-        if name != "__init__" and hasattr(value, "__code__")
-    ]
-    used = {word for method in methods for word in method.__code__.co_names}
-    for name, value in list(getattr(owner, "__dict__", {}).items())[:50]:
-        if name in used and _generator(value):
-            yield f"{prefix}{name}"
+        if name != "__init__" and isinstance(value, FunctionType) and site.users(value.__code__)
+    ]  # fmt: skip
+    own = dict(list(getattr(owner, "__dict__", {}).items())[:50])
+    for method in methods:
+        words = set(method.__code__.co_names)
+        for name in words:
+            held = own.get(name, method.__globals__.get(name))
+            if _generator(held) and not words & (AGAIN | ({"seed"} if hasattr(held, "seed") else set())):
+                yield f"{prefix}{name}" if name in own else name
+
+
+def reaches(function: Any, dataset: Any) -> bool:
+    """Whether a `worker_init_fn` may reach the generators of a dataset, as far as the names in it tell.
+
+    It may by the copy that each worker has, by the dataset's or the generator's own name, or by ways that nobody knows.
+    """
+    while isinstance(function, partial):
+        function = function.func if not (function.args or function.keywords) else None
+        if function is None:
+            return True
+    if function is None:
+        return False
+    ways = {"get_worker_info", "dataset", *(name.rpartition(".")[2] for name in generators(dataset))}
+    waiting, known = [function], set[int]()
+    while waiting:
+        one = waiting.pop()
+        code = getattr(one, "__code__", None)
+        if code is None or code.co_freevars:
+            return True
+        known.add(id(one))
+        words = {word for each in _codes(code) for word in each.co_names}
+        held = [value for word, value in one.__globals__.items() if word in words]
+        if words & ways or any(value is dataset or isinstance(value, Dataset) for value in held):
+            return True
+        for value in held:
+            if isinstance(value, FunctionType) and site.users(value.__code__) and id(value) not in known:
+                waiting.append(value)
+            elif not callable(value) and not isinstance(value, ModuleType | bool | int | float | str | type(None)):
+                return True
+    return False
+
+
+def _codes(code: CodeType) -> Iterator[CodeType]:
+    """A function's code, and those of the functions in it."""
+    yield code
+    for each in code.co_consts:
+        if isinstance(each, CodeType):
+            yield from _codes(each)
 
 
 def stored(dataset: Any) -> tuple[tuple[str, int], ...]:

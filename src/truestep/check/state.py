@@ -26,6 +26,7 @@ from truestep.check.looks import parts, seen, tensors
 from truestep.check.patches import hooked, replaced
 from truestep.check.points import columns
 from truestep.check.recorder import Recorder
+from truestep.check.sources import drawn
 from truestep.check.weights import mark
 
 
@@ -41,6 +42,7 @@ def watches(recorder: Recorder) -> Iterator[AbstractContextManager[None]]:
     for kind, of in ((nn.Module, "module"), (Optimizer, "optimizer"), (LRScheduler, "scheduler")):
         yield replaced(kind, "state_dict", lambda run, one, *a, of=of, **k: states.taken(of, run, one, a, k))
         yield replaced(kind, "load_state_dict", lambda run, one, *a, of=of, **k: states.loaded(of, run, one, a, k))
+    yield arrays.watched(recorder)
     yield replaced(torch, "from_numpy", lambda run, array: _from_numpy(recorder, run, array))
     yield replaced(torch, "save", states.save)
     yield replaced(torch, "load", states.load)
@@ -167,7 +169,7 @@ def _from_numpy(recorder: Recorder, run: Any, array: Any) -> Any:
     if recorder.awake and recorder.close:
         with recorder.looking:
             within = tuple(recorder.modules)
-            arrays.tell(recorder, array)
+            drawn(recorder, array)
             table = None if recorder.fetching else columns(found)
             words = {"memory": _memory(recorder, array), "columns": table}
             recorder.emit(

@@ -238,4 +238,10 @@ WRONG = [
         at="nn.init.constant_(p, 0.05)",
         effect=lambda wrong, right: wrong.apart < 1e-5 < 0.1 < right.apart,
     ),
+    Wrong(
+        "dead_units_gr1",
+        "Biases down to -10 keep nine in ten units of the layer off, for every sample and for good.",
+        at="torch.linspace(-10, 0, 48)",
+        effect=lambda wrong, right: wrong.alive < 0.3 and right.alive > 0.8 and wrong.loss > 2 * right.loss,
+    ),
 ]

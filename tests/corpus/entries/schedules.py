@@ -174,4 +174,34 @@ WRONG = [
         at="sched = torch.optim.lr_scheduler.ReduceLROnPlateau",
         effect=lambda wrong, right: wrong.rate < 0.1 * right.rate,
     ),
+    Wrong(
+        "schedule_by_epoch_gr1",
+        "A factor of 0.995 was meant for each of 240 updates; six epochs take three hundredths of the rate.",
+        at="    sched.step()",
+        effect=lambda wrong, right: wrong.rate > 3 * right.rate,
+    ),
+    Wrong(
+        "schedule_by_epoch_gr2",
+        "A decay as one over the updates is stepped by epochs, so the rate stays where it was.",
+        at="    sched.step()",
+        effect=lambda wrong, right: wrong.rate > 1.4 * right.rate,
+    ),
+    Wrong(
+        "schedule_by_batch_gr1",
+        "A factor of 0.95 an epoch is taken for every batch: most of the training has no rate to speak of.",
+        at="        sched.step()",
+        effect=lambda wrong, right: wrong.rate < 1e-3 * right.rate,
+    ),
+    Wrong(
+        "schedule_by_batch_gr2",
+        "Stairs of five epochs are five batches long, two in every epoch.",
+        at="        sched.step()",
+        effect=lambda wrong, right: wrong.rate < 0.05 * right.rate,
+    ),
+    Wrong(
+        "rate_too_small_gr1",
+        "The step by hand is so small that the weights, whose gradients come from autograd.grad, stay where they are.",
+        at="p -= 2e-7 * g",
+        effect=lambda wrong, right: wrong.last > 0.8 * wrong.first and right.last < 0.1 * right.first,
+    ),
 ]

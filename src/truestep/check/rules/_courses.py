@@ -13,6 +13,7 @@ from truestep.check.trace import Trace
 
 PARTS = ("SequentialLR", "ChainedScheduler")
 """Schedulers that step others."""
+EXACT = 1e-9
 
 
 class Course(NamedTuple):
@@ -38,6 +39,15 @@ class Course(NamedTuple):
         """The first group's rate before the first step."""
         return self.steps[0].before[0] if self.steps and self.steps[0].before else 0.0
 
+    @property
+    def factor(self) -> float:
+        """What each step made of the rate, where it was the same at all of them; 0 where it was not."""
+        rates = [self.start, *self.rates]
+        if len(rates) < 4 or min(rates) <= 0:
+            return 0.0
+        shares = [after / before for before, after in pairwise(rates)]
+        return shares[0] if max(shares) - min(shares) <= EXACT else 0.0
+
 
 def courses(trace: Trace) -> list[Course]:
     """Every scheduler of the run."""
@@ -55,8 +65,11 @@ def courses(trace: Trace) -> list[Course]:
     return found
 
 
-def epoch(trace: Trace) -> float:
-    """Updates in an epoch: between the starts of passes over data, or what else comes once an epoch; 0 if unknown."""
+def epoch(trace: Trace, sure: bool = False) -> float:
+    """Updates in an epoch: between the starts of passes over data, or what else comes once an epoch; 0 if unknown.
+
+    Where it must be `sure`, lines that are printed do not count: they may come after so many updates of one long pass.
+    """
     starts = [one.start.update for one in trace.passes() if one.batches and one.batches[-1].update > one.start.update]
     marks: dict[tuple[str, int], list[int]] = defaultdict(list)
     printed: dict[tuple[str, int], list[int]] = defaultdict(list)
@@ -65,7 +78,7 @@ def epoch(trace: Trace) -> float:
             printed[event.site.place].append(event.update)
         elif event.name == "randperm" if isinstance(event, Op) else isinstance(event, Shuffled) or event.training:
             marks[event.site.place].append(event.update)
-    for places in (starts, *marks.values(), *printed.values()):
+    for places in (starts, *marks.values(), *(() if sure else printed.values())):
         gaps = [after - before for before, after in pairwise(places) if after > before]
         if gaps and median(gaps) > 1:
             return float(median(gaps))

@@ -1,15 +1,19 @@
 """A layer of ReLUs is off for every sample, so no gradient passes it.
 
 What: the output of a ReLU (or GELU, SiLU, ...) between two layers is zero for all units and all samples, at every pass;
-or that of a sigmoid, tanh or hard limit stands at its bounds for all of them.
+or that of a sigmoid, tanh or hard limit stands at its bounds for all of them; or a good part of the units of a wide
+layer of ReLUs is off for every sample of the run.
 
 Why: where an activation is flat its gradient is zero: the layers before it never move again, and the layers after it
 see the same whatever comes in.
 
-Evidence: the least and greatest output at each pass, and the gradient of the weights before it (exactly zero).
+Evidence: the least and greatest output at each pass, and the gradient of the weights before it (exactly zero). Of a
+part: which units are below zero for all samples of all passes, and how few are above zero for all of them.
 
 False alarms: a ReLU in a loss (a hinge, a margin) is zero where all samples are right; it is followed by no layer.
-Single dead units are common and do no harm.
+Single dead units are common and do no harm. Weights around zero leave as many units always on as always off: where
+inputs hardly differ, as deep down or over a short interval, half may be off and is no finding. Units that training
+lets die one by one are none either, nor are pruned ones, which stand at zero.
 
 Mend: random weights around zero and biases of zero; a smaller rate where they died during training.
 
@@ -24,6 +28,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
+from itertools import pairwise
 
 from truestep.check.changes import Backward
 from truestep.check.events import Op
@@ -34,6 +39,8 @@ from truestep.check.trace import Trace
 RULE = Rule("TS212", "dead_units", "an activation is flat for every sample", "error", "parameters")
 OFTEN = 5
 TINY = 1e-30
+LEAST_UNITS, MOST_UNITS, SKEW, SAMPLES = 12, 0.4, 8, 64
+"""Units that are off and their part of the layer; how many times those that are always on; the samples seen."""
 FLAT = {
     "relu": (0,), "gelu": (0,), "silu": (0,), "mish": (0,), "hardswish": (0,), "relu6": (0, 6), "sigmoid": (0, 1),
     "hardsigmoid": (0, 1), "tanh": (-1, 1), "hardtanh": (-1, 1),
@@ -50,6 +57,7 @@ def look(trace: Trace) -> Iterator[Finding]:
             places[op.site.place, op.within, _weight(trace, op)].append(op)  # a line may hold several layers
     told: set[tuple[str, int]] = set()
     for ops in places.values():
+        yield from _part(trace, ops)
         dead = 0
         for op in reversed(ops):
             if not _flat(op):
@@ -73,6 +81,46 @@ def look(trace: Trace) -> Iterator[Finding]:
             "start from weights around zero and biases of zero, and scale the inputs; if they died in training, lower "
             "the rate",
         )
+
+
+def _part(trace: Trace, ops: list[Op]) -> Iterator[Finding]:
+    """A good part of the units that no sample ever wakes, from the start or from one update to the next."""
+    seen = [(op, op.words["units"]) for op in ops if op.words.get("units")]
+    size = seen[-1][1][0] if seen else 0
+    if len(seen) < 2 * OFTEN or any(each[0] != size for _, each in seen) or not _feeds_a_layer(trace, ops[0]):
+        return
+    for start in _starts(seen):
+        off = on = (1 << (-(-size // 8) * 8)) - 1
+        for _, (_, below, above) in seen[start:]:
+            off, on = off & below, on & above
+        count, samples = off.bit_count(), sum(op.inputs[0].shape[0] for op, _ in seen[start:])
+        if count < MOST_UNITS * size or count < LEAST_UNITS or samples < SAMPLES:
+            continue
+        if SKEW * on.bit_count() > count or count == size or not _weight(trace, ops[-1]):
+            continue
+        op = seen[start][0]
+        since = f"from update {op.update} on" if start else "from the start"
+        yield found(
+            RULE,
+            op.site,
+            f"{count} of the {size} units of this {op.name} are off for every sample {since}",
+            f"in {len(seen) - start} of {len(seen)} passes seen, {samples} samples, their inputs were below 0 for all; "
+            f"above 0 for every sample were {on.bit_count()}",
+            "no gradient passes a unit that is off: its weights stay as they are, and the layer is so much narrower",
+            "start from weights around zero and biases of zero, and scale the inputs; if they died in training, lower "
+            "the rate",
+        )
+        return
+
+
+def _starts(seen: list[tuple[Op, tuple[int, int, int]]]) -> Iterator[int]:
+    """The first pass, and the pass before which most units went off at once."""
+    yield 0
+    counts = [below.bit_count() for _, (_, below, _) in seen]
+    jumps = [after - before for before, after in pairwise(counts)]
+    leap = max(range(len(jumps)), key=jumps.__getitem__)
+    if jumps[leap] >= MOST_UNITS * seen[0][1][0] and len(seen) - leap - 1 >= 2 * OFTEN:
+        yield leap + 1
 
 
 def _flat(op: Op) -> bool:

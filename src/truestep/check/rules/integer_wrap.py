@@ -1,14 +1,16 @@
 """Arithmetic on bytes wraps round: 200 + 80 is 24, and 3 - 5 is 254.
 
-What: tensors of a narrow integer type (uint8, int8, int16) are added, subtracted or multiplied, and results that do not
-fit wrap round before anything is converted to float.
+What: tensors or numpy's arrays of a narrow integer type (uint8, int8, int16) are added, subtracted or multiplied, and
+results that do not fit wrap round before anything is converted to float; or a tensor of larger numbers is converted to
+such a type.
 
 Why: dark pixels become bright and bright ones dark; the data are damaged, and nothing says so.
 
 Evidence: the mean of the result against the mean that the operands call for, and the range of the type; for numpy's
-arrays, the operation done again in wide integers where its operands are still at hand.
+arrays, the operation done again in wide integers while numpy does it; for a conversion, the numbers before it.
 
-False alarms: sums that fit their type are no finding, nor are bitwise operations and comparisons.
+False alarms: sums that fit their type are no finding, nor are bitwise operations and comparisons, nor a wrapped result
+of which the source takes a remainder or some bits, or which it mends or leaves out. A lone -1 that becomes 255 is none.
 
 Mend: `images.float()` first, arithmetic afterwards.
 
@@ -33,6 +35,7 @@ RULE = Rule("TS475", "integer_wrap", "integers wrap round", "error", "data")
 WHY = "what was dark is bright and the reverse: the data are damaged in silence"
 MEND = "convert to float, or to wider integers, before the arithmetic"
 PRODUCTS = ("mul", "mul_", "__rmul__")
+CONVERSIONS = ("to", "type", "byte", "char", "short")
 RANGES = {"uint8": (0, 255), "int8": (-128, 127), "int16": (-32768, 32767)}
 
 
@@ -42,6 +45,7 @@ def look(trace: Trace) -> Iterator[Finding]:
         words, kind, share = op.args
         evidence = f"done again in wide integers, {100 * share:.2g} % of the results do not fit {kind}"
         yield found(RULE, op.site, f"{words} wraps round in {kind}", evidence, WHY, MEND)
+    yield from _converted(trace)
     for op in trace.ops("sub", "add", "add_", "sub_", "__radd__", *PRODUCTS):
         if not op.out or op.out[0].dtype not in RANGES or op.out[0].values is None or len(op.args) < 2:
             continue
@@ -65,6 +69,23 @@ def look(trace: Trace) -> Iterator[Finding]:
                 WHY,
                 MEND,
             )
+
+
+def _converted(trace: Trace) -> Iterator[Finding]:
+    """Numbers that are converted to a narrow type which has no room for them."""
+    for op in trace.ops(*CONVERSIONS):
+        values = op.inputs[0].values if op.inputs else None
+        kind = op.out[0].dtype if op.out else ""
+        if values is None or kind not in RANGES or not values.finite or op.inputs[0].dtype == kind:
+            continue
+        low, high = RANGES[kind]
+        if int(values.high) > high or (int(values.low) < low and (values.low != -1 or not values.whole)):
+            yield found(
+                RULE, op.site, f"numbers from {values.low:g} to {values.high:g} become {kind}",
+                f"{kind} has room for {low} to {high}; what lies outside comes out as another number",
+                WHY, "clamp before the conversion, or keep the numbers as floats",
+            )  # fmt: skip
+            return
 
 
 def _wanted(name: str, first: float, second: float) -> float:

@@ -28,6 +28,7 @@ from statistics import fmean
 
 from truestep.check.changes import Backward, Step
 from truestep.check.finding import Finding, Rule
+from truestep.check.looks import Digest
 from truestep.check.mends.updates import Rate
 from truestep.check.rules import found
 from truestep.check.rules._pace import Pace, paces
@@ -72,20 +73,19 @@ def look(trace: Trace) -> Iterator[Finding]:
 def _by_hand(trace: Trace) -> Iterator[Finding]:
     """Weights that are moved by hand: neither their norms nor their sums change, though their bits do."""
     lines: dict[tuple[str, int], list[Backward]] = defaultdict(list)
-    for event in trace.backwards():
-        if event.close and not event.made and event.leaves:
+    for event in trace.of(Backward):
+        if event.close and not event.made and not event.nested and event.leaves:
             lines[event.site.place].append(event)
     for passes in lines.values():
-        first = {leaf.number: leaf for leaf in passes[0].leaves}
-        looks = [(first[leaf.number].weight, leaf.weight) for leaf in passes[-1].leaves if leaf.number in first]
-        pairs = [(one, other) for one, other in looks if one is not None and other is not None and one.norm]
+        pairs = _pairs(passes[0], passes[-1])
         losses = [event.roots[0].values.mean for event in passes if event.roots and event.roots[0].values is not None]
         third = len(losses) // 3
         if len(passes) < FEW or third < FEW // 3 or not pairs or fmean(losses[-third:]) < 0.95 * fmean(losses[:third]):
             continue
         weights = math.hypot(*(one.norm for one, _ in pairs))
         gone = max(max(abs(b.norm - a.norm), abs(b.total - a.total)) for a, b in pairs) / weights
-        slope = math.hypot(*(leaf.after.norm for leaf in passes[0].leaves if leaf.after is not None)) / weights
+        norms = passes[0].given or [leaf.after.norm for leaf in passes[0].leaves if leaf.after is not None]
+        slope = math.hypot(*norms) / weights
         if any(one.mark != other.mark for one, other in pairs) and gone < EACH and slope > STEEP:
             yield found(
                 RULE,
@@ -98,6 +98,16 @@ def _by_hand(trace: Trace) -> Iterator[Finding]:
                 "raise the rate until an update changes the weights by about a thousandth of their norm",
             )
             return
+
+
+def _pairs(first: Backward, last: Backward) -> list[tuple[Digest, Digest]]:
+    """The weights of two passes beside each other; where each update makes new tensors, by their place and shape."""
+    known = {leaf.number: leaf for leaf in first.leaves}
+    looks = [(known[leaf.number], leaf) for leaf in last.leaves if leaf.number in known]
+    if not looks and [leaf.shape for leaf in first.leaves] == [leaf.shape for leaf in last.leaves]:
+        looks = list(zip(first.leaves, last.leaves, strict=True))
+    pairs = [(one.weight, other.weight) for one, other in looks]
+    return [(one, other) for one, other in pairs if one is not None and other is not None and one.norm]
 
 
 def _warming(pace: Pace) -> bool:

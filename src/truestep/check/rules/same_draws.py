@@ -207,8 +207,10 @@ def _copied(trace: Trace) -> Iterator[Finding]:
             yield found(
                 RULE, made.site, f"{made.workers} workers draw with copies of one generator",
                 f"the data set draws with its own {', '.join(made.generators)}; {made.workers} workers, begun anew at "
-                f"each pass, copy it in the same state, and no worker_init_fn seeds it. {_equal(trace, made)}".strip(),
-                WHY, "seed it in worker_init_fn from torch.initial_seed(), or draw with torch's own random numbers",
+                f"each pass, copy it in the same state, and no worker_init_fn reaches it. "
+                f"{_equal(trace, made)}".strip(),
+                WHY, "seed it in worker_init_fn from torch.initial_seed(), through get_worker_info().dataset, or draw "
+                "with torch's own random numbers",
                 level="warning",
             )  # fmt: skip
             return

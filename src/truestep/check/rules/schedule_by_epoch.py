@@ -6,7 +6,8 @@ What: the schedule was built for as many steps as there are updates, or its warm
 Why: only a small part of the schedule takes place: a warm-up never ends, a decay hardly begins.
 
 Evidence: the schedule's own length against the steps that it was given and the updates that were made; a rate that
-rises at every step to the end of the run and never comes to its full value; a factor whose power of as many updates is
+rises at every step to the end of the run and never comes to its full value; a decay that takes less than a thirtieth
+of the rate with the steps and a good part of it with the updates; a factor whose power of as many updates is
 a round number; milestones at round parts of the updates, none of which was reached.
 
 False alarms: a run that was cut short has fewer updates than the schedule is long. A schedule whose length is not
@@ -53,6 +54,8 @@ SURE = 100  # a warm-up of so many epochs was meant in updates
 MANY = 8  # epochs that nobody trains to try a recipe out
 ENDS = (0.5, 0.2, 0.1, 0.05, 0.02, 0.01, 1e-3, 1e-4, 1e-5, 1e-6)
 PARTS = [part / whole for whole in (3, 4, 10) for part in range(1, whole)]
+FEW, HARDLY, MUCH, LEAST = 4, 0.97, 0.9, 1e-4
+"""Steps of a decay that say something; the part of the rate that they left, and the part that the updates would."""
 CHANCE = 0.05
 """How likely milestones may be to fall on such parts of a run by chance."""
 
@@ -61,7 +64,7 @@ def look(trace: Trace) -> Iterator[Finding]:
     """Look at how much of each schedule took place."""
     for course in courses(trace):
         if len(course.steps) >= 2 and course.between >= 2:
-            evidence, level = _long(course) or _falling(course) or _power(course), RULE.level
+            evidence, level = _long(course) or _falling(course) or _power(course) or _still(course), RULE.level
             for told in (_rising, _unreached, _climbing) if not evidence else ():
                 evidence, level = told(course)
                 if evidence:
@@ -168,6 +171,27 @@ def _power(course: Course) -> str:
                     f"it was stepped {len(course.steps)} times, so the rate ends at {course.rates[-1]:.4g}"
                 )
     return ""
+
+
+def _still(course: Course) -> str:
+    """A decay without a length that hardly moves with the steps, and does what a decay is for with the updates."""
+    rates, updates = [course.start, *course.rates], len(course.updates)
+    if len(rates) <= FEW or min(rates) <= 0 or not all(after < before for before, after in pairwise(rates)):
+        return ""
+    left, factor = rates[-1] / rates[0], course.factor
+    slopes = [1 / after - 1 / before for before, after in pairwise(rates)]
+    if factor:
+        whole, shape = factor**updates, f"by a factor of {factor:.6g}"
+    elif course.made.kind == "LambdaLR" and max(slopes) - min(slopes) <= 1e-6 * max(slopes):
+        whole, shape = 1 / (1 + slopes[0] * updates * rates[0]), "as one over the steps"
+    else:
+        return ""
+    if left < HARDLY or not LEAST < whole < MUCH:
+        return ""
+    return (
+        f"each step lowers the rate {shape}: {len(rates) - 1} steps took it from {rates[0]:.4g} to {rates[-1]:.4g} "
+        f"({100 * (1 - left):.2g} % less), the {updates} updates of the run would take it to {whole * rates[0]:.3g}"
+    )
 
 
 def _unreached(course: Course) -> tuple[str, Level]:
