@@ -123,8 +123,8 @@ class _Memory:
 
 def _replaced(np: Any, function: Any, kind: int, other: int | None) -> int | None:
     """Put another loop in the place of a function's for one type, and return what stood there; None where none did."""
-    pointer = ctypes.pythonapi.PyCapsule_GetPointer
-    pointer.restype, pointer.argtypes = c_void_p, [ctypes.py_object, ctypes.c_char_p]
+    signature = ctypes.PYFUNCTYPE(c_void_p, ctypes.py_object, ctypes.c_char_p)
+    pointer = signature(("PyCapsule_GetPointer", ctypes.pythonapi))  # our own: others may have set the shared one up
     core = np._core if hasattr(np, "_core") else np.core
     table = ctypes.cast(pointer(core._multiarray_umath._UFUNC_API, None), POINTER(c_void_p))
     replace = ctypes.PYFUNCTYPE(c_int, ctypes.py_object, c_void_p, POINTER(c_int), POINTER(c_void_p))(table[REPLACE])

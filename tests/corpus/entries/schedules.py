@@ -176,9 +176,9 @@ WRONG = [
     ),
     Wrong(
         "schedule_by_epoch_gr1",
-        "A factor of 0.995 was meant for each of 240 updates; six epochs take three hundredths of the rate.",
+        "A factor of 0.998 was meant for each of 400 updates; ten epochs take two hundredths of the rate.",
         at="    sched.step()",
-        effect=lambda wrong, right: wrong.rate > 3 * right.rate,
+        effect=lambda wrong, right: wrong.rate > 2 * right.rate,
     ),
     Wrong(
         "schedule_by_epoch_gr2",

@@ -8,7 +8,7 @@ net = nn.Sequential(nn.Linear(5, 16), nn.ReLU(), nn.Linear(16, 1))
 opt = torch.optim.SGD(net.parameters(), lr=0.05)
 sched = torch.optim.lr_scheduler.LambdaLR(opt, lambda step: 1 / (1 + 0.002 * step))
 loader = torch.utils.data.DataLoader(torch.utils.data.TensorDataset(x, y), batch_size=8, shuffle=True)
-for epoch in range(6):
+for epoch in range(10):
     for xb, yb in loader:
         loss = nn.functional.mse_loss(net(xb), yb)
         opt.zero_grad()

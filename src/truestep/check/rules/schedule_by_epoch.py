@@ -13,7 +13,7 @@ a round number; milestones at round parts of the updates, none of which was reac
 False alarms: a run that was cut short has fewer updates than the schedule is long. A schedule whose length is not
 that of the run in updates is no finding. Milestones that are round numbers, that are whole parts of the updates, or
 that fall on a part of few, may be counted in epochs of a longer run: of them this is advice. So it is of a short
-warm-up that a run of few epochs did not come to the end of.
+warm-up that a run of few epochs did not come to the end of, and of a decay that fewer than eight epochs hardly began.
 
 Mend: step the scheduler after each update, or count its lengths in epochs.
 
@@ -64,8 +64,8 @@ def look(trace: Trace) -> Iterator[Finding]:
     """Look at how much of each schedule took place."""
     for course in courses(trace):
         if len(course.steps) >= 2 and course.between >= 2:
-            evidence, level = _long(course) or _falling(course) or _power(course) or _still(course), RULE.level
-            for told in (_rising, _unreached, _climbing) if not evidence else ():
+            evidence, level = _long(course) or _falling(course) or _power(course), RULE.level
+            for told in (_still, _rising, _unreached, _climbing) if not evidence else ():
                 evidence, level = told(course)
                 if evidence:
                     break
@@ -173,11 +173,14 @@ def _power(course: Course) -> str:
     return ""
 
 
-def _still(course: Course) -> str:
-    """A decay without a length that hardly moves with the steps, and does what a decay is for with the updates."""
+def _still(course: Course) -> tuple[str, Level]:
+    """A decay without a length that hardly moves with the steps, and does what a decay is for with the updates.
+
+    A run of a few epochs that tries a recipe out has no more of its decay either.
+    """
     rates, updates = [course.start, *course.rates], len(course.updates)
     if len(rates) <= FEW or min(rates) <= 0 or not all(after < before for before, after in pairwise(rates)):
-        return ""
+        return "", "advice"
     left, factor = rates[-1] / rates[0], course.factor
     slopes = [1 / after - 1 / before for before, after in pairwise(rates)]
     if factor:
@@ -185,13 +188,14 @@ def _still(course: Course) -> str:
     elif course.made.kind == "LambdaLR" and max(slopes) - min(slopes) <= 1e-6 * max(slopes):
         whole, shape = 1 / (1 + slopes[0] * updates * rates[0]), "as one over the steps"
     else:
-        return ""
+        return "", "advice"
     if left < HARDLY or not LEAST < whole < MUCH:
-        return ""
-    return (
+        return "", "advice"
+    told = (
         f"each step lowers the rate {shape}: {len(rates) - 1} steps took it from {rates[0]:.4g} to {rates[-1]:.4g} "
         f"({100 * (1 - left):.2g} % less), the {updates} updates of the run would take it to {whole * rates[0]:.3g}"
     )
+    return told, "error" if len(rates) > MANY else "advice"
 
 
 def _unreached(course: Course) -> tuple[str, Level]:
