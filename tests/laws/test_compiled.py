@@ -17,7 +17,7 @@ from laws.step_cases import PROBLEMS, snapshot
 from laws.test_tiers import OPTIMIZERS, trained
 from truestep.core.compiled import Compiled
 from truestep.core.errors import TraceError
-from truestep.fit import compiled, libraries
+from truestep.fit import compiled, libraries, worth
 from truestep.fit.loop import Loop
 from truestep.fit.worth import Worth
 
@@ -44,7 +44,7 @@ def at_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> Any:
 @pytest.fixture
 def worthwhile(monkeypatch: pytest.MonkeyPatch) -> None:
     """Everything is expected to be repaid, and is taken to be."""
-    monkeypatch.setattr(compiled, "LEARNING", -1.0)
+    monkeypatch.setattr(worth, "LEARNING", -1.0)
     monkeypatch.setattr(compiled, "PAYS", 1e9)
     monkeypatch.setattr(Worth, "opened", lambda self, left: True)
     monkeypatch.setattr(Worth, "built", lambda self, left: True)
