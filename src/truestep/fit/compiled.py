@@ -45,9 +45,9 @@ SAVED = 0.6
 """The share of a step's time that a program is expected to save before it is measured."""
 LEAST = 0.01
 """The share of a step's time below which nothing is tried to save it: that could hardly be measured."""
-TRIES = 3
-"""Steps on which it is tried to learn a shape, since on one that is skipped nothing can be compared; and how often it
-is compiled, where somebody goes on changing the model."""
+TRIES, BUILDS = 10, 3
+"""Steps on which it is tried to learn a shape, since on one that is skipped nothing can be compared, and RAdam's first
+five go otherwise; and how often it is compiled, where somebody goes on changing the model."""
 SHAPES = 32
 """Shapes of windows that are looked at; there is no end to those of sequences as long as they come."""
 TIMES, SMALL = 10, 1e-4
@@ -256,7 +256,7 @@ class Tiers:
     def _consider(self, key: Any, shape: _Shape, micros: Sequence[Batch]) -> None:
         """Compile the steps of a shape where they were asked to be, or where that is repaid."""
         shape.again = inf
-        if not self._rounds or self.several is not None or shape.wanted == TRIES:
+        if not self._rounds or self.several is not None or shape.wanted == BUILDS:
             if self._at_once and not self._rounds:
                 self._say(f"{UNCOMPILED} {SAVED_RUNS}")
             return

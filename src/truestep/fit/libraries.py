@@ -13,7 +13,7 @@ from truestep.fit.background import Build, kept, spare
 from truestep.fit.worth import Worth
 from truestep.store.atomic import remove
 
-LOOK, JUDGED = 0.05, 1.0
+LOOK, JUDGED = 0.05, 2.0
 """Seconds between two looks whether one has been built, and whether that is still worth while."""
 
 
