@@ -16,7 +16,7 @@ import torch
 import truestep as ts
 from truestep.core.errors import TraceError
 from truestep.core.plans import Plan
-from truestep.fit import background, compiled
+from truestep.fit import background, compiled, worth
 from truestep.fit.background import Build, folder, kept
 from truestep.fit.worth import Worth
 
@@ -121,7 +121,7 @@ class TestNothingIsLeft:
     def test_of_a_run_that_ends(self, end: str, monkeypatch: pytest.MonkeyPatch):
         monkeypatch.setattr(background, "START", ENDLESS)
         monkeypatch.setattr(compiled, "SEEN", 1)
-        monkeypatch.setattr(compiled, "LEARNING", -1.0)
+        monkeypatch.setattr(worth, "LEARNING", -1.0)
         monkeypatch.setattr(compiled, "PAYS", 1e9)
         monkeypatch.setattr(Worth, "opened", lambda self, left: True)
         monkeypatch.setattr(Worth, "built", lambda self, left: True)
@@ -157,7 +157,8 @@ class TestNothingIsLeft:
     @pytest.mark.parametrize("end", ["last epoch", "Ctrl-C", "swap"])
     def test_of_a_run_whose_library_is_really_built(self, end: str, monkeypatch: pytest.MonkeyPatch):
         """The run ends, or is interrupted, while the compiler is at work; or goes on until compiled steps take over."""
-        for name, number in {"SEEN": 2, "LEARNING": -1.0, "PAYS": 1e9}.items():
+        monkeypatch.setattr(worth, "LEARNING", -1.0)
+        for name, number in {"SEEN": 2, "PAYS": 1e9}.items():
             monkeypatch.setattr(compiled, name, number)
         monkeypatch.setattr(Worth, "opened", lambda self, left: True)
         monkeypatch.setattr(Worth, "built", lambda self, left: True)
@@ -209,6 +210,22 @@ time.sleep(100)
             owner.kill()
             owner.wait()
         assert gone(found)
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs Linux's /proc")
+@pytest.mark.parametrize("aside", [False, True])
+def test_what_a_build_takes_is_counted_with_its_compiler_and_gives_way_where_a_core_was_free(
+    aside: bool, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(background, "START", ENDLESS.replace("import time; time.sleep(100)", "while True: pass"))
+    build = Build(PLAN, aside)
+    try:
+        found = pids()
+        assert aside or until(lambda: build.used() > 1.5)  # more than Python's own start takes
+        assert build.used() <= time.perf_counter() - build.began + 0.1
+        assert {os.sched_getscheduler(each) for each in found} == {os.SCHED_IDLE if aside else os.sched_getscheduler(0)}
+    finally:
+        build.stop()
 
 
 def test_a_folder_whose_owner_was_killed_at_the_same_moment_is_removed_later(monkeypatch: pytest.MonkeyPatch):

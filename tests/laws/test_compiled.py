@@ -17,7 +17,7 @@ from laws.step_cases import PROBLEMS, snapshot
 from laws.test_tiers import OPTIMIZERS, trained
 from truestep.core.compiled import Compiled
 from truestep.core.errors import TraceError
-from truestep.fit import compiled, libraries
+from truestep.fit import compiled, libraries, worth
 from truestep.fit.loop import Loop
 from truestep.fit.worth import Worth
 
@@ -30,7 +30,7 @@ def at_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> Any:
 
     def watched(self: Loop) -> None:
         start(self)
-        found.extend([self.tiers] if self.tiers is not None else [])
+        found.extend([self.tiers] if isinstance(self.tiers, compiled.Tiers) else [])
 
     monkeypatch.setattr(Loop, "_start", watched)
     monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path))
@@ -44,7 +44,7 @@ def at_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> Any:
 @pytest.fixture
 def worthwhile(monkeypatch: pytest.MonkeyPatch) -> None:
     """Everything is expected to be repaid, and is taken to be."""
-    monkeypatch.setattr(compiled, "LEARNING", -1.0)
+    monkeypatch.setattr(worth, "LEARNING", -1.0)
     monkeypatch.setattr(compiled, "PAYS", 1e9)
     monkeypatch.setattr(Worth, "opened", lambda self, left: True)
     monkeypatch.setattr(Worth, "built", lambda self, left: True)
@@ -83,6 +83,20 @@ def test_whole_steps_are_the_steps_to_rounding(settings: str, optimizer: str, at
     whole = [shape.whole for shape in tiers._shapes.values() if shape.whole is not None]
     assert bool(whole) == settings.startswith("one a call")
     assert (tiers.several is not None) != bool(whole)
+
+
+@pytest.mark.parametrize("kind", [optim.NAdam, optim.RAdam])
+@pytest.mark.parametrize("settings", ["several a call", "one a call: a schedule"])
+def test_rules_that_count_their_steps_are_whole_steps_too(settings: str, kind: Any, at_once: Any):
+    """NAdam multiplies its momenta as it goes, and RAdam divides from its sixth step on."""
+    options = {**SETTINGS[settings], "data": PROBLEMS["mean"].batch(101, 1), "epochs": 5}
+    make = lambda p: kind(p, 0.01, weight_decay=0.01)  # noqa: E731
+    (a, ended, _), (b, other, _) = (trained(c, make, model=network(), **options) for c in (False, True))
+    assert near(ended, other)
+    assert same_figures(a, b)
+    (tiers,) = at_once
+    assert (tiers.several is not None) == (settings == "several a call")
+    assert tiers.several is not None or any(shape.whole is not None for shape in tiers._shapes.values())
 
 
 @pytest.mark.parametrize("settings", ["in order", "one a call: accumulated"])

@@ -11,7 +11,7 @@ from laws.step_cases import PROBLEMS
 from laws.test_compiled import SETTINGS
 from laws.test_tiers import OPTIMIZERS, trained
 from truestep.core.compiled import Compiled
-from truestep.fit import compiled
+from truestep.fit import compiled, worth
 from truestep.fit.worth import Worth
 
 
@@ -26,7 +26,7 @@ def test_the_compiler_ends_where_the_loop_ends_and_on_the_same_bits_from_the_lib
     monkeypatch.setattr(Compiled, "take", lambda self, batch: calls.append(take(self, batch)) or calls[-1])
     for compile in (False, True, True, "auto"):
         if compile == "auto":
-            monkeypatch.setattr(compiled, "LEARNING", -1.0)
+            monkeypatch.setattr(worth, "LEARNING", -1.0)
             monkeypatch.setattr(compiled, "PAYS", 1e9)
             monkeypatch.setattr(Worth, "opened", lambda self, left: True)
         calls.clear()

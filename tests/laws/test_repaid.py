@@ -31,6 +31,7 @@ class World:
         small: whether steps are compiled several a call.
         slow: how many times as long a library takes as is expected.
         spare: whether it is built on a core of its own.
+        pace: the share of that core which others leave it.
         there: whether it was built before.
     """
 
@@ -40,6 +41,7 @@ class World:
     small: bool = True
     slow: float = 1.0
     spare: bool = True
+    pace: float = 1.0
     there: bool = False
     now: float = 0.0
     lost: float = 0.0
@@ -49,7 +51,7 @@ class World:
     def passes(self, seconds: float) -> None:
         """Something is done; a build goes on beside it, or takes half of the core."""
         if self.building is not None and self.building > 0:
-            beside = min(seconds, self.building)
+            beside = min(seconds * self.pace, self.building)
             self.building -= beside
             self.lost += beside
             self.now += 0.0 if self.spare else beside
@@ -106,7 +108,7 @@ class Programs:
         self.world.passes(self.world.program)
 
     def learn(self, micros: Any, shape: Any) -> tuple[None, str]:
-        self.world.passes(compiled.LEARNING + compiled.TAKEN * self.world.eager)
+        self.world.passes(worth.LEARNING + compiled.TAKEN * self.world.eager)
         self.world.done.append("programs")
         self.known = True
         return None, ""
@@ -141,6 +143,10 @@ class Building:
     def ended(self) -> bool:
         return self.world.building == 0
 
+    def used(self) -> float:
+        assert self.world.building is not None
+        return self.world.expected.building * self.world.slow - self.world.building
+
     def library(self) -> str:
         assert self.world.building is not None
         if self.world.building:
@@ -161,7 +167,9 @@ def a_hundred_times_as_quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Compilers, so that no test goes over a million steps."""
     for name in ("BUILDING", "AN_OPERATION", "OPENING", "ITS_TRACE"):
         monkeypatch.setattr(worth, name, getattr(worth, name) / 100)
-    monkeypatch.setattr(libraries, "LOOK", libraries.LOOK / 100)
+    for name in ("LOOK", "JUDGED"):
+        monkeypatch.setattr(libraries, name, getattr(libraries, name) / 100)
+    monkeypatch.setattr(worth, "TICK", worth.TICK / 100)
 
 
 SMALL = World(eager=2e-4, program=6e-5, compiled=4e-6)
@@ -173,6 +181,9 @@ WORLDS = {
     "large": LARGE,
     "large, and no core to spare": replace(LARGE, spare=False),
     "large, built before": replace(LARGE, there=True),
+    "a build takes twice as long": replace(LARGE, slow=2.0),
+    "a build takes half as long": replace(LARGE, slow=0.5),
+    "a small one takes twice as long": replace(SMALL, slow=2.0, spare=False),
     "all ways are nearly as quick": replace(LARGE, program=2.9e-3, compiled=2.88e-3),
     "programs are no quicker": replace(LARGE, program=3e-3),
     "programs are slower": replace(LARGE, program=3.5e-3),
@@ -193,7 +204,7 @@ def test_no_run_of_any_length_takes_longer_than_steps_as_ever(
         here = replace(WORLDS[world], done=[])
         here.train(compile, steps, monkeypatch, known)
         ever = here.eager * steps
-        trial = compiled.LEARNING + (compiled.TAKEN + compiled.SEEN) * here.eager
+        trial = worth.LEARNING + (compiled.TAKEN + compiled.SEEN) * here.eager
         allowed = ever + (trial if "programs given up" in here.done or not known else 1e-9)
         assert here.now <= allowed, (steps, known, here)
         assert here.now + (here.lost if here.spare else 0.0) <= allowed, (steps, known, here)
@@ -226,11 +237,32 @@ def test_a_build_that_takes_too_long_is_stopped_when_its_steps_are_gone(monkeypa
     assert ended(slow, "auto", 40_000, monkeypatch) == ["programs", "built", "stopped"]
 
 
+@pytest.mark.parametrize("pace", [0.001, 0.03, 0.1, 0.3])
+def test_a_build_that_others_keep_from_its_core_costs_next_to_nothing(pace: float, monkeypatch: pytest.MonkeyPatch):
+    """It is stopped as soon as its pace tells that it would come too late, and else it is repaid."""
+    for steps in (10_000, 20_000, 30_000, 40_000):
+        here = replace(SMALL, pace=pace, done=[])
+        here.train("auto", steps, monkeypatch)
+        programs = here.program * steps
+        if "loaded" in here.done:
+            assert here.now + here.lost < 0.9 * programs
+        else:
+            assert here.lost <= 2 * libraries.JUDGED * pace
+            assert "built" not in here.done or here.done[-1] == "stopped"
+
+
+def test_a_build_that_goes_on_and_on_is_stopped_at_twice_its_time(monkeypatch: pytest.MonkeyPatch):
+    here = replace(SMALL, slow=1e6, done=[])
+    here.train("auto", 100_000, monkeypatch)
+    assert here.done == ["programs", "built", "stopped"]
+    assert here.lost < worth.SPREAD * here.expected.building + 2 * libraries.JUDGED
+
+
 def test_compiled_steps_that_are_no_quicker_are_given_up(monkeypatch: pytest.MonkeyPatch):
     for world in (replace(SMALL, there=True, compiled=1e-4), replace(LARGE, there=True, compiled=4e-3)):
         here = replace(world, done=[])
         here.train("auto", 2000, monkeypatch)
-        lost = here.expected.opening + 2 * compiled.SEEN * compiled.TIMES * here.compiled + compiled.LEARNING
+        lost = here.expected.opening + 2 * compiled.SEEN * compiled.TIMES * here.compiled + worth.LEARNING
         assert here.now <= here.program * 2000 + lost + here.eager * 40
         assert "loaded" in here.done
 
@@ -248,7 +280,11 @@ def test_worth_is_arithmetic_on_seconds():
     assert small.opened(small.opening / small.saved + 1)
     assert not small.opened(small.opening / small.saved - 1)
     for one in (small, large):
-        needed = one.building / one.each + (1.5 * one.building + one.opening) / one.saved
+        needed = 2 * one.building / one.each + (2 * one.building + one.opening) / one.saved
         assert one.built(needed + 1)
         assert not one.built(needed - 1)
+    # It goes on at its pace; where it gets but a tenth of a core, it does not.
+    used, left = 0.05, (2 * small.building + small.opening) / small.saved + 2 * small.building / small.each
+    assert small.built(left - used / small.each, used, used / small.each)
+    assert not small.built(left - 10 * used / small.each, used, 10 * used / small.each)
     assert small.building > Worth(1e-3, 1, 30).building

@@ -8,7 +8,7 @@ from torch import nn, optim
 
 import truestep as ts
 from laws.step_cases import PROBLEMS, identical, snapshot
-from truestep.fit import compiled
+from truestep.fit import compiled, worth
 from truestep.fit.loop import Loop
 
 SETTINGS: dict[str, dict[str, Any]] = {
@@ -48,7 +48,7 @@ def told(run: ts.Run) -> Any:
 def eager_to_learn(monkeypatch: pytest.MonkeyPatch) -> Any:
     """Programs are taken for repaid after two steps, and for quicker; gives the runs' `Tiers`."""
     monkeypatch.setattr(compiled, "SEEN", 2)
-    monkeypatch.setattr(compiled, "LEARNING", 0.0)
+    monkeypatch.setattr(worth, "LEARNING", 0.0)
     monkeypatch.setattr(compiled, "TAKEN", 0)
     monkeypatch.setattr(compiled, "PAYS", 1e9)
     found: list[compiled.Tiers] = []
@@ -91,10 +91,10 @@ def test_a_run_that_is_too_short_to_repay_a_program_takes_none(monkeypatch: pyte
     learnt: list[Any] = []
     learn = compiled.Tiers._learn
     monkeypatch.setattr(compiled.Tiers, "_learn", lambda self, *args: learnt.append(args) or learn(self, *args))
-    monkeypatch.setattr(compiled, "LEARNING", 1e6)
+    monkeypatch.setattr(worth, "LEARNING", 1e6)
     trained("auto", OPTIMIZERS["AdamW"])
     assert not learnt
-    monkeypatch.setattr(compiled, "LEARNING", -1e6)
+    monkeypatch.setattr(worth, "LEARNING", -1e6)
     monkeypatch.setattr(compiled, "SEEN", 2)
     trained("auto", OPTIMIZERS["AdamW"])
     assert learnt

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from truestep.core.flow import Number, addcmul, cast, scale
 from truestep.core.links import F, Hyper, Link, State
+from truestep.core.scalars import Scalar, computed, single_times
 
 
 def adam(amsgrad: bool = False) -> Link:
@@ -48,9 +49,9 @@ def nadam() -> Link:
     def update(flow: F, param: Tensor, state: State, hyper: Hyper) -> tuple[F, State]:
         t, (mean, new) = state["step"] + 1, _moments(flow, state, hyper)
         mu, ahead = (hyper["beta1"] * (1.0 - 0.5 * 0.96 ** (k * hyper["momentum_decay"])) for k in (t, t + 1))
-        product = _tensor(state, "mu_product")
-        product = product * (mu.to(product.dtype) if isinstance(mu, Tensor) else mu)
-        reach = product.item() if product.dim() == 0 else product.double()
+        before = _tensor(state, "mu_product")
+        product = before * (mu.to(before.dtype) if isinstance(mu, Tensor) else mu)
+        reach = _reach(product, before, state.get("so_far"), mu)
         square = new["exp_avg_sq"]
         over = (square / cast(1 - hyper["beta2"] ** t, square)).sqrt() + cast(hyper["eps"], square)
         today = flow.wait(over, top=1.0 - mu, bottom=1.0 - reach)
@@ -59,6 +60,13 @@ def nadam() -> Link:
 
     begins = {"step": _zero, "mu_product": _one, "exp_avg": torch.zeros_like, "exp_avg_sq": torch.zeros_like}
     return Link("NAdam", update, ("beta1", "beta2", "eps", "momentum_decay"), begins)
+
+
+def _reach(product: Tensor, before: Tensor, so_far: Number | None, mu: Number) -> Number:
+    """The product of the momenta as a number; a program is given that before this step, `so_far`."""
+    if isinstance(so_far, float) and not isinstance(mu, Tensor):
+        return so_far * mu if before.dtype is torch.float64 else computed(single_times, so_far, mu)
+    return product.double() if product.dim() or isinstance(mu, Tensor) else product.item()
 
 
 def radam() -> Link:
@@ -86,16 +94,28 @@ def rectification() -> Link:
         left = 1 - beta2**t
         most = 2 / (1 - beta2) - 1
         rho = most - 2 * t * beta2**t / left
-        long = rho > 5.0
+        # A program is made of a step whose average is long, see `is_long`; what it is traced with may be of no length.
+        long = isinstance(rho, Scalar) or rho > 5.0
         if not isinstance(long, Tensor) and not long:
             return flow.times(1.0), {}
-        rect = ((rho - 4) * (rho - 2) * most / ((most - 4) * (most - 2) * rho)) ** 0.5
+        squared = (rho - 4) * (rho - 2) * most / ((most - 4) * (most - 2) * rho)
+        rect = (squared if isinstance(rho, Tensor) else abs(squared)) ** 0.5
         over = cast(left**0.5, square) / (square.sqrt() + cast(hyper["eps"], square))
         if isinstance(long, Tensor):
             rect, over = torch.where(long, rect, 1.0), torch.where(long, over, 1.0)
         return flow.times(over).times(rect), {}
 
     return Link("rectification", update, ("beta2", "eps"))
+
+
+def is_long(t: float, beta2: float) -> bool:
+    """Whether step t of `rectification` divides; from then on all do.
+
+    >>> [is_long(t, 0.999) for t in (5, 6)]
+    [False, True]
+    """
+    most = 2 / (1 - beta2) - 1
+    return most - 2 * t * beta2**t / (1 - beta2**t) > 5.0
 
 
 def rms(centered: bool = False) -> Link:

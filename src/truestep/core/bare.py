@@ -34,6 +34,7 @@ except (ImportError, AttributeError):  # a torch that has it elsewhere
 _BACKWARD = torch.autograd.backward
 _squares: Any = getattr(torch._C._nn, "mse_loss", None)  # pyright: ignore[reportAttributeAccessIssue]
 _SQUARES = F.mse_loss
+_set_grad: Any = getattr(torch._C, "_set_grad_enabled", torch.set_grad_enabled)
 HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
 GLOBAL_HOOKS = tuple(f"_global{name}" for name in HOOKS)
 SUM = 2
@@ -76,7 +77,6 @@ class Update:
         self.optimizer = optimizer
         self._outer: Any = type(optimizer).step
         self._inner = _unwrapped(self._outer)
-        self._still = torch.no_grad()
 
     def __call__(self) -> None:
         """Step once."""
@@ -84,7 +84,9 @@ class Update:
         if self._inner is None or self._watched(optimizer):
             optimizer.step()
             return
-        with self._still:
+        before = torch.is_grad_enabled()
+        _set_grad(False)  # `torch.no_grad()` takes as long as a small update
+        try:
             if type(optimizer) is not SGD or not all(map(_descends, optimizer.param_groups)):
                 self._inner(optimizer)
                 return
@@ -93,6 +95,8 @@ class Update:
                 if moved:
                     gradients = [each.grad for each in moved]
                     torch._foreach_add_(moved, gradients, alpha=-group["lr"])  # pyright: ignore[reportPrivateImportUsage]
+        finally:
+            _set_grad(before)
 
     def _watched(self, optimizer: Any) -> bool:
         """Whether anything would be left out: hooks, a profiler, a step that a scheduler or a person replaced."""

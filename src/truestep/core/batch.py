@@ -94,8 +94,10 @@ def take(batch: Batch, index: Any) -> Batch:
         DataError: for a leaf that is no tensor, since nobody can say which part of it belongs to a sample.
     """
     inputs, targets = batch
-    if isinstance(index, slice) and isinstance(inputs, Tensor) and isinstance(targets, Tensor):
-        return inputs[index], targets[index]  # the common case, without walking the trees
+    if isinstance(inputs, Tensor) and isinstance(targets, Tensor):  # the common case, without walking the trees
+        if isinstance(index, slice):
+            return inputs[index], targets[index]
+        return inputs.index_select(0, index), targets.index_select(0, index)
 
     def part(leaf: Any) -> Any:
         if not isinstance(leaf, Tensor):

@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor, nn
 from torch.nn.modules import module as torch_modules
+from torch.optim import RAdam
 
+from truestep.core.adaptive import is_long
 from truestep.core.bare import GLOBAL_HOOKS, HOOKS
 from truestep.core.rules_of import OPTIONS
 from truestep.core.updates import TorchUpdates
@@ -98,4 +100,7 @@ def _options(optimizer: Any, group: Any) -> list[Any]:
     for name in OPTIONS.get(type(optimizer), ()):
         value = group.get(name)
         found += [each if isinstance(each, bool) else each == 0 for each in _numbers(value)]
+    if type(optimizer) is RAdam:  # which of its two formulas it is at
+        steps = (float(state["step"]) for state in optimizer.state.values() if "step" in state)
+        found.append(is_long(min(steps, default=0.0) + 1, float(group["betas"][1])))
     return found

@@ -12,8 +12,7 @@ from torch.nn.utils import clip_grads_with_norm_
 
 def gradient_norms(parameters: Sequence[Tensor]) -> list[Tensor]:
     """The 2-norm of each parameter's gradient as a 0-dim tensor; parameters without a gradient are left out."""
-    gradients = [p.grad for p in parameters if p.grad is not None]
-    gradients = [_values(each) if each.is_sparse else each for each in gradients]
+    gradients = [_values(p.grad) if p.grad.is_sparse else p.grad for p in parameters if p.grad is not None]
     return list(torch._foreach_norm(gradients)) if gradients else []  # pyright: ignore[reportPrivateImportUsage]
 
 

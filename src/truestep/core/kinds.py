@@ -135,19 +135,26 @@ def scores_shape(stock: Stock, output: Tensor) -> tuple[int, ...]:
 
 def _class_targets(stock: Stock, arguments: Arguments) -> None:
     output, target = arguments[0], arguments[1]
-    shape = scores_shape(stock, output)
-    got = f"{stock.name} got {target.dtype} targets of shape {tuple(target.shape)} for scores of shape {shape}"
+    shape, why = scores_shape(stock, output), ""
     if target.is_floating_point():
         if isinstance(stock.module, nn.NLLLoss):
-            raise DataError(f"{got}: class labels are integers, give targets.long().")
-        if target.shape != shape:
-            raise DataError(f"{got}: give class labels, targets.long(), or probabilities of the shape of the scores.")
+            why = "class labels are integers, give targets.long()"
+        elif target.shape != shape:
+            why = "give class labels, targets.long(), or probabilities of the shape of the scores"
     elif target.dtype not in (torch.int64, torch.uint8):
-        raise DataError(f"{got}: give targets.long().")
+        why = "give targets.long()"
     elif target.dim() > 1 and target.dim() == len(shape) and target.shape[1] == 1:
-        raise ShapeError(f"{got}: give targets.squeeze(1).")
+        raise ShapeError(f"{_got_classes(stock, target, shape)}: give targets.squeeze(1).")
     elif target.shape == shape:
-        raise ShapeError(f"{got}: give class labels, targets.argmax(1), or probabilities, targets.float().")
+        mend = "give class labels, targets.argmax(1), or probabilities, targets.float()"
+        raise ShapeError(f"{_got_classes(stock, target, shape)}: {mend}.")
+    if why:
+        raise DataError(f"{_got_classes(stock, target, shape)}: {why}.")
+
+
+def _got_classes(stock: Stock, target: Tensor, shape: tuple[int, ...]) -> str:
+    # Only where it is said: to spell it takes longer than to look.
+    return f"{stock.name} got {target.dtype} targets of shape {tuple(target.shape)} for scores of shape {shape}"
 
 
 def _class_size(stock: Stock, target: Any) -> Count:

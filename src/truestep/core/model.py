@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from operator import is_
 from typing import Any
 
 import torch
@@ -56,7 +57,31 @@ def unwrap(model: Model) -> Model:
     return model.module if isinstance(model, nn.parallel.DistributedDataParallel) else model
 
 
-def trained(model: Model, optimizer: Any, given: Iterable[Tensor] | None) -> list[Tensor]:
+def modules_of(model: Model) -> list[nn.Module]:
+    """`list(model.modules())`, and nothing for a plain function.
+
+    Torch's own walk goes through a generator a level, which takes a call of `fit` as long as a small forward pass.
+    """
+    left: list[nn.Module | None] = [model] if isinstance(model, nn.Module) else []
+    found: dict[nn.Module, None] = {}
+    while left:
+        module = left.pop()
+        if module is not None and module not in found:
+            found[module] = None
+            left += reversed(module._modules.values())
+    return list(found)
+
+
+def _parameters(model: nn.Module, modules: Sequence[nn.Module]) -> list[Tensor]:
+    """`list(model.parameters())`."""
+    kind = type(model)
+    if kind.parameters is not nn.Module.parameters or kind.named_parameters is not nn.Module.named_parameters:
+        return list(model.parameters())  # it says itself which these are
+    held = [tensor for module in modules for tensor in module._parameters.values() if tensor is not None]
+    return list({id(tensor): tensor for tensor in held}.values())
+
+
+def trained(model: Model, modules: Sequence[nn.Module], optimizer: Any, given: Iterable[Tensor] | None) -> list[Tensor]:
     """The tensors that training may move: the model's, else those that were given, else those the optimizer holds.
 
     Raises:
@@ -65,7 +90,7 @@ def trained(model: Model, optimizer: Any, given: Iterable[Tensor] | None) -> lis
     if given is not None:
         found = list(given)
     elif isinstance(model, nn.Module):
-        found = list(model.parameters())
+        found = _parameters(model, modules)
     else:
         found = _held(optimizer)
     if not callable(model):
@@ -86,10 +111,10 @@ def trained(model: Model, optimizer: Any, given: Iterable[Tensor] | None) -> lis
 def check_held(model: Model, optimizer: Any, parameters: Sequence[Tensor], objective: Objective) -> list[str]:
     """Refuse an optimizer that holds tensors the model does not have, and say which of the model's nobody moves."""
     held = _held(optimizer)
-    if not held:
+    if not held or (len(held) == len(parameters) and all(map(is_, held, parameters))):  # as nearly always
         return []
-    trained, moved = {id(tensor) for tensor in parameters}, {id(tensor) for tensor in held}
-    if trained == moved:  # the common case, without walking the modules again
+    trained, moved = set(map(id, parameters)), set(map(id, held))
+    if trained == moved:
         return []
     own = trained | {id(tensor) for tensor in objective.parameters()}
     if isinstance(model, nn.Module):
@@ -131,11 +156,9 @@ def check_device(batch: tuple[Any, Any], device: torch.device) -> None:
                 )
 
 
-def running_statistics(model: Model) -> list[Tensor]:
+def running_statistics(modules: Sequence[nn.Module]) -> list[Tensor]:
     """The running means and variances of normalisation layers, which a forward pass moves."""
-    if not isinstance(model, nn.Module):
-        return []
-    norms = [module for module in model.modules() if isinstance(module, nn.modules.batchnorm._NormBase)]
+    norms = [module for module in modules if isinstance(module, nn.modules.batchnorm._NormBase)]
     return [buffer for module in norms for buffer in module.buffers(recurse=False)]
 
 

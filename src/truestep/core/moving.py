@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from truestep.core import rules
+from truestep.core.adaptive import is_long
 from truestep.core.chain import Rule
 from truestep.core.errors import ConfigError, TraceError
 from truestep.core.links import State
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
     from truestep.core.step import TrainStep
 
 Numbers = list[dict[str, Any]]
-"""What each group says and which update it is at: the hyper-parameters of its rule, and `step` where it counts them."""
+"""What each group says and which update it is at: the hyper-parameters of its rule, `step` where it counts them, and
+`so_far`, the product of NAdam's momenta."""
 
 
 class NotYet(TraceError):
@@ -43,7 +45,7 @@ class Moving:
         moved: the parameters that have a gradient.
 
     Raises:
-        NotYet: where an optimizer has not begun.
+        NotYet: where an optimizer has not begun, or is still at first steps that go otherwise than those that follow.
         TraceError: where it has no rule, or counts the steps of one group in several ways.
     """
 
@@ -53,6 +55,7 @@ class Moving:
         self.groups = [(one, group) for one in optimizers for group in one.param_groups]
         self._all, first = list[_One](), 0
         self.steps: list[list[Tensor]] = [[] for _ in self.groups]
+        self.products: list[list[Tensor]] = [[] for _ in self.groups]
         wanted = {id(parameter) for parameter in moved}
         for one in optimizers:
             try:
@@ -75,9 +78,13 @@ class Moving:
         begun = all(name in held or name == "step" for name in self._remembered(twin))
         if not begun:
             raise NotYet("its optimizer has not taken a step yet.")
+        if twin.rule.name == "RAdam" and not is_long(float(twin.state["step"]) + 1, float(twin.rule.hyper["beta2"])):
+            raise NotYet("its first steps go without a denominator.")
         state = {name: value for name, value in held.items() if isinstance(value, Tensor) and name != "step"}
         if isinstance(held.get("step"), Tensor):
             self.steps[group].append(held["step"])
+        if "mu_product" in state:
+            self.products[group].append(state["mu_product"])
         self._all.append(_One(twin.parameter, twin.rule, group, state))
 
     def _remembered(self, twin: rules.Twin) -> list[str]:
@@ -87,17 +94,20 @@ class Moving:
 
     def _names(self, group: int) -> list[str]:
         rule = next((each.rule for each in self.ones if each.group == group), None)
-        steps = [float(count) for count in self.steps[group]]
-        if len(set(steps)) > 1:
-            raise TraceError("the parameters of one group have taken different numbers of steps.")
         names = [] if rule is None else [name for name in rule.hyper if name != "clip"]
-        return [*names, "step"] if steps else names
+        for name, held in (("step", self.steps[group]), ("so_far", self.products[group])):
+            if len({float(each) for each in held}) > 1:
+                raise TraceError("the parameters of one group have taken different numbers of steps.")
+            names += [name] if held else []
+        return names
 
     def numbers(self) -> Numbers:
         """The numbers of the update that comes."""
         return [
-            {name: _number(group, name, self.steps[k]) for name in self.names[k]}
-            for k, (_, group) in enumerate(self.groups)
+            {name: _number(group, name, {"step": steps, "so_far": products}) for name in names}
+            for (_, group), names, steps, products in zip(
+                self.groups, self.names, self.steps, self.products, strict=True
+            )
         ]
 
     def __call__(
@@ -126,13 +136,13 @@ class Moving:
     def given(self, one: _One, state: Mapping[str, Tensor], numbers: Numbers) -> tuple[State, dict[str, Any]]:
         """The state and the hyper-parameters with which the rule of a parameter is called."""
         own = dict(numbers[one.group])
-        count = {"step": own.pop("step")} if "step" in own else {"step": 0.0}
-        return {**state, **count}, own
+        counted = {name: own.pop(name) for name in ("step", "so_far") if name in own}
+        return {"step": 0.0, **state, **counted}, own
 
 
-def _number(group: Any, name: str, steps: Sequence[Tensor]) -> float:
-    if name == "step":
-        return float(steps[0])
+def _number(group: Any, name: str, held: Mapping[str, Sequence[Tensor]]) -> float:
+    if name in held:
+        return float(held[name][0])
     if name in ("beta1", "beta2"):
         return float(group["betas"][name == "beta2"])
     return float(group[name])

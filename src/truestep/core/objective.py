@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -268,8 +268,9 @@ def as_objective(given: Any) -> Objective:
 def _as_term(given: Any) -> Term:
     if isinstance(given, Term):
         return given
-    pair = isinstance(given, tuple) and len(given) == 2 and not callable(given[0])
-    weight, loss = cast("tuple[Any, Any]", given if pair else (1.0, given))
+    weight, loss = 1.0, given
+    if isinstance(given, tuple) and len(given) == 2 and not callable(given[0]):
+        weight, loss = given
     if isinstance(loss, Term):
         return Term(loss.loss, _finite(weight) * loss.weight, loss.of, loss.couples, loss.reduction, loss.count)
     return Term(loss, weight)

@@ -50,6 +50,9 @@ class Ranks:
         return slice(*edges)
 
 
+ALONE = Ranks()
+
+
 def agree(tensors: Sequence[Tensor]) -> None:
     """Give every rank the values of rank 0."""
     for tensor in tensors:
@@ -60,7 +63,7 @@ def current() -> Ranks:
     """The ranks of the initialised process group, or this process alone."""
     if dist.is_available() and dist.is_initialized():
         return Ranks(dist.get_world_size(), dist.get_rank())
-    return Ranks()
+    return ALONE
 
 
 def _dense(gradient: Tensor) -> Tensor:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Callable
+from ctypes import c_float
 from typing import Any
 
 from truestep.core.errors import TraceError
@@ -23,9 +24,24 @@ SIGNS: dict[Callable[..., Any], str] = {
 }
 
 
+def single_times(a: float, b: float) -> float:
+    """`a * b` in float32, as torch multiplies a tensor of one such number; in float64 the product is exact."""
+    return c_float(c_float(a).value * c_float(b).value).value
+
+
+FUNCTIONS: dict[Callable[..., Any], str] = {math.fabs: "number_fabs", single_times: "number_single_times"}
+"""Those of numbers that a program may call, and what they are called in it: results have the name of the function."""
+
+
 def unlike(seed: int) -> float:
     """A number between 0.3 and 0.7 that no formula holds by chance."""
     return 0.3 + 0.4 * math.modf(43758.5453123 * math.sin(seed + 0.7183))[0] ** 2
+
+
+def computed(function: Callable[..., float], *numbers: float) -> float:
+    """The result of one of `FUNCTIONS`, written down where a number is one of a record."""
+    record = next((each.record for each in numbers if isinstance(each, Scalar)), None)
+    return function(*numbers) if record is None else record.made(function, *numbers)
 
 
 class Scalars:
@@ -79,6 +95,9 @@ class Scalar(float):
             return self.record.made(function, other, self) if isinstance(other, int | float) else NotImplemented
 
         return method
+
+    def __abs__(self) -> Any:
+        return self.record.made(math.fabs, self)
 
     def _refused(self, other: Any) -> bool:
         raise TraceError("a number that changes from step to step decides what is computed.")

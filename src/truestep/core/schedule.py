@@ -43,6 +43,9 @@ class Schedule:
                 scheduler.step()
 
 
+NONE = Schedule()
+
+
 def per_step(*schedulers: Any) -> Schedule:
     """Step these schedulers of torch once an update: warm-up, one-cycle, cosine over steps."""
     return Schedule(_checked(schedulers), "step")
@@ -59,7 +62,7 @@ def as_schedule(given: Any) -> Schedule:
     A plateau schedule reads the figure of an epoch and is stepped once an epoch.
     """
     if given is None:
-        return Schedule()
+        return NONE
     if isinstance(given, Schedule):
         return given
     several = tuple(given) if isinstance(given, list | tuple) else (given,)

@@ -57,6 +57,10 @@ def _out(over: Pass, row: Sequence[float], metrics: dict[str, Loss], samples: in
     return StepOut(totals, counts, sizes, over.objective.weights, metrics, samples, value(row[3], 1.0), updates.lr, {})
 
 
+FIGURES = Place(0), Place(1), Place(2)
+"""Where total, count and size stand in a row."""
+
+
 class Short:
     """Takes batch after batch by such steps, on the bits of `TrainStep.window`, where nobody looks between two.
 
@@ -105,6 +109,6 @@ class Short:
             return None
         columns = [*zip(*self._rows, strict=True), [1.0] * len(self._rows)]
         objective = self.step.objective
-        figures = Figures(tuple(objective.terms), (Place(0), Place(1), Place(2)), {}, {}, self._samples)
+        figures = Figures(tuple(objective.terms), FIGURES, {}, {}, self._samples)
         self._rows = []
         return Rows(figures, columns, (), objective.weights, self.step.updates.lr)

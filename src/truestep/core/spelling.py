@@ -11,7 +11,7 @@ from torch import Tensor, fx
 from torch._ops import OpOverload
 
 from truestep.core.nesting import paths, spelled
-from truestep.core.scalars import SIGNS
+from truestep.core.scalars import FUNCTIONS, SIGNS
 
 METHODS = ("view", "expand")
 """Operations that torch has only as methods, as it has those that end in an underscore."""
@@ -104,6 +104,10 @@ def _call(node: fx.Node, names: dict[str, Any], quick: bool) -> str:
     sign = SIGNS.get(node.target)  # pyright: ignore[reportArgumentType, reportCallIssue]
     if sign is not None:
         return f" {sign} ".join(_word(each, names) for each in node.args)
+    name = FUNCTIONS.get(node.target)  # pyright: ignore[reportArgumentType, reportCallIssue]
+    if name is not None:
+        names[name] = node.target
+        return f"{name}({', '.join(_word(each, names) for each in node.args)})"
     if not isinstance(node.target, OpOverload):
         return f"{node.args[0]}[{node.args[1]}]"
     name, function = callee(node.target, quick)

@@ -98,7 +98,8 @@ class TrainStep:
         self.objective = as_objective(objective)
         self.metrics: dict[str, Metric] = dict(metrics or {})
         self.micro_batch, self.clip_norm, self.nonfinite = micro_batch, clip_norm, nonfinite
-        parameters = models.trained(self.model, optimizer, params)
+        modules = models.modules_of(self.model)
+        parameters = models.trained(self.model, modules, optimizer, params)
         self.device = parameters[0].device
         self.notes = models.check_held(self.model, optimizer, parameters, self.objective)
         self.updates = updates(optimizer, parameters)
@@ -110,7 +111,7 @@ class TrainStep:
         self.quick: Quick | None = None
         # A batch that a row of steps came to, and could not take because of these figures; see `Short`.
         self.unsound: tuple[Any, Any, StepOut] | None = None
-        self.running = models.running_statistics(self.model)
+        self.running = models.running_statistics(modules)
         self._pass = Pass(self.model, self.objective, self.updates, self.precision, self.ranks, self.metrics)
         if compile:
             from truestep.core.traced import AtOnce

@@ -37,7 +37,7 @@ class Stock:
         self.name = type(module).__name__
         self.reduction: str = _checked_reduction(module)
         self.summed = with_reduction(module, "sum")
-        self.arity = len(kind.takes.split(", "))
+        self.arity = kind.takes.count(", ") + 1
         self.separable = not isinstance(module, ROW_WEIGHTED)
 
     def arguments(self, output: Any, target: Any) -> Arguments:

@@ -49,15 +49,15 @@ class TorchUpdates:
     def __init__(self, optimizers: Sequence[Optimizer], others: Sequence[Tensor]) -> None:
         self.optimizers = list(optimizers)
         self._steps = [Update(optimizer) for optimizer in optimizers]
-        held = [p for optimizer in optimizers for group in optimizer.param_groups for p in group["params"]]
-        if len({id(p) for p in held}) < len(held):
+        held = self.parameters
+        mine = set(map(id, held))
+        if len(mine) < len(held):
             raise ConfigError(
                 "two optimizers (or groups) hold the same parameter: each parameter belongs to one of them."
             )
         # Gradients of parameters that no optimizer holds would pile up for ever: clear these too.
-        mine = {id(p) for p in held}
         self._others = [p for p in others if id(p) not in mine]
-        self.closure = any(_needs_closure(optimizer) for optimizer in optimizers)
+        self.closure = any(map(_needs_closure, optimizers))
         if self.closure and len(optimizers) > 1:
             raise ConfigError(
                 "an optimizer with a closure (LBFGS) evaluates the step many times: it must be the only one."
@@ -75,7 +75,11 @@ class TorchUpdates:
 
     def clear(self) -> None:
         """Set every gradient to None."""
-        for parameter in (*self.parameters, *self._others):
+        for optimizer in self.optimizers:
+            for group in optimizer.param_groups:
+                for parameter in group["params"]:
+                    parameter.grad = None
+        for parameter in self._others:
             parameter.grad = None
 
     def apply(self, number: float) -> None:

@@ -92,10 +92,11 @@ class Whole:
             hyper = {
                 key: _spread(numbers[at], gradient) for (group, key), at in self._place.items() if group == own.group
             }
+            hyper.pop("so_far", None)  # the tensor that it is read from moves along
             counted = {"step": hyper.pop("step", torch.zeros((1,) * gradient.dim()))}
-            new, after = own.rule.update(gradient, params[name], {**before, **counted}, hyper)
-            params[name] = new
-            states.append({key: after[key] for key in before})
+            after: Any
+            params[name], after = own.rule.update(gradient, params[name], {**before, **counted}, hyper)
+            states.append({key: after[key].reshape(held.shape) for key, held in before.items()})
         moved = {"params": params, "buffers": buffers, "states": states}
         return moved, [*tensors, square.double()]
 

@@ -56,9 +56,9 @@ class TensorSource:
             raise DataError("the data are empty: there are no samples to go over.")
         plain = isinstance(data[0], Tensor) and isinstance(data[1], Tensor)  # without walking the trees
         held = list(data) if plain else [leaf for _, leaf in leaves(data) if isinstance(leaf, Tensor)]
-        weight = sum(leaf.nbytes for leaf in held)
+        weight = sum([leaf.nbytes for leaf in held])
         resident = weight <= RESIDENT
-        moved = resident and any(leaf.device != device for leaf in held)
+        moved = resident and {leaf.device for leaf in held} != {device}
         self.data: Batch = to_device(data, device) if moved else data
         self.home = device if resident else held[0].device
         self.block = max(1, GATHERED // max(1, weight // self.samples))
@@ -86,6 +86,9 @@ class TensorSource:
         # Gathered many batches at a time and then sliced: a gather costs a small step more than its arithmetic.
         block = self.batch_size * max(1, self.block // self.batch_size)
         passed = first * self.batch_size
+        if self.samples <= block:
+            yield take(self.data, slice(None) if positions is None else positions), passed
+            return
         # New memory each epoch: it lies above what a step frees, which would else go back to the system at each step.
         gatherer = Gatherer(self.data)
         # From the start of a block on, so that every batch lies in memory as it would had none been passed over.
@@ -95,7 +98,7 @@ class TensorSource:
             if positions is None:
                 yield take(self.data, part), skipped
             else:
-                yield gatherer.take(positions if self.samples <= block else positions[part]), skipped
+                yield gatherer.take(positions[part]), skipped
 
     def _slices(self, data: Batch, first: int) -> Iterator[Batch | None]:
         """The share of this rank of each batch of some data, in order, from sample `first` on."""
@@ -221,6 +224,12 @@ def source(data: Any, batch_size: int | None, seed: int | None, ranks: Ranks, de
     """
     if batch_size is not None and (not isinstance(batch_size, int) or batch_size < 1):
         raise ConfigError(f"batch_size is a number of samples, at least 1, and not {batch_size!r}.")
+    if type(data) is TensorDataset and len(data.tensors) == 2:  # a subclass may change its samples
+        data = data.tensors
+    if isinstance(data, tuple | list) and len(data) == 2:
+        plain = isinstance(data[0], Tensor) and isinstance(data[1], Tensor)  # without walking the trees
+        whole = (data[0], data[1]) if plain else (change(data[0], as_tensor), change(data[1], as_tensor))
+        return TensorSource(whole, batch_size or 256, seed, ranks, device)
     if isinstance(data, DataLoader):
         if batch_size not in (None, data.batch_size):
             raise ConfigError(
@@ -230,11 +239,6 @@ def source(data: Any, batch_size: int | None, seed: int | None, ranks: Ranks, de
         return LoaderSource(data, ranks, device)
     if isinstance(data, IterableDataset):
         return LoaderSource(DataLoader(data, batch_size=batch_size or 256), ranks, device)
-    if type(data) is TensorDataset and len(data.tensors) == 2:  # a subclass may change its samples
-        data = data.tensors
-    if isinstance(data, tuple | list) and len(data) == 2:
-        whole = change(data[0], as_tensor), change(data[1], as_tensor)
-        return TensorSource(whole, batch_size or 256, seed, ranks, device)
     sized = hasattr(data, "__getitem__") and hasattr(data, "__len__")
     if sized and not isinstance(data, tuple | list | dict | str | Tensor | np.ndarray):
         return DatasetSource(data, batch_size or 256, seed, ranks, device)

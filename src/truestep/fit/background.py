@@ -87,6 +87,12 @@ class Build:
             self._process.stdin.write(json.dumps(order).encode() + b"\n")
             self._process.stdin.flush()
 
+    def used(self) -> float:
+        """Seconds of processor time that it has taken, with all that it started: at most those on the clock."""
+        with suppress(OSError, ValueError, IndexError):
+            return _ticks(self._process.pid) / os.sysconf("SC_CLK_TCK")
+        return time.perf_counter() - self.began  # of a system that does not tell
+
     def ended(self) -> bool:
         """Whether there is an answer, or somebody else has built the same library meanwhile."""
         return self._process.poll() is not None or self.path.exists()
@@ -133,6 +139,17 @@ class Build:
             time.sleep(0.01)
         alive.release(self._lock)
         self._lock = None
+
+
+def _ticks(pid: int) -> int:
+    """Processor time of a process, of what it started, and of what that did; in Linux's ticks."""
+    place = Path(f"/proc/{pid}")
+    # Behind the name, which may hold anything: its own, that of the system for it, and both of those that have ended.
+    found = sum(map(int, (place / "stat").read_text().rpartition(")")[2].split()[11:15]))
+    for task in (place / "task").iterdir():
+        with suppress(OSError):  # it has ended meanwhile
+            found += sum(map(_ticks, map(int, (task / "children").read_text().split())))
+    return found
 
 
 def _vacant(parent: Path) -> str:

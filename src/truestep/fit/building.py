@@ -12,6 +12,7 @@ import shutil
 import signal
 import sys
 import threading
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from truestep.core.errors import TraceError, TruestepError
 from truestep.store.atomic import write_bytes
 
 NICE = 10
-"""How far the process steps back: where the core that was free is wanted by somebody else, it waits."""
+"""How far the process steps back where the system cannot have it wait."""
 
 
 def main() -> None:
@@ -31,9 +32,18 @@ def main() -> None:
     os.dup2(2, 1)  # compilers talk, to stdout too, and stderr leads nowhere
     order = json.loads(sys.stdin.buffer.readline())
     threading.Thread(target=_end_with_them, args=(order["folder"],), daemon=True).start()
-    if order["aside"] and hasattr(os, "nice"):
-        os.nice(NICE)
+    if order["aside"]:
+        _step_back()
     os.write(answers, json.dumps(_answer(order)).encode())
+
+
+def _step_back() -> None:
+    """Take a core only while nobody else wants it, or where the system knows no such wish, less of it."""
+    with suppress(OSError):
+        if hasattr(os, "SCHED_IDLE"):
+            os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+        elif hasattr(os, "nice"):
+            os.nice(NICE)
 
 
 def _answer(order: dict[str, Any]) -> dict[str, str]:

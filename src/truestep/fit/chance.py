@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from typing import Any
 
 import numpy as np
@@ -18,19 +18,22 @@ KINDS = (torch.Generator, np.random.Generator, np.random.RandomState, random.Ran
 DEPTH = 4  # a transform in a list of a data set of a Subset of a loader
 
 
-@contextmanager
-def apart(device: torch.device) -> Iterator[None]:
+class _Apart:
+    """A context whose draws leave the random state of the processor as it is."""
+
+    def __enter__(self) -> None:
+        self._before = torch.default_generator.get_state()
+
+    def __exit__(self, *_: object) -> None:
+        torch.default_generator.set_state(self._before)
+
+
+def apart(device: torch.device) -> AbstractContextManager[None]:
     """Draws inside leave the caller's random state as it is, that of the processor and that of `device`."""
     if device.type == "cpu":
-        before = torch.default_generator.get_state()
-        try:
-            yield
-        finally:
-            torch.default_generator.set_state(before)
-        return
+        return _Apart()
     devices = [] if device.type == "mps" else [device]
-    with torch.random.fork_rng(devices, device_type=device.type if devices else "cuda"):
-        yield
+    return torch.random.fork_rng(devices, device_type=device.type if devices else "cuda")
 
 
 def states(devices: Sequence[torch.device]) -> dict[str, Any]:

@@ -28,6 +28,7 @@ from truestep.core.streak import Streak
 from truestep.core.traced import Traced
 from truestep.core.trial import shape_of
 from truestep.data.batches import Source, TensorSource
+from truestep.fit import worth
 from truestep.fit.ahead import AT_ONCE, Ahead, Call
 from truestep.fit.libraries import Libraries
 from truestep.fit.streaks import in_a_row
@@ -38,17 +39,15 @@ if TYPE_CHECKING:
 
 SEEN = 10
 """Steps of one shape whose time says what a step of it takes."""
-LEARNING = 0.01
-"""Seconds that it takes to write a step down and to prove it, beside the steps that are taken for that."""
 TAKEN = 8
-"""How many steps are taken for that."""
-SAVED, MOST = 0.6, 100e-6
-"""The share of a step's time that a program is expected to save before it is measured, and the most, in seconds."""
+"""How many steps are taken to write one down and to prove it."""
+SAVED = 0.6
+"""The share of a step's time that a program is expected to save before it is measured."""
 LEAST = 0.01
 """The share of a step's time below which nothing is tried to save it: that could hardly be measured."""
-TRIES = 3
-"""Steps on which it is tried to learn a shape, since on one that is skipped nothing can be compared; and how often it
-is compiled, where somebody goes on changing the model."""
+TRIES, BUILDS = 10, 3
+"""Steps on which it is tried to learn a shape, since on one that is skipped nothing can be compared, and RAdam's first
+five go otherwise; and how often it is compiled, where somebody goes on changing the model."""
 SHAPES = 32
 """Shapes of windows that are looked at; there is no end to those of sequences as long as they come."""
 TIMES, SMALL = 10, 1e-4
@@ -215,17 +214,18 @@ class Tiers:
         if self._libraries.busy:
             self._libraries.look()
 
-    def _left(self, shape: _Shape) -> float:
-        """Steps of a shape that are still to come, if it goes on coming as often as it did."""
+    def _steps_of(self, shape: _Shape) -> tuple[float, float]:
+        """Steps of a shape that were taken, and those to come, if it goes on coming as often as it did."""
         left = max(self._steps - self._taken, 0) if self._steps else self._taken
-        return left * shape.count / sum(one.count for one in self._shapes.values())
+        share = shape.count / sum(one.count for one in self._shapes.values())
+        return share * self._taken, share * left
 
     def _repaid(self, shape: _Shape) -> bool:
         """Whether the steps of the run that are left repay what it takes to write one down."""
         each = shape.eager
-        if not self._at_once and each * LEAST > MOST:
+        if not self._at_once and each * LEAST > worth.MOST:
             return False
-        return min(each * SAVED, MOST) * self._left(shape) > LEARNING + TAKEN * each
+        return min(each * SAVED, worth.MOST) * self._steps_of(shape)[1] > worth.LEARNING + TAKEN * each
 
     def _learn(self, micros: Sequence[Batch], key: Any, shape: _Shape) -> StepOut:
         out, why = self.traced.learn(micros, key)
@@ -256,7 +256,7 @@ class Tiers:
     def _consider(self, key: Any, shape: _Shape, micros: Sequence[Batch]) -> None:
         """Compile the steps of a shape where they were asked to be, or where that is repaid."""
         shape.again = inf
-        if not self._rounds or self.several is not None or shape.wanted == TRIES:
+        if not self._rounds or self.several is not None or shape.wanted == BUILDS:
             if self._at_once and not self._rounds:
                 self._say(f"{UNCOMPILED} {SAVED_RUNS}")
             return
@@ -266,16 +266,16 @@ class Tiers:
         window = self.traced.window(key)
         small = self._may_take_several and len(micros) == 1 and effort(window.forward) < SMALL
         times = TIMES if small else 1
-        worth = Worth(shape.traced, times, len(window.forward.graph.nodes) + len(window.update.graph.nodes))
-        if not self._at_once and not worth.opened(self._left(shape)):
+        own = Worth(shape.traced, times, len(window.forward.graph.nodes) + len(window.update.graph.nodes))
+        if not self._at_once and not own.opened(self._steps_of(shape)[1]):
             if not self._steps:
                 shape.again = 2 * self._taken  # where nobody knows how long it is, as long again as it was
             return
         shape.wanted += 1
         try:
             compiled = Compiled(self.step, window, self.traced.tensors, micros, times)
-            left, ready = partial(self._left, shape), partial(self._take_over, shape)
-            self._libraries.want(compiled, worth, left, ready)
+            steps, ready = partial(self._steps_of, shape), partial(self._take_over, shape)
+            self._libraries.want(compiled, own, steps, ready)
         except TraceError as error:
             self._say(f"{UNCOMPILED} {error}")
 

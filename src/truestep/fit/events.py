@@ -75,9 +75,11 @@ class Audience:
     def __init__(self, own: Sequence[Observer], users: Sequence[Observer], say: Callable[[str], None]) -> None:
         self.observers, self._say = [*own, *users], say
         self.guests = bool(users)
-        # An event of each step is made only where somebody reads it.
-        self.wants_steps = any(getattr(observer, "wants_steps", True) for observer in self.observers)
-        self.curious = any(getattr(observer, "curious", True) for observer in self.observers)  # about all settings
+        # An event of each step is made only where somebody reads it, and so are all the settings.
+        self.wants_steps = self.curious = False
+        for observer in self.observers:
+            self.wants_steps |= bool(getattr(observer, "wants_steps", True))
+            self.curious |= bool(getattr(observer, "curious", True))
 
     def tell(self, event: Event) -> None:
         """Show one event to every observer, and only then say which of them failed: that is an event of its own."""

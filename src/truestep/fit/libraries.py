@@ -13,8 +13,12 @@ from truestep.fit.background import Build, kept, spare
 from truestep.fit.worth import Worth
 from truestep.store.atomic import remove
 
-LOOK = 0.05
-"""Seconds between two looks at the process that builds one."""
+LOOK, JUDGED = 0.05, 2.0
+"""Seconds between two looks whether one has been built, and whether that is still worth while."""
+
+
+Steps = Callable[[], tuple[float, float]]
+"""Says how many steps of a shape have been taken, and how many are left."""
 
 
 @dataclass(slots=True)
@@ -22,8 +26,15 @@ class _Pending:
     build: Build
     compiled: Compiled
     worth: Worth
-    left: Callable[[], float]
+    steps: Steps
+    began: float
+    judged: float
     ready: Callable[[Compiled], None]
+
+    def repaid(self) -> bool:
+        """Whether it is worth while to go on, at the pace at which it has gone on so far."""
+        taken, left = self.steps()
+        return self.worth.built(left, self.build.used(), taken - self.began)
 
 
 class Libraries:
@@ -44,10 +55,8 @@ class Libraries:
         """Whether one is being built."""
         return self._pending is not None
 
-    def want(
-        self, compiled: Compiled, worth: Worth, left: Callable[[], float], ready: Callable[[Compiled], None]
-    ) -> None:
-        """Call `ready` with some steps as soon as their library is there, unless the steps `left` do not repay it.
+    def want(self, compiled: Compiled, worth: Worth, steps: Steps, ready: Callable[[Compiled], None]) -> None:
+        """Call `ready` with some steps as soon as their library is there, unless those that are left do not repay it.
 
         Raises:
             TraceError: where no process can be started that builds it.
@@ -62,22 +71,25 @@ class Libraries:
             else:
                 ready(compiled)
                 return
-        if self._wait or worth.built(left()):
+        taken, left = steps()
+        if self._wait or worth.built(left):
             build = Build(compiled.plan, aside=not self._wait and spare())
-            self._pending = _Pending(build, compiled, worth, left, ready)
+            self._pending = _Pending(build, compiled, worth, steps, taken, time.perf_counter(), ready)
             if self._wait:
                 self._finish(self._pending)
 
     def look(self) -> None:
-        """Look whether it has been built, or would come too late by now."""
-        now = time.perf_counter()
-        if self._pending is None or now < self._next:
+        """Look whether it has been built, or would come too late at its pace."""
+        pending, now = self._pending, time.perf_counter()
+        if pending is None or now < self._next:
             return
         self._next = now + LOOK
-        if self._pending.build.ended():
-            self._finish(self._pending)
-        elif not self._pending.worth.opened(self._pending.left()):
-            self.close()
+        if pending.build.ended():
+            self._finish(pending)
+        elif now >= pending.judged + JUDGED:
+            pending.judged = now
+            if not pending.repaid():
+                self.close()
 
     def close(self) -> None:
         """Build nothing any more."""
@@ -88,7 +100,7 @@ class Libraries:
     def _finish(self, pending: _Pending) -> None:
         try:
             path = pending.build.library()
-            if self._wait or pending.worth.opened(pending.left()):
+            if self._wait or pending.worth.opened(pending.steps()[1]):
                 pending.compiled.load(path)
                 pending.ready(pending.compiled)
         except TraceError as error:

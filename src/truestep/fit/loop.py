@@ -32,6 +32,7 @@ from truestep.fit.settings import settings_of, shape_of
 from truestep.fit.signals import Interrupted
 from truestep.fit.streaks import Eager, eager
 from truestep.fit.trained import Trained
+from truestep.fit.worth import tried
 
 if TYPE_CHECKING:
     from truestep.core.rows import Rows
@@ -145,12 +146,10 @@ class Loop:
 
     def _taker(self, steps: int) -> Tiers | Eager | None:
         """Who takes so many steps."""
-        if self.compile is not False:
-            from truestep.fit import compiled  # a library that only explains, say, does not load it
+        if self.compile is True or (self.compile is not False and tried(steps)):
+            from truestep.fit.compiled import tiers  # loaded by those who take steps so
 
-            # So few steps repay no program, however quick it is; 0 where nobody knows how many there are.
-            if self.compile is True or not steps or compiled.MOST * steps > compiled.LEARNING:
-                return compiled.tiers(self, steps)
+            return tiers(self, steps)
         return eager(self)
 
     def _epochs(self) -> None:

@@ -204,6 +204,8 @@ class Saver:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
+        if self.asked is None:
+            return
         try:
             if self._writer is not None and not isinstance(
                 error, KeyboardInterrupt
