@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from truestep.check.events import Forward, Mode, ModuleMade, Op, Replaced
 from truestep.check.looks import given, seen, tensors
@@ -22,73 +22,77 @@ class Calls:
 
     def __init__(self, recorder: Recorder) -> None:
         self._recorder, self._switching = recorder, False
-        self._quick: list[int] = []
 
-    def before(self, module: nn.Module, args: Any) -> None:
-        """A forward begins."""
-        recorder = self._recorder
-        if torch.compiler.is_compiling() or not recorder.awake:
-            return
-        if recorder.modules and not recorder.close:  # nothing is written of it: only its end must be known as such
-            recorder.modules.append(0)
-            recorder.began.append(0)
-            return
-        if not recorder.close and module.training and torch.is_grad_enabled():
-            recorder.began.append(recorder.next())
-            recorder.modules.append(recorder.numbers.of(module))
-            return
-        with recorder.looking:
-            if not recorder.modules:
-                recorder.begins(module)
-            recorder.began.append(recorder.next())
-            recorder.modules.append(recorder.numbers.of(module))
-            if recorder.close and not module.training and isinstance(module, QUICK):
-                self._quick.append(recorder.modules[-1])
-                recorder.look(False)
+    def watched(self, run: Any) -> Any:
+        """A module's call, watched."""
+        recorder, modules = self._recorder, self._recorder.modules
+        compiling, grad, of = torch.compiler.is_compiling, torch.is_grad_enabled, recorder.numbers.of
 
-    def after(self, module: nn.Module, args: Any, output: Any) -> None:
-        """A forward has returned, or was left by an exception."""
-        recorder = self._recorder
-        if torch.compiler.is_compiling() or not recorder.awake:
-            return
-        if recorder.modules and not recorder.modules[-1]:
-            recorder.modules.pop()
-            recorder.began.pop()
-            return
-        alone = not recorder.close and not self._quick and recorder.modules == [recorder.numbers.of(module)]
-        if alone and _bare((output, *args)):
-            self._quickly(module, args, (output,), recorder.modules.pop(), recorder.began.pop())
-            return
-        with recorder.looking:
-            number, began = recorder.numbers.of(module), 0
-            if self._quick and self._quick[-1] == number:
-                self._quick.pop()
-                recorder.look(True)
-            while recorder.modules and began == 0:
-                began = recorder.began.pop()
-                if recorder.modules.pop() != number:
-                    began = 0
-            depth = len(recorder.modules)
-            if output is None or (depth and not recorder.close):
-                return
-            inputs, outputs = given(args), given(output)
+        def call(module: nn.Module, *args: Any, **words: Any) -> Any:
+            if compiling() or not recorder.awake:
+                return run(module, *args, **words)
             if not recorder.close:
-                self._quickly(module, inputs, outputs, number, began)
-                return
-            near = not depth
-            if near:
-                self._padded(args)
-            told = [tuple(seen(each, recorder.numbers, near, near) for each in values) for values in (inputs, outputs)]
-            recorder.emit(
-                Forward, module=number, kind=type(module).__name__, depth=depth, training=module.training,
-                grad=torch.is_grad_enabled(), autocast=_autocast(), inputs=told[0], outputs=told[1], began=began,
-                weights=mark(module) if near and not (module.training and torch.is_grad_enabled()) else 0,
-            )  # fmt: skip
+                if modules:
+                    return run(module, *args, **words)
+                if module.training and grad():
+                    number, began = of(module), recorder.next()
+                    modules.append(number)
+                    try:
+                        output = run(module, *args, **words)
+                    finally:
+                        modules.clear()
+                    self._quickly(module, args, output, number, began)
+                    return output
+            return self._closely(run, module, args, words)
 
-    def _quickly(
-        self, module: nn.Module, inputs: tuple[Tensor, ...], outputs: tuple[Tensor, ...], number: int, began: int
-    ) -> None:
+        return call
+
+    def _closely(self, run: Any, module: nn.Module, args: Any, words: Any) -> Any:
+        """A call that is looked at, or may be."""
+        recorder = self._recorder
+        depth, number, began, quick = len(recorder.modules), 0, 0, False
+        with recorder.looking:
+            if not depth:
+                recorder.begins(module)
+            number, began = recorder.numbers.of(module), recorder.next()
+            quick = recorder.close and not module.training and isinstance(module, QUICK)
+            if quick:
+                recorder.look(False)
+        recorder.modules.append(number)
+        try:
+            output = run(module, *args, **words)
+        finally:
+            del recorder.modules[depth:]
+            if quick:
+                recorder.look(True)
+        if not recorder.awake:
+            return output
+        if recorder.close:
+            with recorder.looking:
+                self._write(module, args, output, number, began)
+        elif not depth:
+            self._quickly(module, args, output, number, began)
+        return output
+
+    def _write(self, module: nn.Module, args: Any, output: Any, number: int, began: int) -> None:
+        recorder, depth = self._recorder, len(self._recorder.modules)
+        if output is None:
+            return
+        near = not depth
+        if near:
+            self._padded(args)
+        told = [tuple(seen(each, recorder.numbers, near, near) for each in given(values)) for values in (args, output)]
+        recorder.emit(
+            Forward, module=number, kind=type(module).__name__, depth=depth, training=module.training,
+            grad=torch.is_grad_enabled(), autocast=_autocast(), inputs=told[0], outputs=told[1], began=began,
+            weights=mark(module) if near and not (module.training and torch.is_grad_enabled()) else 0,
+        )  # fmt: skip
+
+    def _quickly(self, module: nn.Module, args: Any, output: Any, number: int, began: int) -> None:
         """Write an outermost forward between close looks."""
+        if output is None or not self._recorder.awake:
+            return
+        inputs, outputs = given(args), given(output)
         same = number, type(module).__name__, module.training, torch.is_grad_enabled(), _autocast(), len(inputs)
         self._recorder.jot(Forward, same, (began,), inputs + outputs)
 
@@ -132,10 +136,6 @@ class Calls:
             return run(module, mode)
         finally:
             self._switching = False
-
-
-def _bare(args: Any) -> bool:
-    return all(type(each) is Tensor for each in args)
 
 
 def _autocast() -> bool:

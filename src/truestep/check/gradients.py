@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
+from functools import partial
 from typing import Any
 
 import torch
@@ -15,7 +16,7 @@ from torch.optim.optimizer import register_optimizer_step_post_hook, register_op
 
 from truestep.check.changes import Backward, Clear, Clip, Leaf, Scaler
 from truestep.check.looks import GRAD, Digest, digest, seen
-from truestep.check.patches import hooked, replaced
+from truestep.check.patches import exchanged, hooked, replaced
 from truestep.check.recorder import Recorder
 from truestep.check.site import site
 from truestep.check.steps import Steps
@@ -32,8 +33,8 @@ def watches(recorder: Recorder, stop: Callable[[], None]) -> Iterator[AbstractCo
     yield replaced(Optimizer, "__init__", steps.made)
     yield replaced(Optimizer, "add_param_group", steps.given)
     yield replaced(torch.autograd, "backward", _Passes(recorder).backward)
-    yield replaced(Optimizer, "zero_grad", lambda run, one, *a, **k: _cleared(recorder, "optimizer", run, one, a, k))
-    yield replaced(nn.Module, "zero_grad", lambda run, one, *a, **k: _cleared(recorder, "module", run, one, a, k))
+    yield exchanged(Optimizer, "zero_grad", partial(_clearing, recorder, "optimizer"))
+    yield exchanged(nn.Module, "zero_grad", partial(_clearing, recorder, "module"))
     for name, how in (("clip_grad_norm_", "norm"), ("clip_grad_value_", "value")):
         for place in (torch.nn.utils, clip_grad):
             yield replaced(place, name, _Clipping(recorder, how))
@@ -72,48 +73,52 @@ class _Passes:
             return run(tensors, grad_tensors, *args, **words)
         kept = bool(args[0] if args else words.get("retain_graph"))
         made = bool(args[1] if len(args) > 1 else words.get("create_graph"))
-        roots = [tensors] if isinstance(tensors, Tensor) else list(tensors) if isinstance(tensors, list | tuple) else []
-        seeds = grad_tensors if isinstance(grad_tensors, list | tuple) else [grad_tensors]
-        facts = {
-            "how": "backward",
-            "seeded": any(each is not None for each in seeds),
-            "kept": kept or made,
-            "made": made,
-        }
-        facts["nested"] = self._depth > 0
-        before = _Before(recorder, roots)
+        seeded = grad_tensors is not None and (
+            not isinstance(grad_tensors, list | tuple) or any(each is not None for each in grad_tensors)
+        )
+        nested = self._depth > 0
+        before = _Before(recorder, tensors) if recorder.close else None
         self._depth += 1
         try:
             found = run(tensors, grad_tensors, *args, **words)
         finally:
             self._depth -= 1
-        before.write(facts)
+        _after(recorder, before, tensors, ("backward", seeded, kept or made, made, nested))
         if not self._depth:
             recorder.differentiated()
         return found
 
 
-class _Before:
-    """What a backward pass starts from; `write` adds what it left behind."""
+def _after(recorder: Recorder, before: _Before | None, tensors: Any, facts: tuple[Any, ...], given: Any = ()) -> None:
+    """Write a backward pass, when it is over; `given` are the gradients that it returned."""
+    if before is None:
+        recorder.jot(Backward, facts, (), (tensors,) if isinstance(tensors, Tensor) else _roots(tensors))
+    else:
+        before.write(dict(zip(WORDS, facts, strict=True)), given)
 
-    def __init__(self, recorder: Recorder, roots: list[Tensor]) -> None:
-        self._recorder, self._close, self._below = recorder, recorder.close, roots
+
+def _roots(tensors: Any) -> tuple[Tensor, ...]:
+    return (tensors,) if isinstance(tensors, Tensor) else tuple(tensors) if isinstance(tensors, list | tuple) else ()
+
+
+class _Before:
+    """What a backward pass starts from, seen closely; `write` adds what it left behind."""
+
+    def __init__(self, recorder: Recorder, tensors: Any) -> None:
+        self._recorder = recorder
         self._leaves: list[tuple[Tensor, Digest | None]] = []
         self._names: list[str] = []
         self._roots: tuple[Any, ...] = ()
         self.site = site()
-        if self._close:
-            with recorder.looking:
-                self._roots = tuple(seen(root, recorder.numbers, True) for root in roots)
-                leaves, self._names = reached(roots)
-                self._leaves = [(leaf, digest(leaf.grad)) for leaf in leaves]
+        with recorder.looking:
+            roots = _roots(tensors)
+            self._roots = tuple(seen(root, recorder.numbers, True) for root in roots)
+            leaves, self._names = reached(roots)
+            self._leaves = [(leaf, digest(leaf.grad)) for leaf in leaves]
 
     def write(self, facts: dict[str, Any], given: Any = ()) -> None:
-        """The pass is over; `given` are the gradients that it returned."""
+        """The pass is over."""
         recorder, numbers = self._recorder, self._recorder.numbers
-        if not self._close:
-            recorder.jot(Backward, tuple(facts[word] for word in WORDS), (), tuple(self._below), self.site)
-            return
         with recorder.looking:
             recorder.trains(leaf for leaf, _ in self._leaves)
             leaves = tuple(
@@ -133,34 +138,38 @@ class _Before:
 def differentiate(recorder: Recorder, func: Any, args: Any, words: dict[str, Any]) -> Any:
     """`torch.autograd.grad`, which fills no `.grad`."""
     outputs = args[0] if args else words.get("outputs")
-    roots = [outputs] if isinstance(outputs, Tensor) else list(outputs or [])
     made = bool(args[4] if len(args) > 4 else words.get("create_graph", False))
     seed = args[2] if len(args) > 2 else words.get("grad_outputs")
-    before = _Before(recorder, roots)
+    before = _Before(recorder, outputs) if recorder.close else None
     found = func(*args, **words)
-    before.write({"how": "grad", "seeded": seed is not None, "kept": made, "made": made, "nested": False}, found)
+    _after(recorder, before, outputs, ("grad", seed is not None, made, made, False), found)
     return found
 
 
-def _cleared(recorder: Recorder, how: str, run: Any, one: Any, args: Any, words: Any) -> Any:
-    if not recorder.awake:
-        return run(one, *args, **words)
-    with recorder.looking:
-        groups = [one.parameters()] if how == "module" else [group["params"] for group in one.param_groups]
-        of, own = recorder.numbers.of, recorder.numbers.of(one)
-        held = [p for group in groups for p in group if GRAD.__get__(p) is not None]
-        if recorder.close:
-            looks = [digest(GRAD.__get__(p)) for p in held]
-            cleared = tuple((of(p), look and look.norm) for p, look in zip(held, looks, strict=True))
-            recorder.emit(Clear, how=how, owner=own, held=cleared)
-        else:
-            recorder.jot(Clear, (how, own, tuple(of(p) for p in held)))
-        del held
-    recorder.busy += 1
-    try:
-        return run(one, *args, **words)
-    finally:
-        recorder.busy -= 1
+def _clearing(recorder: Recorder, how: str, run: Any) -> Any:
+    """`zero_grad` of an optimizer or a module."""
+
+    def clear(one: Any, *args: Any, **words: Any) -> Any:
+        if recorder.busy or not recorder.live:
+            return run(one, *args, **words)
+        with recorder.looking:
+            groups = [one.parameters()] if how == "module" else [group["params"] for group in one.param_groups]
+            of, own, get = recorder.numbers.of, recorder.numbers.of(one), GRAD.__get__
+            held = [p for group in groups for p in group if get(p) is not None]
+            if recorder.close:
+                looks = [digest(get(p)) for p in held]
+                cleared = tuple((of(p), look and look.norm) for p, look in zip(held, looks, strict=True))
+                recorder.emit(Clear, how=how, owner=own, held=cleared)
+            else:
+                recorder.jot(Clear, (how, own, tuple([of(p) for p in held])))
+            del held
+        recorder.busy += 1
+        try:
+            return run(one, *args, **words)
+        finally:
+            recorder.busy -= 1
+
+    return clear
 
 
 class _Clipping:

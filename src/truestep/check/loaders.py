@@ -21,7 +21,7 @@ from torch.utils.data import dataloader as loading
 from truestep.check.changes import SchedulerMade, SchedulerStep
 from truestep.check.events import Batch, LoaderEnd, LoaderMade, LoaderStart, Seeded, Shuffled
 from truestep.check.looks import LARGEST, seen, tensors
-from truestep.check.patches import replaced
+from truestep.check.patches import exchanged, replaced
 from truestep.check.recorder import Recorder
 from truestep.check.sources import beside, generators, inner, reaches, stored
 
@@ -31,8 +31,8 @@ def watches(recorder: Recorder) -> Iterator[AbstractContextManager[None]]:
     passes = _Passes(recorder)
     yield replaced(DataLoader, "__init__", passes.made)
     yield replaced(DataLoader, "__iter__", passes.begin)
-    yield replaced(loading._BaseDataLoaderIter, "_next_index", passes.index)
-    yield replaced(loading._BaseDataLoaderIter, "__next__", passes.batch)
+    yield exchanged(loading._BaseDataLoaderIter, "_next_index", passes.indexing)
+    yield exchanged(loading._BaseDataLoaderIter, "__next__", passes.handing)
     yield replaced(random, "shuffle", lambda run, x, *a, **k: _shuffled(recorder, run, x, a, k))
     yield replaced(random, "seed", lambda run, *a, **k: _seeded(recorder, "random", run, a, k))
     yield replaced(torch, "manual_seed", lambda run, *a, **k: _seeded(recorder, "torch", run, a, k))
@@ -69,10 +69,6 @@ class _Passes:
     def __init__(self, recorder: Recorder) -> None:
         self._recorder, self._fresh = recorder, deque[Any]()
         self._under_way: dict[int, _Pass] = {}
-
-    def _known(self, iterator: Any) -> _Pass | None:
-        found = self._under_way.get(id(iterator))
-        return found if found is not None and found.iterator() is iterator else None
 
     def made(self, run: Any, loader: Any, *args: Any, **words: Any) -> None:
         """A loader is built."""
@@ -114,42 +110,52 @@ class _Passes:
             self._under_way[id(iterator)] = _Pass(iterator, number, start, waiting, _torchs(loader))
         return iterator
 
-    def index(self, run: Any, iterator: Any) -> Any:
+    def indexing(self, run: Any) -> Any:
         """The next indices are drawn, by the iterator and for it."""
-        found = run(iterator)
-        if self._recorder.awake:
-            known = self._known(iterator)
-            waiting = self._fresh if known is None else known.waiting
-            waiting.append(_indices(found))
-        return found
+        recorder = self._recorder
 
-    def batch(self, run: Any, iterator: Any) -> Any:
+        def index(iterator: Any) -> Any:
+            found = run(iterator)
+            if recorder.live and not recorder.busy:
+                known = self._under_way.get(id(iterator))
+                known = None if known is None or known.iterator() is not iterator else known
+                waiting = self._fresh if known is None else known.waiting
+                waiting.append(_indices(found))
+            return found
+
+        return index
+
+    def handing(self, run: Any) -> Any:
         """A batch is handed out."""
         recorder = self._recorder
-        known = self._known(iterator)
-        if known is None or not recorder.awake:
-            return run(iterator)
-        recorder.fetching, recorder.fetched = recorder.fetching + 1, 0
-        unseen = known.torchs and recorder.close
-        if unseen:
-            recorder.lens(False)
-        try:
-            found = run(iterator)
-        except StopIteration:
-            with recorder.looking:
-                recorder.emit(LoaderEnd, loader=known.loader, run=known.run, batches=known.place)
-            raise
-        finally:
-            recorder.fetching -= 1
+
+        def batch(iterator: Any) -> Any:
+            known = self._under_way.get(id(iterator))
+            if known is None or known.iterator() is not iterator or recorder.busy or not recorder.live:
+                return run(iterator)
+            recorder.fetching, recorder.fetched = recorder.fetching + 1, 0
+            unseen = recorder.close and known.torchs
             if unseen:
-                recorder.look(recorder.close)
-        index = known.waiting.popleft() if known.waiting else None
-        place, known.place = known.place, known.place + 1
-        if isinstance(index, array) and not recorder.close and type(found) is list and _bare(found):
-            recorder.jot(Batch, (known.loader, True), array("q", (known.run, place)) + index, tuple(found))
-        else:
-            self._batch(known, place, None if index is None else tuple(index), found)
-        return found
+                recorder.lens(False)
+            try:
+                found = run(iterator)
+            except StopIteration:
+                with recorder.looking:
+                    recorder.emit(LoaderEnd, loader=known.loader, run=known.run, batches=known.place)
+                raise
+            finally:
+                recorder.fetching -= 1
+                if unseen:
+                    recorder.look(recorder.close)
+            index = known.waiting.popleft() if known.waiting else None
+            place, known.place = known.place, known.place + 1
+            if type(index) is array and not recorder.close and type(found) is list and _bare(found):
+                recorder.jot(Batch, (known.loader, True), array("q", (known.run, place)) + index, tuple(found))
+            else:
+                self._batch(known, place, None if index is None else tuple(index), found)
+            return found
+
+        return batch
 
     def _batch(self, known: _Pass, place: int, index: tuple[Any, ...] | None, found: Any) -> None:
         """Write a batch that is looked at closely, or is no plain list of tensors."""

@@ -64,6 +64,14 @@ class Numbers:
                 self.sweep()
         return known
 
+    def note(self, own: list[int], tensor: Tensor) -> None:
+        """Put the numbers of a tensor that has memory of its own behind a list: its own, its memory's, its version."""
+        known = self._known.get(id(tensor))
+        own.append(known[1] if known is not None and known[0]() is tensor else self.of(tensor))
+        held = tensor.untyped_storage()
+        own.append(self._stores.get(held._cdata) or self.memory(held))
+        own.append(tensor._version)
+
     @property
     def storages(self) -> int:
         """How many storages are known, those that are gone since the last sweep included."""

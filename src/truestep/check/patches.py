@@ -5,9 +5,9 @@ from __future__ import annotations
 import functools
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from itertools import count
-from types import FunctionType
+from types import FrameType, FunctionType
 from typing import Any
 
 from torch.utils.hooks import RemovableHandle
@@ -19,24 +19,28 @@ Around = Callable[..., Any]
 """`around(what it was, *args, **kwargs)` does what the function did, and looks."""
 
 
-@contextmanager
-def replaced(place: Any, name: str, around: Around) -> Iterator[None]:
+def replaced(place: Any, name: str, around: Around) -> AbstractContextManager[None]:
     """Inside, `place.name(...)` is `around(what it was, ...)`; names of other modules that hold it follow."""
+
+    def made(was: Any) -> Any:
+        if isinstance(was, FunctionType):
+            return lambda *args, **words: around(was, *args, **words)
+        return lambda *args, **words: around(called(was, sys._getframe(1)), *args, **words)
+
+    return exchanged(place, name, made)
+
+
+def called(was: Any, caller: FrameType) -> Callable[..., Any]:
+    """A function in C as if that frame called it: where it warns, it names the innermost frame of python."""
+    return functools.partial(relay(caller), was)
+
+
+@contextmanager
+def exchanged(place: Any, name: str, make: Callable[[Any], Any]) -> Iterator[None]:
+    """Inside, `place.name` is what `make` makes of what it was; names of other modules that hold it follow."""
     owned = name in vars(place)
     was = getattr(place, name)
-
-    if isinstance(was, FunctionType):
-
-        @functools.wraps(was)
-        def call(*args: Any, **words: Any) -> Any:
-            return around(was, *args, **words)
-
-    else:  # where it warns, it names the innermost frame of python
-
-        @functools.wraps(was)
-        def call(*args: Any, **words: Any) -> Any:
-            return around(functools.partial(relay(sys._getframe(1)), was), *args, **words)
-
+    call = functools.wraps(was)(make(was))
     setattr(place, name, call)
     early = [] if isinstance(place, type) else list(_holders(was))
     for names, key in early:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
+from types import FunctionType
 from typing import Any
 
 import torch
@@ -14,7 +16,7 @@ from truestep.check import site
 from truestep.check.events import Number
 from truestep.check.looks import GRAD
 from truestep.check.mode import NUMBERS, Seeing, value_of
-from truestep.check.patches import replaced
+from truestep.check.patches import called, exchanged, replaced
 from truestep.check.recorder import Recorder
 from truestep.check.shorthand import bits
 
@@ -23,7 +25,7 @@ def watches(recorder: Recorder, seeing: Seeing) -> Iterator[AbstractContextManag
     """The methods of a tensor that are replaced; while the mode is on they do nothing of their own."""
     reads = _Reads(recorder, seeing)
     for name in sorted(NUMBERS):
-        yield replaced(Tensor, name, partial(reads.number, name))
+        yield exchanged(Tensor, name, partial(reads.reading, name))
     yield replaced(Tensor, "zero_", reads.zeroed)
     yield reads.gradients()
 
@@ -47,24 +49,30 @@ class _Reads:
     @property
     def _alone(self) -> bool:
         recorder = self._recorder
-        if self._seeing.on or recorder.stepping or not recorder.awake:
+        if self._seeing.on or recorder.busy or recorder.stepping or not recorder.live:
             return False
         return not (recorder.fetching and site.below_torch(site.DATA))
 
-    def number(self, name: str, run: Any, tensor: Tensor, *args: Any, **words: Any) -> Any:
+    def reading(self, name: str, run: Any) -> Any:
         """A tensor becomes a number or an array."""
-        out = run(tensor, *args, **words)
-        if self._alone:
-            if name in EXACT and isinstance(out, bool | int | float):
-                self._recorder.jot(Number, (name,), (bits(float(out)),), (tensor,), site.site(3))
+        recorder, inner, exact, silent = self._recorder, isinstance(run, FunctionType), name in EXACT, name == "item"
+
+        def read(tensor: Tensor, *args: Any, **words: Any) -> Any:
+            if inner or (silent and tensor.is_cpu):  # which never warns
+                out = run(tensor, *args, **words)
             else:
-                with self._recorder.looking:
-                    value = value_of(tensor)
-                    self._recorder.jot(
-                        Number, (name,), () if value is None else (bits(value),), (tensor,), site.site(3)
-                    )
-            self._recorder.rested |= not torch.is_grad_enabled()
-        return out
+                out = called(run, sys._getframe(1))(tensor, *args, **words)
+            if self._alone:
+                if exact and isinstance(out, bool | int | float):
+                    recorder.jot(Number, (name,), (bits(float(out)),), (tensor,), 3)
+                else:
+                    with recorder.looking:
+                        value = value_of(tensor)
+                        recorder.jot(Number, (name,), () if value is None else (bits(value),), (tensor,), 3)
+                recorder.rested |= not torch.is_grad_enabled()
+            return out
+
+        return read
 
     def zeroed(self, run: Any, tensor: Tensor, *args: Any, **words: Any) -> Any:
         """Perhaps a gradient is set to zero."""
@@ -76,12 +84,13 @@ class _Reads:
     @contextmanager
     def gradients(self) -> Iterator[None]:
         """Inside, `tensor.grad` is as ever, and setting it is seen."""
+        recorder, seeing, write = self._recorder, self._seeing, GRAD.__set__
 
         def put(tensor: Tensor, value: Tensor | None) -> None:
-            if self._alone:
-                with self._recorder.looking:
-                    self._seeing.cleared("grad=", (tensor, value), site.site(3))
-            GRAD.__set__(tensor, value)
+            if not recorder.busy and not seeing.on and self._alone:
+                with recorder.looking:
+                    seeing.cleared("grad=", (tensor, value), site.site(3))
+            write(tensor, value)
 
         owned = "grad" in vars(Tensor)
         setattr(Tensor, "grad", _Grad(GRAD.__get__, put, GRAD.__delete__))  # noqa: B010 - types say no

@@ -71,7 +71,6 @@ class Recorder:
         self.points, self.generated = Points(), 0
         self.step: Step | None = None  # the last one, where it was looked at closely
         self.modules: list[int] = []
-        self.began: list[int] = []
         self.near = self.close = True
         self.lens: Callable[[bool], bool] = lambda close: close
         self.looking = Looking(self)
@@ -87,6 +86,11 @@ class Recorder:
         """Whether what happens now is the user's, in the process that we watch."""
         return self.live and not self.busy
 
+    @property
+    def quick(self) -> bool:
+        """Whether it is, and is not looked at closely."""
+        return not self.close and not self.busy and self.live
+
     def next(self) -> int:
         """The next number in the record."""
         self._n += 1
@@ -101,26 +105,24 @@ class Recorder:
 
     def jot(
         self, kind: type[Event], same: tuple[Any, ...], varied: Sequence[int] = (), tensors: tuple[Tensor, ...] = (),
-        at: site.Site | None = None,
+        depth: int = 6,
     ) -> None:  # fmt: skip
         """Write an event between close looks: what it has in common with others, what varies, and its tensors.
 
         This is what a watched loop costs, several times a step; a failure stays ours, as inside `looking`.
         """
-        self.busy += 1
-        self._n += 1
-        n, update = self._n, self.trace.updates_made
+        n = self._n = self._n + 1
+        update = self.trace.updates_made
         try:
-            at = site.site() if at is None else at
-            if not self.shorthand.write(n, update, kind, at, same, varied, tensors):
-                with self.looking:
-                    facts = FACTS[kind](same, varied, tuple(seen(one, self.numbers) for one in tensors))
-                    self.trace.events.append(kind(n=n, site=at, update=update, close=False, **facts))
+            if self.shorthand.write(n, update, kind, same, varied, tensors, depth):
+                return
         except Exception as error:
             if not self.excused(error):
                 raise
-        finally:
-            self.busy -= 1
+            return
+        with self.looking:
+            facts = FACTS[kind](same, varied, tuple(seen(one, self.numbers) for one in tensors))
+            self.trace.events.append(kind(n=n, site=site.site(depth), update=update, close=False, **facts))
 
     def excused(self, error: Exception) -> bool:
         """Whether a failure of ours is noted instead of raised."""
@@ -157,30 +159,29 @@ class Recorder:
         """An optimizer has made an update."""
         self._steps += 1
         self.trace.updates_made += 1
-        self._renew()
+        self._renew(self._steps)
 
     def differentiated(self) -> None:
         """A backward pass ended; without any optimizer these are what progress is counted by."""
         self._backwards += 1
         if not self._steps:
-            self._renew()
+            self._renew(self._backwards)
 
-    def _renew(self) -> None:
+    def _renew(self, progress: int) -> None:
         if self.rested and self._rests < RESTS:  # what an evaluation gave is in the names by now
             self._rests += 1
             with self.looking:
                 self.snapshot("rest")
-        self.rested = False
-        progress = self._steps or self._backwards
-        period = EVERY if progress < SECOND else RARELY
-        self.near = (progress < FIRST or progress % period < 2) and not self.full
-        self._quiet = 0
+        self.rested, self._quiet = False, 0
+        written = len(self.trace.events) + self.stowed.count + self.shorthand.count
+        near = progress < FIRST or progress % (EVERY if progress < SECOND else RARELY) < 2
+        self.near = near and written < MOST
         self.numbers.sweep()
         self.look(self.near)
         if len(self.trace.events) >= PARCEL:
             with self.looking:
                 self.stowed.put(self.trace.events)
-        if self.written >= LAST:
+        if written >= LAST:
             self._rest()
 
     def _rest(self) -> None:

@@ -22,7 +22,7 @@ from truestep.check.changes import Backward, Clear, Step
 from truestep.check.events import Batch, Event, Forward, Number
 from truestep.check.looks import Seen
 from truestep.check.numbers import Numbers
-from truestep.check.site import Site
+from truestep.check.site import Site, looked_up, trail
 
 _REAL, _WHOLE = struct.Struct("=d"), struct.Struct("=q")
 
@@ -48,31 +48,32 @@ class Shorthand:
         self.count = 0
 
     def write(
-        self, n: int, update: int, kind: type[Event], place: Site, same: tuple[Any, ...], varied: Sequence[int],
-        tensors: tuple[Tensor, ...],
+        self, n: int, update: int, kind: type[Event], same: tuple[Any, ...], varied: Sequence[int],
+        tensors: tuple[Tensor, ...], depth: int,
     ) -> bool:  # fmt: skip
         """Write an event; False, and nothing is written, where a tensor is not one that can be read quickly."""
         if tensors and (modes() or peek_interpreter_stack() is not None):
             return False
-        numbers = self._numbers
-        common, own = [kind, id(place), same, len(varied)], []
+        key, own, note = [kind, same, len(varied)], [0, n, update], self._numbers.note
         try:
             for one in tensors:
                 if type(one) is not Tensor and type(one) is not Parameter:
                     return False
                 node = one.grad_fn
-                common += one.shape, one.dtype, one.requires_grad, "" if node is None else node.name()
-                own += numbers.of(one), numbers.memory(one.untyped_storage()), one._version
+                key += one.shape, one.dtype, one.requires_grad, "" if node is None else node.name()
+                note(own, one)
         except (RuntimeError, NotImplementedError):
             return False
-        which = self._known.get(tuple(common))
+        trail(key)
+        which = self._known.get(tuple(key))
         if which is None:
-            which = self._known[tuple(common)] = len(self._forms)
-            told = [(tuple(common[at]), *common[at + 1 : at + 4]) for at in range(4, len(common), 4)]
-            self._forms.append(Form(kind, place, same, len(varied), tuple(told)))  # which keeps the place
-        self._written.extend((which, n, update))
-        self._written.extend(varied)
-        self._written.extend(own)
+            which = self._known[tuple(key)] = len(self._forms)
+            told = [(tuple(key[at]), *key[at + 1 : at + 4]) for at in range(3, 3 + 4 * len(tensors), 4)]
+            self._forms.append(Form(kind, looked_up(depth), same, len(varied), tuple(told)))  # which keeps the place
+        own[0] = which
+        self._written.fromlist(own)
+        if varied:
+            self._written.extend(varied)
         self.count += 1
         return True
 
@@ -83,7 +84,6 @@ class Shorthand:
             form = forms[written[at]]
             n, update = written[at + 1 : at + 3]
             at += 3
-            varied, at = tuple(written[at : at + form.whole]), at + form.whole
             tensors = []
             for shape, dtype, needs_grad, maker in form.tensors:
                 number, storage, version = written[at : at + 3]
@@ -92,6 +92,7 @@ class Shorthand:
                     Seen(number, storage, shape, str(dtype).removeprefix("torch."), needs_grad, not maker,
                          version, maker)
                 )  # fmt: skip
+            varied, at = tuple(written[at : at + form.whole]), at + form.whole
             facts = FACTS[form.kind](form.same, varied, tuple(tensors))
             yield form.kind(n=n, site=form.site, update=update, close=False, **facts)
 

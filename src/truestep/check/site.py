@@ -6,9 +6,11 @@ import linecache
 import os
 import sys
 import sysconfig
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import CodeType, FrameType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 
@@ -26,6 +28,7 @@ _known: dict[str, bool] = {}
 _sites: dict[Site, Site] = {}  # a loop comes by the same lines: one object each
 _places: dict[tuple[int, ...], Site] = {}  # addresses of codes and instructions -> the site
 _codes: dict[int, CodeType] = {}
+_end: list[CodeType | None] = [None]
 
 
 class Site(NamedTuple):
@@ -74,10 +77,21 @@ def frame() -> FrameType | None:
 def site(depth: int = 6) -> Site:
     """The user's innermost line, with at most `depth` lines of theirs that led there.
 
-    It is asked for at every event, between a loop's own kernels: so a place is known by its code and its instruction,
-    which cost next to nothing, and what line that is, which is dear, is looked up once.
+    A place is known by its codes and their instructions; what line that is, which is dear, is looked up once.
     """
-    known, key, most, found = _known, list[int](), 2 * depth + 2, sys._getframe(1)
+    key = [depth]
+    trail(key)
+    made = _places.get(tuple(key))
+    return _first(tuple(key)) if made is None else made
+
+
+def trail(key: list[Any], most: int = 15) -> None:
+    """Put the addresses of the user's codes and their instructions behind what a list holds, the innermost first.
+
+    This is asked for at every event, between a loop's own kernels. What led to the frame below which the watch began
+    stays as it is.
+    """
+    known, found, end = _known, sys._getframe(2), _end[-1]
     while found is not None:
         code = found.f_code
         if known.get(code.co_filename) or (code.co_filename not in known and users(code)):
@@ -85,24 +99,41 @@ def site(depth: int = 6) -> Site:
             key.append(found.f_lasti)
             if len(key) >= most:
                 break
+        if code is end:
+            break
         found = found.f_back
-    made = _places.get(tuple(key))
-    return _first(tuple(key), depth) if made is None else made
 
 
-def _first(key: tuple[int, ...], depth: int) -> Site:
-    """A place that the program comes to for the first time."""
-    path, function, found = list[tuple[str, int]](), "", sys._getframe(2)
+def _first(key: tuple[int, ...]) -> Site:
+    """A place that the program comes to for the first time; the first of the key is the depth."""
+    made = _places[key] = looked_up(key[0], 3)
+    return made
+
+
+def looked_up(depth: int, up: int = 2) -> Site:
+    """The user's innermost line as `site` has it, of the frames from `up` above this one; it stays known."""
+    path, function, found = list[tuple[str, int]](), "", sys._getframe(up)
     while found is not None and len(path) <= depth:
         code = found.f_code
         if users(code):
-            _codes[id(code)] = code  # while it lives, no other code has its address
             function = function if path else code.co_name
             path.append((code.co_filename, found.f_lineno))
+        if _known.get(code.co_filename):
+            _codes[id(code)] = code  # while it lives, no other code has its address
         found = found.f_back
-    made = Site(*path[0], function, tuple(path[1:])) if path else NOWHERE
-    made = _places[key] = _sites.setdefault(made, made)
-    return made
+    return same(Site(*path[0], function, tuple(path[1:])) if path else NOWHERE)
+
+
+@contextmanager
+def below(frame: FrameType | None) -> Iterator[None]:
+    """Inside, what led to this frame is the same for all that happens."""
+    _places.clear()
+    _end.append(None if frame is None else frame.f_code)
+    try:
+        yield
+    finally:
+        _end.pop()
+        _places.clear()
 
 
 def same(place: Site) -> Site:

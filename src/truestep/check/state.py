@@ -10,11 +10,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.modules.module import (
-    register_module_forward_hook,
-    register_module_forward_pre_hook,
-    register_module_parameter_registration_hook,
-)
+from torch.nn.modules.module import register_module_parameter_registration_hook
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
@@ -23,7 +19,7 @@ from truestep.check.calls import Calls
 from truestep.check.changes import Saved, StateLoaded, StateTaken
 from truestep.check.events import Op, Printed
 from truestep.check.looks import parts, seen, tensors
-from truestep.check.patches import hooked, replaced
+from truestep.check.patches import exchanged, hooked, replaced
 from truestep.check.points import columns
 from truestep.check.recorder import Recorder
 from truestep.check.sources import drawn
@@ -33,8 +29,7 @@ from truestep.check.weights import mark
 def watches(recorder: Recorder) -> Iterator[AbstractContextManager[None]]:
     """Everything that is hooked or replaced for modules and their state."""
     calls = Calls(recorder)
-    yield hooked(register_module_forward_pre_hook(calls.before))
-    yield hooked(register_module_forward_hook(calls.after, always_call=True))
+    yield exchanged(nn.Module, "__call__", calls.watched)
     yield hooked(register_module_parameter_registration_hook(calls.given))
     yield replaced(nn.Module, "__init__", calls.made)
     yield replaced(nn.Module, "train", calls.train)

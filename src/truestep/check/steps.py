@@ -56,34 +56,37 @@ class Steps:
     def before(self, one: Optimizer, args: Any, words: Any) -> None:
         """A step begins."""
         recorder = self._recorder
-        if not recorder.awake:
+        if recorder.busy or not recorder.live:
             return
         recorder.stepping += 1
         held: list[tuple[Tensor, Tensor]] = []
-        given = [group.get("lr", math.nan) for group in one.param_groups]
-        rates: tuple[float, ...] = tuple(rate for rate in given if type(rate) is float)
-        if recorder.close or len(rates) < len(given):
+        rates: Any = [group.get("lr", math.nan) for group in one.param_groups]
+        if recorder.close or {type(rate) for rate in rates} - {float}:
             with recorder.looking:
-                rates = tuple([float(rate) for rate in given])
+                rates = [float(rate) for rate in rates]
                 parameters = [p for group in one.param_groups for p in group["params"]] if recorder.close else []
                 if sum(p.numel() for p in parameters) <= LARGEST:
                     held = [(p, p.detach().clone()) for p in parameters]
         closure = bool(args and callable(args[-1])) or words.get("closure") is not None
-        self._under_way.append((one, recorder.next(), held, rates, closure))
+        self._under_way.append((one, recorder.next(), held, tuple(rates), closure))
 
     def after(self, one: Optimizer, args: Any, words: Any) -> None:
         """A step has returned."""
-        recorder = self._recorder
+        recorder, under_way = self._recorder, self._under_way
         if recorder.resting:
             recorder.later += 1
             self._stop()
-        place = next((at for at, each in enumerate(self._under_way) if each[0] is one), None)
-        if place is None or not recorder.awake:
+        if recorder.busy or not recorder.live:
             return
-        recorder.stepping -= len(self._under_way) - place  # those above it were left by an exception
-        _, began, held, rates, closure = self._under_way[place]
-        del self._under_way[place:]
-        nested = bool(self._under_way)
+        place = 0
+        while place < len(under_way) and under_way[place][0] is not one:
+            place += 1
+        if place == len(under_way):
+            return
+        recorder.stepping -= len(under_way) - place  # those above it were left by an exception
+        _, began, held, rates, closure = under_way[place]
+        del under_way[place:]
+        nested = bool(under_way)
         number, kind = recorder.numbers.of(one), type(one).__name__
         if recorder.close:
             with recorder.looking:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-import warnings
+import sys
 import weakref
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from types import FrameType
 from typing import Any
 
 from truestep.check.finding import Finding
@@ -63,12 +65,11 @@ class Watching:
                 self._recorder.survey()
 
     def __enter__(self) -> Watching:
-        from truestep.check import calls, frames, gradients, loaders, mode, patches, ranks, reads, state, steps
+        from truestep.check import calls, frames, gradients, loaders, mode, patches, ranks, reads, site, state, steps
 
         frames.hide(calls, gradients, loaders, mode, patches, ranks, reads, state, steps)
         enter, seeing = self._stack.enter_context, mode.Seeing(self._recorder)
-        enter(warnings.catch_warnings())  # of ours alone: a hook that sees a compiled module twice does no harm here
-        warnings.filterwarnings("ignore", message=r"Using `torch.compile\(module\)` when there are global hooks")
+        enter(site.below(_entered()))
         for each in (
             *gradients.watches(self._recorder, self._stop),
             *ranks.watches(self._recorder),
@@ -93,6 +94,14 @@ class Watching:
     def _stop(self) -> None:
         if self._most is not None and self.trace.updates_made + self._recorder.later >= self._most:
             raise Stopped
+
+
+def _entered() -> FrameType | None:
+    """The frame that began to watch."""
+    ours, found = {__file__, contextlib.__file__}, sys._getframe(1)
+    while found is not None and found.f_code.co_filename in ours:
+        found = found.f_back
+    return found
 
 
 @contextmanager
