@@ -202,4 +202,16 @@ WRONG = [
         at="p.grad = q.grad.clone()",
         effect=lambda wrong, right: wrong.share > 3 and right.share < 1.001,
     ),
+    Wrong(
+        "update_rebound_gr1",
+        "The function that makes the new parameters is called, and the old ones are used ever after.",
+        at="moved = sgd(",
+        effect=lambda wrong, right: wrong.loss > 2 * right.loss,
+    ),
+    Wrong(
+        "closure_not_clearing_gr1",
+        "The closure adds up its gradients, and the curve's exponential overflows within the first step.",
+        at="loss = error()",
+        effect=lambda wrong, right: not wrong.error < 10 * right.error,
+    ),
 ]
