@@ -192,6 +192,7 @@ def _divided(figure: Figure, window: list[Reading], others: dict[int, str]) -> t
             value = added / count
             held = isinstance(figure.value, float) and not any(near(figure.value, whole) for whole in wholes)
             held = held and any(near(figure.value, part * value) for part in (1, 100))
-            if held or (near(figure.value, added) and shown(value, figure.printed)):
+            percent = near(value, 100 * added / right)  # of batches of a hundred their number gives the same
+            if held or (near(figure.value, added) and shown(value, figure.printed) and not percent):
                 return added, count, right, words, kind
     return None
