@@ -244,4 +244,10 @@ WRONG = [
         at="torch.linspace(-10, 0, 48)",
         effect=lambda wrong, right: wrong.alive < 0.3 and right.alive > 0.8 and wrong.loss > 2 * right.loss,
     ),
+    Wrong(
+        "gradient_stopped_gr1",
+        "The losses of the choices are put into a new tensor: only the critic learns.",
+        at="torch.tensor(choices)",
+        effect=lambda wrong, right: wrong.moved == 0 and right.moved > 0,
+    ),
 ]

@@ -204,4 +204,10 @@ WRONG = [
         at="p -= 2e-7 * g",
         effect=lambda wrong, right: wrong.last > 0.8 * wrong.first and right.last < 0.1 * right.first,
     ),
+    Wrong(
+        "plateau_mode_gr1",
+        "A plateau of the held-out loss is waited for with the mode of a score; one line reads both losses.",
+        at='"mode": "max"',
+        effect=lambda wrong, right: wrong.rate < 0.1 * right.rate,
+    ),
 ]

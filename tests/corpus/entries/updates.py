@@ -202,4 +202,34 @@ WRONG = [
         at="p.grad = q.grad.clone()",
         effect=lambda wrong, right: wrong.share > 3 and right.share < 1.001,
     ),
+    Wrong(
+        "update_rebound_gr1",
+        "The function that makes the new parameters is called, and the old ones are used ever after.",
+        at="moved = sgd(",
+        effect=lambda wrong, right: wrong.loss > 2 * right.loss,
+    ),
+    Wrong(
+        "closure_not_clearing_gr1",
+        "The closure adds up its gradients, and the curve's exponential overflows within the first step.",
+        at="loss = error()",
+        effect=lambda wrong, right: not wrong.error < 10 * right.error,
+    ),
+    Wrong(
+        "clip_after_step_gr1",
+        "The weights are moved by hand, and only then are the gradients clipped.",
+        at="clip_grad_norm_(",
+        effect=lambda wrong, right: wrong.longest > 3 * right.longest,
+    ),
+    Wrong(
+        "clip_scaled_gr1",
+        "Each element of the gradient is limited while the scaler's factor is in it, and then unscaled to nothing.",
+        at="clip_grad_value_(",
+        effect=lambda wrong, right: wrong.loss > 2 * right.loss,
+    ),
+    Wrong(
+        "tail_window_gr1",
+        "Three of seven batches are left at every epoch's end and go on into the next window, divided by four.",
+        at="(loss / 4).backward()",
+        effect=lambda wrong, right: wrong.passes == 7 and right.passes == 4,
+    ),
 ]

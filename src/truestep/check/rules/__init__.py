@@ -33,6 +33,7 @@ from typing import Any
 
 from truestep.check.finding import Finding, Level, Rule, ignored, merged
 from truestep.check.mends import Mend
+from truestep.check.rules._causes import left
 from truestep.check.site import Site
 from truestep.check.trace import Trace
 
@@ -62,16 +63,22 @@ def rules() -> dict[str, Known]:
 
 def judge(trace: Trace, slugs: Collection[str] | None = None, strict: bool = False) -> list[Finding]:
     """All that the rules find, without what the user's comments silence; a rule that fails is noted, never raised."""
-    found: list[Finding] = []
-    for slug, known in rules().items():
-        if slugs is None or slug in slugs:
+    known, told = rules(), dict[str, list[Finding]]()
+
+    def asked(slug: str) -> list[Finding]:
+        if slug not in told:
+            told[slug] = []
             try:
-                found += known.look(trace)
+                told[slug] = [finding for finding in known[slug].look(trace) if finding.site.file]
             except Exception as error:
                 if strict:
                     raise
                 trace.note(f"the rule {slug} failed ({type(error).__name__}: {error})")
-    return merged([finding for finding in found if finding.site.file and not ignored(finding)])
+        return told[slug]
+
+    found = [finding for slug in known if slugs is None or slug in slugs for finding in asked(slug)]
+    found = left(found, asked, len(trace.optimizers()))
+    return merged([finding for finding in found if not ignored(finding)])
 
 
 def found(

@@ -27,7 +27,7 @@ Right:
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from truestep.check.changes import Backward, Clear, Clip, Step
 from truestep.check.events import Op
@@ -40,12 +40,15 @@ RULE = Rule("TS113", "clip_after_step", "gradients are clipped after the step", 
 MENDING = ClippedBefore()
 OFTEN = 3
 SCALES = {"mul_", "div_", "clamp_", "clip_", "clamp_min_", "clamp_max_", "_foreach_mul_", "_foreach_div_"}
+MOVES = {"add_", "sub_", "addcmul_", "addcdiv_", "copy_", "lerp_", "__isub__", "__iadd__"}
 HUGE = 1e4  # a limit that only measures
 
 
 def look(trace: Trace) -> Iterator[Finding]:
     """Follow, for each optimizer, what lies between its pass, its step and the next pass."""
     yield from _by_hand(trace)
+    if not trace.of(Step):
+        yield from _without(trace)
     for optimizer in trace.optimizers():
         mine = trace.held(optimizer)
         late: list[tuple[Step, Clip]] = []
@@ -80,7 +83,44 @@ def look(trace: Trace) -> Iterator[Finding]:
         )
 
 
-def _measures(late: list[tuple[Step, Clip]], acted: list[float]) -> bool:
+def _without(trace: Trace) -> Iterator[Finding]:
+    """Gradients that are clipped after weights were moved by them in place, without any optimizer, and then cleared."""
+    gradients: set[int] = set()  # the memory of gradients
+    weights: set[int] = set()
+    moved: Op | None = None
+    waiting: tuple[Op, Clip] | None = None
+    late: list[tuple[Op, Clip]] = []
+    passes, early, near = 0, 0, False
+    for event in trace.of(Backward, Clip, Clear, Op):
+        if isinstance(event, Backward):
+            moved, waiting, passes, near = None, None, passes + event.close, event.close
+            weights |= {leaf.storage for leaf in event.leaves}
+        elif isinstance(event, Clip):
+            early += near and event.close and moved is None
+            waiting = (moved, event) if moved is not None else None
+        elif isinstance(event, Clear):
+            late += [waiting] if waiting is not None else []
+            waiting = None
+        elif event.name == "grad":
+            gradients |= {each.storage for each in event.out}
+            waiting = None if event.site.place == (moved.site.place if moved else None) else waiting  # used once more
+        elif event.name in MOVES and event.inputs[0].storage in weights:
+            moved = event if any(each.storage in gradients for each in event.inputs[1:]) else moved
+    acted = [clip.norm for _, clip in late if clip.norm is not None and clip.norm > clip.most]
+    if len(late) >= OFTEN and 2 * len(late) >= passes and not early and not _measures(late, acted):
+        move, clip = late[0]
+        yield found(
+            RULE,
+            clip.site,
+            "the gradients are clipped here, after the weights were moved by them",
+            f"{len(late)} of {passes} passes were followed by {move.name} on the weights, on line {move.site.line}, by "
+            "this clipping, and by the next clearing",
+            "the steps are not limited at all",
+            "clip between backward() and the update",
+        )
+
+
+def _measures(late: Sequence[tuple[object, Clip]], acted: list[float]) -> bool:
     """Whether the clipping only reads the norm."""
     return all(not math.isfinite(clip.most) or (clip.most >= HUGE and not acted) for _, clip in late)
 

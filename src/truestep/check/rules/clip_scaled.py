@@ -1,7 +1,7 @@
 """Gradients are clipped while the loss scale is still in them.
 
 What: a loss is scaled up for half precision, its gradients are clipped, and only then is the factor taken out again: by
-`scaler.step()` without `unscale_` before the clipping, or by hand.
+`scaler.step()` or `unscale_` behind the clipping, or by hand.
 
 Why: the limit is compared with a norm that is as many times too large as the scale. After unscaling, the gradient is at
 most limit / scale: the training all but stands still.
@@ -73,9 +73,7 @@ def _by_scaler(trace: Trace, optimizer: int, mine: set[int]) -> list[tuple[Clip,
                 pending = (event, factor)
         elif event.how == "scale":
             factor = event.factor if event.enabled else 1.0
-        elif event.optimizer == optimizer and event.how == "unscale_":
-            factor, pending = 1.0, None
-        elif event.optimizer == optimizer and event.how == "step":
+        elif event.optimizer == optimizer and event.how in ("unscale_", "step"):
             hits += [pending] if pending is not None else []
             factor, pending = 1.0, None
     return hits

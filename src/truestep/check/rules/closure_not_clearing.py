@@ -30,6 +30,7 @@ Right:
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 from truestep.check.changes import Backward, Leaf, Step
@@ -53,8 +54,8 @@ def look(trace: Trace) -> Iterator[Finding]:
                 continue
             last: dict[int, Leaf] = {}
             for event in trace.between(step.began, step.n, Backward):
-                if event.how != "backward" or not event.close:
-                    continue
+                if event.how != "backward" or not event.close or not all(map(_finite, event.leaves)):
+                    continue  # sums of gradients that have overflowed tell nothing more
                 passes += 1
                 stale += [(event, leaf) for leaf in event.leaves[:1] if _stale(last.get(leaf.number), leaf)]
                 last = {leaf.number: leaf for leaf in event.leaves}
@@ -70,6 +71,10 @@ def look(trace: Trace) -> Iterator[Finding]:
                 "the optimizer takes this sum for the gradient at the present weights",
                 "call optimizer.zero_grad() as the first line of the closure",
             )
+
+
+def _finite(leaf: Leaf) -> bool:
+    return all(look is None or math.isfinite(look.norm) for look in (leaf.weight, leaf.before))
 
 
 def _stale(last: Leaf | None, now: Leaf) -> bool:

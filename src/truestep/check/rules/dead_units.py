@@ -80,6 +80,7 @@ def look(trace: Trace) -> Iterator[Finding]:
             "no gradient passes it: the layers before it stay as they are, those after it see a constant",
             "start from weights around zero and biases of zero, and scale the inputs; if they died in training, lower "
             "the rate",
+            facts={"since": op.update if dead < len(ops) else 0},
         )
 
 
@@ -109,6 +110,7 @@ def _part(trace: Trace, ops: list[Op]) -> Iterator[Finding]:
             "no gradient passes a unit that is off: its weights stay as they are, and the layer is so much narrower",
             "start from weights around zero and biases of zero, and scale the inputs; if they died in training, lower "
             "the rate",
+            facts={"since": op.update if start else 0},
         )
         return
 

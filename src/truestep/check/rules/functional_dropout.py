@@ -73,6 +73,7 @@ def look(trace: Trace) -> Iterator[Finding]:
             f"the forward of {event.kind} on line {event.site.line}",
             "answers differ from call to call, and every score is that of a network with units missing",
             "pass training=self.training, or build the nn.Dropout in __init__ so that eval() reaches it",
+            facts={"within": [op.within for op, _ in calls]},
         )
 
 
@@ -90,6 +91,7 @@ def _never(trace: Trace) -> Iterator[Finding]:
                 f"dropped with p = {_drops(op):g}; it is told nothing of the mode, and eval() would not stop it",
                 "answers differ from call to call, and every score is that of a network with units missing",
                 "pass training=self.training, and call model.eval() before the evaluation",
+                facts={"within": []},
             )
 
 

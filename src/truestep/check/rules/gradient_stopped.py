@@ -47,7 +47,7 @@ from truestep.check.trace import Trace
 RULE = Rule("TS204", "gradient_stopped", "the gradient never reaches parameters that are in use", "error", "parameters")
 OFTEN = 4  # steps
 LOOKED = 4  # updates in which the way is followed
-MOST = 400  # calls followed from one use
+MOST = 4000  # calls followed from one use: each step of an episode, or of a sequence, has its own
 ADDS = {"add", "add_", "__add__", "__radd__", "__iadd__"}
 
 
@@ -60,8 +60,10 @@ def look(trace: Trace) -> Iterator[Finding]:
             if each.number in uses and len(uses[each.number]) <= LOOKED:
                 uses[each.number][op.update].append(op)
     stops: dict[tuple[str, int], list[tuple[int, Op]]] = defaultdict(list)
+    went: dict[tuple[tuple[str, int], str, int], bool] = {}
     for number, updates in uses.items():
-        cuts = [cut for ops in list(updates.values())[:LOOKED] for cut in [_first(trace, ops)] if cut is not None]
+        ways = [_first(trace, ops, went) for ops in list(updates.values())[:LOOKED]]
+        cuts = [cut for cut in ways if cut is not None]
         places = Counter(cut.site.place for cut in cuts)
         if places and places.most_common(1)[0][1] >= min(3, LOOKED):
             place = places.most_common(1)[0][0]
@@ -221,8 +223,11 @@ def _idle(trace: Trace) -> dict[int, int]:
     return {number: n for number, n in steps.items() if n >= OFTEN and number not in out and len(bits[number]) == 1}
 
 
-def _first(trace: Trace, ops: list[Op]) -> Op | None:
-    """The call at which the gradient stops, on a way that leads back into what is differentiated."""
+def _first(trace: Trace, ops: list[Op], went: dict[tuple[tuple[str, int], str, int], bool]) -> Op | None:
+    """The call at which the gradient stops, on a way that leads back into what is differentiated.
+
+    `went` keeps, for a line's readings in an update, whether they went on.
+    """
     waiting, known = [(op, None if op.grad else op) for op in ops], set[int]()
     while waiting and len(known) < MOST:
         op, cut = waiting.pop(0)
@@ -230,7 +235,10 @@ def _first(trace: Trace, ops: list[Op]) -> Op | None:
             continue
         known.add(op.n)
         if op.name in NUMBERS:
-            if _went_on(trace, op):
+            key = op.site.place, op.name, op.update
+            if key not in went:
+                went[key] = _went_on(trace, op)
+            if went[key]:
                 return cut or op
             continue
         if cut is None and not any(each.needs_grad for each in op.out):

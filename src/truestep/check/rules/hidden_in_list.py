@@ -70,6 +70,10 @@ def look(trace: Trace) -> Iterator[Finding]:
             f"optimizer and kept every bit, while {len(parameters_of(trace, module) & moved)} registered ones moved",
             "a plain list or dict hides layers from parameters(), to(), eval() and state_dict()",
             "keep them in nn.ModuleList, nn.ModuleDict or nn.ParameterList",
+            facts={
+                "parameters": [number for number, _ in hits],
+                "modules": sorted({each for _, op in hits for each in op.within} - _below(trace, module)),
+            },
         )
 
 
@@ -89,6 +93,7 @@ def _attributes(trace: Trace, passes: dict[int, int], strangers: set[int], moved
                 f"kept every bit, while {len(learned)} registered ones moved",
                 "a plain list or dict hides parameters from parameters(), to() and state_dict()",
                 "keep them in nn.ParameterList, nn.ParameterDict or nn.ModuleList",
+                facts={"parameters": hits, "modules": []},
             )
 
 

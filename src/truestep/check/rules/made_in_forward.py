@@ -67,6 +67,7 @@ def look(trace: Trace) -> Iterator[Finding]:
             told,
             "what is made here is never trained and is in no checkpoint of what was trained",
             "build it in __init__; if the input decides its size, call the model once before the optimizer is made",
+            facts={"parameters": owned},
         )
 
 

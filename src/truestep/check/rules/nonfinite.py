@@ -79,6 +79,7 @@ def look(trace: Trace) -> Iterator[Finding]:
         f"{birth.what}; update {event.update} on line {event.site.line} made {name} NaN or infinite{told}",
         "from then on every output is NaN, and no further training means anything",
         birth.mend,
+        facts={"since": event.update, "overflow": birth.mend == MEND["overflow"]},
     )
 
 

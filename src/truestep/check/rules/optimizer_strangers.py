@@ -98,4 +98,5 @@ def _told(
         f"every bit; so did {plural(len({n for n, _ in pairs}) - 1, 'other')}",
         "what replaced the old parameters is never trained",
         "make the optimizer after the replacement (and anew for each new model)",
+        facts={"parameters": list(new)},
     )

@@ -71,6 +71,7 @@ def look(trace: Trace) -> Iterator[Finding]:
             f"while {len(moving)} steps moved others, and kept every bit",
             "this part of the model keeps its random start",
             "give the optimizer all parameters that are to learn; the others say so with requires_grad_(False)",
+            facts={"parameters": idle},
         )
 
 

@@ -33,7 +33,7 @@ from truestep.check.finding import Finding, Rule
 from truestep.check.mends.schedules import OtherMode
 from truestep.check.rules import found
 from truestep.check.rules._courses import courses
-from truestep.check.rules._meaning import made_of
+from truestep.check.rules._meaning import figure, lines, made_of
 from truestep.check.rules._metrics import formula
 from truestep.check.rules._words import plural
 from truestep.check.trace import Trace
@@ -52,6 +52,9 @@ def look(trace: Trace) -> Iterator[Finding]:
         if course.made.kind != "ReduceLROnPlateau" or len(steps) < 3 or mode not in ("min", "max"):
             continue
         kind = _kind(trace, steps)
+        if not kind:  # the last ones of those read on a line, where others go before them
+            told = figure(lines(trace), [(step.n, step.metric or 0.0) for step in steps])
+            kind = "" if told is None else "hits" if told.rises else "loss"
         if kind == ("hits" if mode == "min" else "loss"):
             cuts = sum(step.after < step.before for step in steps)
             metrics = [step.metric or 0.0 for step in steps]

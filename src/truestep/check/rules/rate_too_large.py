@@ -10,7 +10,8 @@ Evidence: the change of the weights over their norm, update by update, with the 
 False alarms: weights that start at or near zero change by much of their norm at first, and the loss falls. A sweep
 that raises the rate on purpose is left alone, and so are closures, which search along a line, and a start that was
 a little rough (no loss above five times the first) where the last third is calm and its loss clearly better.
-Where gradients are added up undivided, or clipped after the step, that is the cause, and this is a word of advice.
+Where gradients are added up undivided, never cleared, or clipped after the step, that is the cause, and this is a word
+of advice.
 
 Mend: a smaller rate: by ten or more, so that an update changes the weights by about a thousandth.
 
@@ -27,7 +28,7 @@ from collections.abc import Iterator
 
 from truestep.check.finding import Finding, Rule
 from truestep.check.mends.updates import Rate
-from truestep.check.rules import accumulation_not_divided, clip_after_step, found
+from truestep.check.rules import found
 from truestep.check.rules._pace import paces, thrown
 from truestep.check.trace import Trace
 
@@ -37,30 +38,16 @@ MENDING = Rate()
 
 def look(trace: Trace) -> Iterator[Finding]:
     """Look at how far updates carry the weights, and at the loss behind them."""
-    all_paces = paces(trace)
-    for pace in all_paces:
+    for pace in paces(trace):
         evidence = thrown(pace)
         if evidence:
             step = pace.strides[0].update.step
             rate = f"at a rate of {step.rates[0]:g} " if step is not None else ""
-            cause = _cause(trace) if len(all_paces) == 1 else ""
             yield found(
                 RULE,
                 pace.made.site if pace.made is not None else pace.passes[0].site,
                 f"the rate is far too large: each update {rate}throws the weights about",
                 evidence,
                 "a step so long leaves the region that the gradient speaks of",
-                "divide the rate by ten or more: an update should change the weights by about a thousandth"
-                if not cause
-                else f"mend that first ({cause}), and see whether the rate does then",
-                "advice" if cause else None,
+                "divide the rate by ten or more: an update should change the weights by about a thousandth",
             )
-
-
-def _cause(trace: Trace) -> str:
-    """What makes the updates of this run larger than the rate says, as another rule has found; empty for nothing."""
-    for rule in (accumulation_not_divided, clip_after_step):
-        for finding in rule.look(trace):
-            if finding.level != "advice":
-                return f"{finding.name} on line {finding.line}"
-    return ""

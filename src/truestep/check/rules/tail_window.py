@@ -50,6 +50,9 @@ def look(trace: Trace) -> Iterator[Finding]:
         if not sizes or len({event.site.place for one in found_here for event in one.passes}) != 1:
             continue
         k, often = sizes.most_common(1)[0]
+        least = min(sizes)  # the first window alone, where what is left of every epoch is as much as goes on
+        if 1 < least < k and len(sizes) == 2 and k < 2 * least and _divided(trace, stepped, least):
+            k, often = least, WHOLE
         if k < 2 or often < WHOLE:
             continue
         dropped = [one for one in found_here if one.clear is not None and len(one.passes) < k and _unused(trace, one)]
@@ -103,6 +106,13 @@ def _carried(trace: Trace, one: Window, k: int) -> bool:
     """Whether this window lies over the end of an epoch: by the loader, or by a divisor that stayed at k."""
     if trace.of(LoaderStart):
         return _ends(trace, one.passes[0].n, one.passes[-1].n)
-    told = [scale(trace, event.roots[0], event.n) for event in one.passes if event.close and event.roots]
+    return _divided(trace, [one], k)
+
+
+def _divided(trace: Trace, several: list[Window], k: int) -> bool:
+    """Whether the loss of each pass was divided by k."""
+    passes = [event for one in several for event in one.passes if event.close]
+    told = [scale(trace, event.roots[0], event.n) for event in passes if event.roots]
     factors = [each.factor for each in told if each is not None]
-    return len(factors) == len(one.passes) and all(abs(each * k - 1) < 1e-6 for each in factors)
+    known = len(factors) == (len(passes) if len(several) > 1 else len(several[0].passes))
+    return known and all(abs(each * k - 1) < 1e-6 for each in factors)

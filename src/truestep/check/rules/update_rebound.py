@@ -37,6 +37,8 @@ from truestep.check.trace import Trace
 
 RULE = Rule("TS104", "update_rebound", "the update is bound to a name or thrown away", "error", "updates")
 OFTEN = 4
+COPIES = {"detach", "clone", "requires_grad_", "data", "requires_grad="}
+LOOKS = {"item", "norm"}
 SUMS = {"sub", "add", "__sub__", "__add__", "addcmul", "addcdiv", "lerp", "sub_", "add_"}
 
 
@@ -84,9 +86,22 @@ def _new_value(trace: Trace, op: Op, still: set[int], shapes: dict[int, tuple[in
         if number not in still or shapes[number] != op.out[0].shape:
             continue
         if any(_from_gradient(trace, each, op.n, shapes[number]) for each in others):
-            read = [user for user in trace.users(op.out[0], op.n) if user.name not in ("item", "norm")]
-            return 0 if read else number
+            return 0 if _read(trace, op) else number
     return 0
+
+
+def _read(trace: Trace, op: Op) -> bool:
+    """Whether something reads what a call made, be it through a copy."""
+    waiting = [(op.out[0], op.n)]
+    for _ in range(8):
+        if not waiting:
+            return False
+        seen, after = waiting.pop()
+        for user in trace.users(seen, after):
+            if user.name not in COPIES | LOOKS:
+                return True
+            waiting += [(each, user.n) for each in user.out if user.name in COPIES]
+    return True
 
 
 def _source(trace: Trace, tensor: Seen, before: int, homes: dict[int, int]) -> int:

@@ -179,7 +179,8 @@ def _divided(figure: Figure, window: list[Reading], others: dict[int, str]) -> t
     counts = {**others, **counts, sizes: "the number of samples"}
     if places > sizes:
         counts[places] = "all places, those that the loss leaves out too"
-    total = sum(each.value for each in window)
+    total = sum(each.value for each in window)  # a total that is held is no quotient, whatever it was weighed with
+    wholes = total, sum(each.value * each.rows for each in window), sum(each.value * each.size for each in window)
     if window[0].kind == "mean":
         totals = [(total, batches, "means"), (sum(each.value * each.rows for each in window), rows, "weighted means")]
     else:
@@ -189,8 +190,9 @@ def _divided(figure: Figure, window: list[Reading], others: dict[int, str]) -> t
             if count == right or (kind != "means" and count in (rows, sizes)):
                 continue
             value = added / count
-            held = isinstance(figure.value, float) and not any(near(figure.value, whole) for whole in (total, added))
+            held = isinstance(figure.value, float) and not any(near(figure.value, whole) for whole in wholes)
             held = held and any(near(figure.value, part * value) for part in (1, 100))
-            if held or (near(figure.value, added) and shown(value, figure.printed)):
+            percent = near(value, 100 * added / right)  # of batches of a hundred their number gives the same
+            if held or (near(figure.value, added) and shown(value, figure.printed) and not percent):
                 return added, count, right, words, kind
     return None
