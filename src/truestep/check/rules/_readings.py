@@ -12,12 +12,14 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import torch
+
 from truestep.check.events import Forward, LoaderStart, Names, Number, Op, Printed
 from truestep.check.looks import Seen
 from truestep.check.site import Site
 from truestep.check.trace import LOSSES, Trace
 
-SAME = 1e-9
+SAME, SINGLE = 1e-9, 2.0**-24
 LONGEST = 600
 _PLAIN = {"detach", "data", "float", "double", "cpu", "clone", "to", "squeeze", "reshape", "view", "requires_grad_"}
 DECIMAL = re.compile(r"(?<![\w.])\d+\.\d{3,}(?![\w.])")
@@ -193,8 +195,16 @@ def _floats(event: Names) -> Iterator[tuple[str, float]]:
 
 
 def near(a: float, b: float, within: float = SAME) -> bool:
-    """Whether two numbers are the same but for rounding."""
-    return abs(a - b) <= within * max(abs(a), abs(b))
+    """Whether two numbers are the same but for rounding, of one of them to single precision too."""
+    size = max(abs(a), abs(b))
+    if abs(a - b) <= within * size:
+        return True
+    return abs(a - b) <= SINGLE * size and (a == _single(b) or b == _single(a))
+
+
+def _single(value: float) -> float:
+    """The nearest number of single precision; infinity for what is too large."""
+    return float(torch.tensor(value, dtype=torch.float32))
 
 
 def shown(value: float, texts: tuple[str, ...], least: int = 4) -> bool:
