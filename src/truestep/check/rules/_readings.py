@@ -146,10 +146,31 @@ def kind_of(trace: Trace, tensor: Seen, before: int, depth: int = 6) -> tuple[st
         return op.name, math.prod(first.shape), counted
     if op.name in _PLAIN:
         return kind_of(trace, first, op.n, depth - 1)
+    if op.name in ("add", "sub", "mul"):
+        return _joined(trace, op, depth)
     if op.name in ("div", "__truediv__") and len(op.inputs) == 1 and isinstance(op.arg(1, "other"), int | float):
         kind, size, counted = kind_of(trace, first, op.n, depth - 1)
         return ("mean", size, counted) if kind == "sum" and op.arg(1, "other") == size else ("", 0, False)
     return "", 0, False
+
+
+def _joined(trace: Trace, op: Op, depth: int) -> tuple[str, int, bool]:
+    """A loss of several terms of one batch, each a mean or each a sum, or such a term with a weight."""
+    parts = [kind_of(trace, each, op.n, depth - 1) for each in op.inputs]
+    kind, size, score = parts[0]
+    if not kind or score or any(other[0] != kind or other[2] for other in parts):
+        return "", 0, False
+    if len(parts) == 1:
+        weight = next((each for each in op.args if isinstance(each, int | float)), 0)
+        plain = op.name == "mul" and (kind == "mean" or abs(weight) >= 0.1) and weight
+        return (kind, size, False) if plain else ("", 0, False)
+    if op.name == "mul":
+        return "", 0, False
+    makers = [trace.maker(each, op.n) for each in op.inputs]
+    made = [each.n for each in makers if each is not None]
+    if any(event.depth == 0 for event in trace.between(min(made), max(made), Forward)):
+        return "", 0, False  # a total and what is added to it
+    return kind, max(part[1] for part in parts), False
 
 
 def _of_loss(op: Op) -> tuple[str, int, bool]:

@@ -61,7 +61,7 @@ def _evaluations(trace: Trace) -> list[Evaluation]:
             found[-1] = now._replace(last=call.n + AFTER)
         elif call.weights:
             found.append(Evaluation(call.began, call.n + AFTER, call.update, call.weights))
-    after = [*found[1:], Evaluation(10**12, 0, 0, 0)]
+    after = [*found[1:], Evaluation(10**12, 0, 0, 0)][: len(found)]
     starts = [event.n for event in trace.of(Forward) if event.depth == 0]
     return [
         each._replace(last=min(each.last, later.first or next((n for n in starts if n > each.last - AFTER), each.last)))

@@ -34,6 +34,7 @@ from truestep.check.events import LoaderEnd, LoaderMade
 from truestep.check.finding import Finding, Rule
 from truestep.check.rules import found
 from truestep.check.rules._collected import blank, collected
+from truestep.check.rules._printed import printed
 from truestep.check.rules._quotients import dividing
 from truestep.check.rules._readings import Figure, Reading, figures, near, shown
 from truestep.check.rules._totals import totals
@@ -55,7 +56,7 @@ def look(trace: Trace) -> Iterator[Finding]:
     yield from _told(blank(together))
     single = {one.start.run for one in trace.passes() if one.whole and len(one.batches) == 1}
     alone = list(chain.from_iterable(unsound))
-    yield from _told(_of_readings(alone, others, single) or _of_prints(alone, single))
+    yield from _told(_of_readings(alone, others, single) or _of_prints(alone, single) or printed(trace, others))
 
 
 def _of_tensors(trace: Trace) -> Iterator[tuple[Site, str, str]]:
