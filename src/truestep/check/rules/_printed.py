@@ -15,6 +15,7 @@ from truestep.check.trace import Trace
 OFTEN, FEW = 3, 6
 DECIMAL = re.compile(r"(?<![\w.])\d+\.\d+(?![\w.])")
 DIGITS = 3
+SAMPLES = "the number of samples"
 
 
 def printed(trace: Trace, others: dict[int, str]) -> Iterator[tuple[Site, str, str]]:
@@ -28,6 +29,8 @@ def printed(trace: Trace, others: dict[int, str]) -> Iterator[tuple[Site, str, s
             for part, end in zip(passes, [*ends, prints[-1].n + 1 if prints else 0], strict=False)
             if (texts := _decimals(prints, part[-1].n, end))
         ]
+        longest = max((len(part) for part, _ in told), default=0)
+        told = [each for each in told if len(each[0]) == longest]  # of others a part was not seen
         if kind not in ("mean", "sum") or len({sum(each.value for each in part) for part, _ in told}) < OFTEN:
             continue
         counts = [_counts(part, kind, others) for part, _ in told]
@@ -39,7 +42,7 @@ def printed(trace: Trace, others: dict[int, str]) -> Iterator[tuple[Site, str, s
                     dividing(Figure(part[-1].n, "", added / count, part[-1].site, tuple(reversed(part)), texts)),
                     f"{kind}s over {len(part)} batches are divided by {count}, {words}",
                     f"{added:.6g} / {count} = {added / count:.6g} is printed, so after {len(told)} passes; with the "
-                    f"right count, {right}, it is {added / right:.6g}; the batches' numbers are read on line {place[1]}",
+                    f"right count, {right}, it is {added / right:.6g}; the batches' numbers stand on line {place[1]}",
                 )
                 break
 
@@ -61,7 +64,7 @@ def _counts(part: Sequence[Reading], kind: str, others: dict[int, str]) -> dict[
     rows, batches, most = sum(each.rows for each in part), len(part), max(each.rows for each in part)
     if rows == batches:
         return {}
-    wrong = {"the number of samples": rows} if kind == "mean" else {"the number of batches": batches}
+    wrong = {SAMPLES: rows} if kind == "mean" else {"the number of batches": batches}
     if kind == "sum" and batches * most != rows:
         wrong["batches times batch size, though not all are full"] = batches * most
     right = _right(part, kind)
@@ -72,13 +75,19 @@ def _counts(part: Sequence[Reading], kind: str, others: dict[int, str]) -> dict[
 def _always(
     told: Sequence[tuple[list[Reading], tuple[str, ...]]], counts: Sequence[dict[str, int]], words: str
 ) -> bool:
-    """Whether each pass's print shows the total over this count, and none shows it over a right one."""
+    """Whether each pass's print shows the total over this count, and none shows it over a right one.
+
+    Several must show enough digits of it to say something; small numbers have few.
+    """
+    least, sure = DIGITS - (words == SAMPLES), set[float]()
     for (part, texts), each in zip(told, counts, strict=True):
         added, right = sum(one.value for one in part), _right(part, part[0].kind)
         weighed = [(sum(one.value * one.rows for one in part), sum(one.rows for one in part))]
         sound = [(added, count) for count in right] + (weighed if part[0].kind == "mean" else [])
-        if not any(shown(scale * added / each[words], texts, DIGITS) for scale in (1, 100)):
+        values = [scale * added / each[words] for scale in (1, 100)]
+        if not any(shown(value, texts, 1) for value in values):
             return False
+        sure |= {added} if any(shown(value, texts, least) for value in values) else set()
         if any(shown(scale * total / count, texts, 1) for total, count in sound for scale in (1, 100)):
             return False
-    return True
+    return len(sure) >= OFTEN

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
@@ -67,6 +67,7 @@ Key = tuple[tuple[str, int], str, bool]
 def readings(trace: Trace) -> dict[Key, list[Reading]]:
     """The numbers that are known to be a batch's mean or sum, by their line and kind."""
     found: dict[Key, list[Reading]] = {}
+    unseen: dict[tuple[str, int], list[Reading]] = {}
     rows, run, forwards = 0, 0, 0
     labels = ignored(trace)
     last: dict[Key, int] = {}
@@ -87,13 +88,27 @@ def readings(trace: Trace) -> dict[Key, list[Reading]]:
             if again or not size or (size < rows and kind != "sum"):  # or a part of the batch
                 kind = ""
             places, blank = _targets(trace, event.of, event.n, labels) if event.close else (0, False)
-            held.append(
-                Reading(event.n, event.update, event.site, event.value, kind, size, rows, run, score, places, blank)
-            )
+            one = Reading(event.n, event.update, event.site, event.value, kind, size, rows, run, score, places, blank)
+            (held if kind or event.close or again else unseen.setdefault(event.site.place, [])).append(one)
+    for place, held in unseen.items():
+        _infer(found, place, held)
     # a line whose numbers are now known and now not (looked at too seldom) has gaps
     blank = {key[0]: {each.update for each in held} for key, held in found.items() if not key[1]}
     whole = {key: [each for each in held if each.update not in blank.get(key[0], ())] for key, held in found.items()}
     return {key: held for key, held in whole.items() if any(each.kind for each in held)}
+
+
+def _infer(found: dict[Key, list[Reading]], place: tuple[str, int], unseen: list[Reading]) -> None:
+    """Numbers between close looks are what those on the same line are, where these are all of one kind."""
+    keys = [key for key, held in found.items() if key[0] == place and held]
+    known = found[keys[0]] if len(keys) == 1 and keys[0][1] else []
+    ratios = {each.size / each.rows if each.rows and each.kind else 0.0 for each in known}
+    if len(ratios) == 1 and (ratio := ratios.pop()):
+        first = known[0]
+        told = [replace(each, kind=first.kind, score=first.score, size=round(ratio * each.rows)) for each in unseen]
+        found[keys[0]] = sorted([*known, *told], key=lambda each: each.n)
+    else:
+        found.setdefault((place, "", False), []).extend(unseen)
 
 
 def cuts(trace: Trace) -> set[int]:

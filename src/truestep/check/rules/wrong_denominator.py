@@ -190,8 +190,10 @@ def _divided(figure: Figure, window: list[Reading], others: dict[int, str]) -> t
             if count == right or (kind != "means" and count in (rows, sizes)):
                 continue
             value = added / count
-            held = isinstance(figure.value, float) and not any(near(figure.value, whole) for whole in (total, added))
+            wholes = (total, added, sum(each.value * each.rows for each in window))
+            held = isinstance(figure.value, float) and not any(near(figure.value, whole) for whole in wholes)
             held = held and any(near(figure.value, part * value) for part in (1, 100))
-            if held or (near(figure.value, added) and shown(value, figure.printed)):
+            sound = any(shown(part * added / right, figure.printed, 1) for part in (1, 100))
+            if held or (near(figure.value, added) and shown(value, figure.printed) and not sound):
                 return added, count, right, words, kind
     return None
