@@ -55,8 +55,8 @@ def look(trace: Trace) -> Iterator[Finding]:
         names = ", ".join(f"{label} as {name}" for label, name in list(one.names.items())[:6])
         yield found(
             RULE, one.op.site, "the labels of the score go by another numbering than those of training",
-            f"{one.equal} of {one.compared} late guesses are equal to the labels, yet each class is known by a number of "
-            f"its own: the model sees {names}",
+            f"{one.equal} of {one.compared} late guesses are equal to the labels, yet each class is known by a number "
+            f"of its own: the model sees {names}",
             "right answers count as wrong", "make one table of the classes, and number all parts of the data by it",
         )  # fmt: skip
         return
