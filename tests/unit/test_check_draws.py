@@ -1,6 +1,7 @@
 """Which generators a data set draws with, and whether its workers can be told apart."""
 
 from functools import partial
+from typing import Any
 
 import numpy as np
 import torch
@@ -37,7 +38,8 @@ def global_states(worker):
 
 
 def own_state(worker):
-    get_worker_info().dataset.own = np.random.default_rng(worker)
+    info: Any = get_worker_info()
+    info.dataset.own = np.random.default_rng(worker)
 
 
 def through_another(worker):

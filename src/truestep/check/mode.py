@@ -191,6 +191,8 @@ class Seeing(TorchFunctionMode):
             return tuple(self._one(each, look) for each in value[:64])
         if value is None or isinstance(value, bool | int | float | str):
             return value
+        if type(value).__module__ == "numpy" and getattr(value, "shape", None) == () and value.dtype.kind in "iufb":
+            return value.item()
         if isinstance(value, slice):  # its ends may be tensors
             return slice(self._one(value.start, False), self._one(value.stop, False), self._one(value.step, False))
         return str(value) if isinstance(value, torch.dtype | torch.device) else type(value).__name__

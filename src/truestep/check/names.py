@@ -126,6 +126,14 @@ def told_as(value: Any, numbers: Numbers) -> Any:
         return value
     if isinstance(value, str):
         return value[:80]
+    if (
+        type(value).__module__ == "numpy"
+        and getattr(value, "ndim", 9) < 2
+        and value.size <= 64
+        and value.dtype.kind in "iuf"
+    ):
+        value = value.tolist()
+        return value if isinstance(value, int | float) else ("list", len(value), tuple(value), ())
     if isinstance(value, Tensor):
         single = value.numel() == 1 and value.device.type == "cpu" and plain(value) and not value.is_complex()
         number = (float(value.detach()),) if single else ()

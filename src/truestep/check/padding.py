@@ -1,7 +1,7 @@
 """Whether a batch of sequences was filled up to one length: told of what a model is given, on close looks.
 
-Sequences of tokens (N, T), or of vectors (N, T, F), are padded when their rows end in runs of one and the same value
-that differ in length, and that value stands nowhere else. The value of vectors is zero throughout.
+Sequences of tokens or numbers (N, T), or of vectors (N, T, F), are padded when their rows end in runs of one and the
+same value that differ in length, and that value stands nowhere else. For numbers and vectors it is zero throughout.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ class Tail(NamedTuple):
 def tail(tensor: Tensor) -> Tail | None:
     """How a batch was filled up; None where it was not, or where that cannot be told."""
     tokens = tensor.dim() == 2 and tensor.dtype in (torch.int64, torch.int32)
-    vectors = tensor.dim() == 3 and tensor.is_floating_point()
+    vectors = tensor.dim() in (2, 3) and tensor.is_floating_point()
     if not (tokens or vectors) or not plain(tensor) or not 0 < tensor.numel() <= LARGEST:
         return None
-    held = tensor.detach()
+    held = tensor.detach() if tokens or tensor.dim() == 3 else tensor.detach()[..., None]
     if held.shape[0] < 2 or held.shape[1] < SHORTEST:
         return None
     value = held[held[:, -1] == held[:, -2]][:1, -1] if tokens else held.new_zeros(1)

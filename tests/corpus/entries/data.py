@@ -252,6 +252,18 @@ WRONG = [
         effect=lambda wrong, right: wrong.moved == 0 and right.moved > 0,
     ),
     Wrong(
+        "same_draws_da1",
+        "worker_init_fn seeds numpy's global state, which the data set's own generator does not ask.",
+        at="np.random.seed(seed)",
+        effect=lambda wrong, right: wrong.distinct < 0.7 * wrong.drawn and right.distinct > 0.95 * right.drawn,
+    ),
+    Wrong(
+        "integer_wrap_da1",
+        "A method of the data set makes each picture brighter in bytes.",
+        at="return self.scans[i] + self.gains[i]",
+        effect=lambda wrong, right: wrong.wrapped > 5 and right.wrapped == 0,
+    ),
+    Wrong(
         "tested_on_train_r1",
         "The test loader is built on a second data set object that holds the training items, without noise.",
         at="test_loader = DataLoader(",

@@ -91,6 +91,12 @@ WRONG = [
         effect=lambda wrong, right: wrong.kept > 1.3 * right.kept,
     ),
     Wrong(
+        "best_wrong_way_da1",
+        "A heap of the three best drops the smallest loss each time, and the best of what is left is loaded.",
+        at="entry = (held_out(),",
+        effect=lambda wrong, right: wrong.error > 1.3 * right.error,
+    ),
+    Wrong(
         "best_wrong_way_b",
         (
             "best starts at 0 and a smaller loss is asked for; no epoch can ever beat it and the untrained "

@@ -17,6 +17,8 @@ from truestep.check.trace import Trace
 LEAST = {"min", "argmin", "nanargmin", "nsmallest", "idxmin"}
 GREATEST = {"max", "argmax", "nanargmax", "nlargest", "idxmax"}
 
+ORDERS = {"sorted", "sort", "argsort", "sort_values", "heappush", "heappushpop", "heapreplace", "topk"}
+
 
 class Choice(NamedTuple):
     """A call that takes the `greatest` or the least of what the places of these words hold, one column of a table."""
@@ -42,6 +44,13 @@ def choices(trace: Trace) -> Iterator[Choice]:
             if found is not None:
                 columns, greatest = found
                 yield Choice(Site(file, getattr(node, "lineno", 1)), tuple(dict.fromkeys(columns)), greatest)
+
+
+def sorts(trace: Trace) -> bool:
+    """Whether the user's files take the least or the greatest of anything, or put it in order."""
+    trees = map(tree_of, {event.site.file for event in trace.events if event.site.file})
+    calls = (node.func for tree in trees if tree for node in ast.walk(tree) if isinstance(node, ast.Call))
+    return any(getattr(each, "attr", getattr(each, "id", "")) in LEAST | GREATEST | ORDERS for each in calls)
 
 
 def column(trace: Trace, words: str) -> Column | None:

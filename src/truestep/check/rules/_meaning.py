@@ -19,6 +19,7 @@ from truestep.check.trace import LOSSES, Trace
 
 BY_HAND = {"pow", "square", "abs"}
 TURNS = {"reciprocal", "rsqrt", "__rdiv__", "__rtruediv__"}
+JOINS = {"cat", "stack", "concat", "hstack"}
 LONGEST = 300
 Place = tuple[str, int]
 
@@ -145,7 +146,7 @@ def made_of(trace: Trace, number: Number) -> str:
     """Whether a number rises with hits or with a loss: it comes from a comparison of equals, or from a loss."""
     waiting: list[tuple[Seen, int, bool]] = [(number.of, number.n, True)]
     names: set[str] = set()
-    for _ in range(15):
+    for _ in range(40):
         if not waiting:
             break
         seen, limit, up = waiting.pop(0)
@@ -157,11 +158,12 @@ def made_of(trace: Trace, number: Number) -> str:
             return "hits" if up == hits else "loss"
         if op.name in LOSSES or (op.name == "sub" and names & BY_HAND):
             return "loss" if up else "hits"
-        turns = [_turned(op, place) for place, _ in enumerate(op.inputs)]
+        inputs = op.inputs[:1] if op.name in JOINS else op.inputs  # the others are alike
+        turns = [_turned(op, place) for place, _ in enumerate(inputs)]
         if op.name in TURNS or None in turns:
             return ""
         names.add(op.name)
-        waiting += [(each, op.n, up != turn) for each, turn in zip(op.inputs, turns, strict=True)]
+        waiting += [(each, op.n, up != turn) for each, turn in zip(inputs, turns, strict=True)]
     return ""
 
 

@@ -126,6 +126,21 @@ def thrown(pace: Pace, spike: float = 2.0, large: float = LARGE, times: int = 3)
     return _stuck(pace, first) or _scattered(pace, first) or _diverged(pace, first)
 
 
+def blown(pace: Pace) -> str:
+    """Weights of a common size that the first few updates blew up at once; empty where they did not."""
+    strides = pace.strides[: 2 * FIRST_FEW]
+    norms = [stride.norm for stride in strides]
+    if len(strides) < FIRST_FEW or not norms[0] or _size(strides[0]) < SIZE or pace.rows < MANY:
+        return ""
+    ratios = [stride.ratio for stride in strides[:FIRST_FEW] if stride.ratio > LARGE]
+    if len(ratios) < 3 or strides[0].ratio < 2 * LEAP or not max(norms) > 2 * BLOWN * norms[0]:
+        return ""
+    return (
+        f"{len(ratios)} of the first {FIRST_FEW} updates changed the weights by {_percent(min(ratios))} to "
+        f"{_percent(max(ratios))} of their norm, which went from {norms[0]:.4g} to {max(norms):.4g}"
+    )
+
+
 def _settled(pace: Pace, first: float) -> bool:
     """Whether the loss is small at the end: by hand only the norms tell a change, and small batches differ by much."""
     return pace.made is None and median(pace.losses[-(len(pace.strides) // 3) :]) < 0.1 * first

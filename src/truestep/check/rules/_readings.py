@@ -10,14 +10,16 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+import torch
 
 from truestep.check.events import Forward, LoaderStart, Names, Number, Op, Printed
 from truestep.check.looks import Seen
 from truestep.check.site import Site
 from truestep.check.trace import LOSSES, Trace
 
-SAME = 1e-9
+SAME, SINGLE = 1e-9, 2.0**-24
 LONGEST = 600
 _PLAIN = {"detach", "data", "float", "double", "cpu", "clone", "to", "squeeze", "reshape", "view", "requires_grad_"}
 DECIMAL = re.compile(r"(?<![\w.])\d+\.\d{3,}(?![\w.])")
@@ -65,6 +67,7 @@ Key = tuple[tuple[str, int], str, bool]
 def readings(trace: Trace) -> dict[Key, list[Reading]]:
     """The numbers that are known to be a batch's mean or sum, by their line and kind."""
     found: dict[Key, list[Reading]] = {}
+    unseen: dict[tuple[str, int], list[Reading]] = {}
     rows, run, forwards = 0, 0, 0
     labels = ignored(trace)
     last: dict[Key, int] = {}
@@ -85,13 +88,27 @@ def readings(trace: Trace) -> dict[Key, list[Reading]]:
             if again or not size or (size < rows and kind != "sum"):  # or a part of the batch
                 kind = ""
             places, blank = _targets(trace, event.of, event.n, labels) if event.close else (0, False)
-            held.append(
-                Reading(event.n, event.update, event.site, event.value, kind, size, rows, run, score, places, blank)
-            )
+            one = Reading(event.n, event.update, event.site, event.value, kind, size, rows, run, score, places, blank)
+            (held if kind or event.close or again else unseen.setdefault(event.site.place, [])).append(one)
+    for place, held in unseen.items():
+        _infer(found, place, held)
     # a line whose numbers are now known and now not (looked at too seldom) has gaps
     blank = {key[0]: {each.update for each in held} for key, held in found.items() if not key[1]}
     whole = {key: [each for each in held if each.update not in blank.get(key[0], ())] for key, held in found.items()}
     return {key: held for key, held in whole.items() if any(each.kind for each in held)}
+
+
+def _infer(found: dict[Key, list[Reading]], place: tuple[str, int], unseen: list[Reading]) -> None:
+    """Numbers between close looks are what those on the same line are, where these are all of one kind."""
+    keys = [key for key, held in found.items() if key[0] == place and held]
+    known = found[keys[0]] if len(keys) == 1 and keys[0][1] else []
+    ratios = {each.size / each.rows if each.rows and each.kind else 0.0 for each in known}
+    if len(ratios) == 1 and (ratio := ratios.pop()):
+        first = known[0]
+        told = [replace(each, kind=first.kind, score=first.score, size=round(ratio * each.rows)) for each in unseen]
+        found[keys[0]] = sorted([*known, *told], key=lambda each: each.n)
+    else:
+        found.setdefault((place, "", False), []).extend(unseen)
 
 
 def cuts(trace: Trace) -> set[int]:
@@ -144,10 +161,31 @@ def kind_of(trace: Trace, tensor: Seen, before: int, depth: int = 6) -> tuple[st
         return op.name, math.prod(first.shape), counted
     if op.name in _PLAIN:
         return kind_of(trace, first, op.n, depth - 1)
+    if op.name in ("add", "sub", "mul"):
+        return _joined(trace, op, depth)
     if op.name in ("div", "__truediv__") and len(op.inputs) == 1 and isinstance(op.arg(1, "other"), int | float):
         kind, size, counted = kind_of(trace, first, op.n, depth - 1)
         return ("mean", size, counted) if kind == "sum" and op.arg(1, "other") == size else ("", 0, False)
     return "", 0, False
+
+
+def _joined(trace: Trace, op: Op, depth: int) -> tuple[str, int, bool]:
+    """A loss of several terms of one batch, each a mean or each a sum, or such a term with a weight."""
+    parts = [kind_of(trace, each, op.n, depth - 1) for each in op.inputs]
+    kind, size, score = parts[0]
+    if not kind or score or any(other[0] != kind or other[2] for other in parts):
+        return "", 0, False
+    if len(parts) == 1:
+        weight = next((each for each in op.args if isinstance(each, int | float)), 0)
+        plain = op.name == "mul" and (kind == "mean" or abs(weight) >= 0.1) and weight
+        return (kind, size, False) if plain else ("", 0, False)
+    if op.name == "mul":
+        return "", 0, False
+    makers = [trace.maker(each, op.n) for each in op.inputs]
+    made = [each.n for each in makers if each is not None]
+    if any(event.depth == 0 for event in trace.between(min(made), max(made), Forward)):
+        return "", 0, False  # a total and what is added to it
+    return kind, max(part[1] for part in parts), False
 
 
 def _of_loss(op: Op) -> tuple[str, int, bool]:
@@ -193,8 +231,16 @@ def _floats(event: Names) -> Iterator[tuple[str, float]]:
 
 
 def near(a: float, b: float, within: float = SAME) -> bool:
-    """Whether two numbers are the same but for rounding."""
-    return abs(a - b) <= within * max(abs(a), abs(b))
+    """Whether two numbers are the same but for rounding, of one of them to single precision too."""
+    size = max(abs(a), abs(b))
+    if abs(a - b) <= within * size:
+        return True
+    return abs(a - b) <= SINGLE * size and (a == _single(b) or b == _single(a))
+
+
+def _single(value: float) -> float:
+    """The nearest number of single precision; infinity for what is too large."""
+    return float(torch.tensor(value, dtype=torch.float32))
 
 
 def shown(value: float, texts: tuple[str, ...], least: int = 4) -> bool:

@@ -8,7 +8,8 @@ Why: what is restored as the best is the worst, or was never trained.
 Evidence: each kept value is a loss that was read from tensors (or the share of equal predictions) and larger (smaller)
 than those before; or the best value is what it was at first although the comparison was reached after many updates; or
 it is the worst of all evaluations and the later ones were better; or what was chosen from a table is the worst in it,
-and its weights are those in use afterwards.
+and its weights are those in use afterwards. However a program chose: the only earlier weights in use after the training
+are by all that was read worse than most of those evaluated, and than all later ones.
 
 False alarms: the largest loss is also tracked to find hard samples; without a model kept, or taken into use, it is no
 finding, nor is it where the best one is in use as well. What a figure is made of must be known: a loss, or hits.
@@ -33,12 +34,13 @@ from collections.abc import Iterator
 
 from truestep.check.changes import Saved, StateTaken
 from truestep.check.events import Event, Forward, Names, Number
-from truestep.check.finding import Finding, Rule
+from truestep.check.finding import Finding, Level, Rule
 from truestep.check.rules import found
 from truestep.check.rules._chosen import wrongly_chosen
 from truestep.check.rules._guards import Guard, guards, kept, pair
 from truestep.check.rules._meaning import Line, course, figure, lines
 from truestep.check.rules._readings import near
+from truestep.check.rules._restored import worst_restored
 from truestep.check.rules._worth import worth
 from truestep.check.site import Site
 from truestep.check.trace import Trace
@@ -49,24 +51,28 @@ OFTEN = 3
 
 def look(trace: Trace) -> Iterator[Finding]:
     """Ask of each comparison which way it went, and whether it ever came true."""
-    known = lines(trace)
+    known, told = lines(trace), False
     for guard in guards(trace):
         if not guard.sets:
             continue
         events = kept(trace, guard)
-        told = _worst(trace, guard, events, known) or _stayed(trace, guard, known)
+        words = _worst(trace, guard, events, known) or _stayed(trace, guard, known)
         if not events:
-            told = told or _never(trace, guard)
-        if told:
-            yield _found(guard.site, *told)
+            words = words or _never(trace, guard)
+        if words:
+            told = True
+            yield _found(guard.site, *words)
     for site, message, evidence in wrongly_chosen(trace, known):
+        told = True
         yield _found(site, message, evidence)
+    for site, message, evidence in () if told else worst_restored(trace, known):
+        yield _found(site, message, evidence, "warning")
 
 
-def _found(site: Site, message: str, evidence: str) -> Finding:
+def _found(site: Site, message: str, evidence: str, level: Level | None = None) -> Finding:
     return found(
         RULE, site, message, evidence, "what is restored as the best is the worst, or was never trained",
-        'a loss is best when smallest, from float("inf") down; an accuracy when largest, from zero up',
+        'a loss is best when smallest, from float("inf") down; an accuracy when largest, from zero up', level,
     )  # fmt: skip
 
 

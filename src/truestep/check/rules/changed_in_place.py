@@ -47,6 +47,7 @@ MEND = "make a new tensor, sample = (sample - mean) / std, or change a clone"
 def look(trace: Trace) -> Iterator[Finding]:
     """Look for writes into views of older data, then for arrays that change under their visitors."""
     yield from _tensors(trace)
+    yield from _items(trace)
     yield from _arrays(trace)
 
 
@@ -80,6 +81,30 @@ def _tensors(trace: Trace) -> Iterator[Finding]:
                 RULE, ops[0].site, "what is prepared for the model is written into the stored data",
                 f"{ops[0].name} changed views of one tensor {len(ops)} times over {max(updates)} updates; its version "
                 f"went from {ops[0].inputs[0].version} to {ops[-1].inputs[0].version}",
+                WHY, MEND,
+            )  # fmt: skip
+            return
+
+
+def _items(trace: Trace) -> Iterator[Finding]:
+    """Tensors that a list holds one by one, each written anew at each visit of a loader."""
+    passes = [(start.n, next((batch.n for batch in reversed(trace.of(Batch)) if batch.run == start.run), start.n))
+              for start in trace.of(LoaderStart)]  # fmt: skip
+    lines: dict[tuple[str, int], dict[int, list[Op]]] = {}
+    for op in trace.ops(*WRITES):
+        first = op.inputs[0] if op.inputs else None
+        if first is None or first.needs_grad or not first.leaf or not first.shape or op.within:
+            continue
+        if any(start < op.n < end for start, end in passes):
+            lines.setdefault(op.site.place, {}).setdefault(first.number, []).append(op)
+    for held in lines.values():
+        again = [ops for ops in held.values() if len({op.update for op in ops}) > 1]
+        if len(again) >= 5 and all(ops[-1].inputs[0].version > ops[0].inputs[0].version for ops in again):
+            op, last = again[0][0], again[0][-1]
+            yield found(
+                RULE, op.site, "what is prepared for the model is written into the stored items",
+                f"{op.name} changed each of {len(again)} tensors at more than one visit, of {len(held)} that it was "
+                f"seen to change; one of them after {op.update} and after {last.update} updates",
                 WHY, MEND,
             )  # fmt: skip
             return

@@ -1,13 +1,14 @@
 """The labels are not the numbers that the loss or the score expects.
 
-What: labels from 1 to K are compared with classes from 0 to K - 1, or the targets are one off from the labels that the
-score uses, or the predicted classes are moved by one and the labels are not; or a binary loss, torch's or one by hand,
-is given -1 and 1, or any target outside 0 to 1.
+What: two parts of the data number the classes each in its own way; labels from 1 to K are compared with classes from 0
+to K - 1, or the targets are one off from the labels that the score uses, or the predicted classes are moved by one and
+the labels are not; or a binary loss, torch's or one by hand, is given -1 and 1, or any target outside 0 to 1.
 
 Why: a class is never predicted right, or the loss falls without end because its target lies outside its domain.
 
 Evidence: the least and greatest label against the number of classes, in training and in the score; the least and
-greatest target of a binary cross entropy.
+greatest target of a binary cross entropy; or, late in a run, most samples of each class are guessed to be of one class,
+never the same for two, and for three or more it is not the one of the label.
 
 False alarms: a label that is to be ignored (-100, 255) lies far outside and not one off, and is no finding.
 
@@ -29,6 +30,7 @@ from truestep.check.events import Op
 from truestep.check.finding import Finding, Rule
 from truestep.check.looks import Seen, Values
 from truestep.check.rules import found
+from truestep.check.rules._renamed import renamed
 from truestep.check.trace import Trace
 
 RULE = Rule("TS474", "labels_off", "labels outside what is expected of them", "error", "data")
@@ -49,6 +51,15 @@ def look(trace: Trace) -> Iterator[Finding]:
                 "the loss falls without end while the outputs grow", "map the labels to 0 and 1 where they are read",
             )  # fmt: skip
     yield from _by_hand(trace)
+    for one in renamed(trace):
+        names = ", ".join(f"{label} as {name}" for label, name in list(one.names.items())[:6])
+        yield found(
+            RULE, one.op.site, "the labels of the score go by another numbering than those of training",
+            f"{one.equal} of {one.compared} late guesses are equal to the labels, yet each class is known by a number "
+            f"of its own: the model sees {names}",
+            "right answers count as wrong", "make one table of the classes, and number all parts of the data by it",
+        )  # fmt: skip
+        return
     trained = _trained(trace)
     for op in trace.ops("eq"):
         for guess, label in (op.inputs, op.inputs[::-1]) if len(op.inputs) == 2 else ():

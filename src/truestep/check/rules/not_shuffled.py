@@ -1,13 +1,15 @@
-"""The training data are sorted by class and come in that order.
+"""The training data are sorted by class, or by a real target, and come in that order.
 
-What: batch after batch holds a single class, first all of the first class, then all of the next, in every epoch.
+What: batch after batch holds a single class, first all of the first class, then all of the next, in every epoch; or
+the targets of each batch lie above all those of the batch before.
 
 Why: each stretch teaches the model to answer with the class at hand and to forget the others; what it has learned at
 the end of an epoch leans to the last class.
 
 Evidence: the targets of the losses: most batches hold one value, the stretches of equal batches follow one another in
 the same order, epoch after epoch; or, where an epoch is too long to be looked at twice, each class lies in one stretch
-of places, of a loader that does not shuffle or of slices of one tensor, and places were visited again.
+of places, of a loader that does not shuffle or of slices of one tensor, and places were visited again. For real targets
+the least and the greatest of each batch, which only rise or only fall, and begin again with the same batches.
 
 False alarms: one batch of real and one of forged samples alternate in a GAN, with stretches of a single batch; that is
 no finding. Time series in order have no classes.
@@ -36,6 +38,7 @@ from truestep.check.trace import LOSSES, Trace
 
 RULE = Rule("TS471", "not_shuffled", "sorted data without shuffling", "error", "data")
 FEW, SHARE = 8, 0.7
+ROWS = 4
 
 
 class Look(NamedTuple):
@@ -52,6 +55,35 @@ def look(trace: Trace) -> Iterator[Finding]:
         told = _cycles(trace, _dense(looks)) or _places(trace, looks)
         if told is not None:
             yield told
+            return
+    yield from _rising(trace)
+
+
+def _rising(trace: Trace) -> Iterator[Finding]:
+    """Real targets that only rise, or only fall, from batch to batch of an epoch, and so again in the next one."""
+    lines: dict[tuple[str, int], list[Op]] = {}
+    for op in trace.ops(*LOSSES):
+        if len(op.inputs) > 1 and op.inputs[0].needs_grad and not op.inputs[1].needs_grad:
+            lines.setdefault(op.site.place, []).append(op)
+    for ops in lines.values():
+        ends = [(op.inputs[1].values.low, op.inputs[1].values.high) for op in ops if op.inputs[1].values is not None]
+        rows = min((op.inputs[1].shape or (0,))[0] for op in ops)
+        if len(ends) < len(ops) or rows < ROWS or all(op.inputs[1].values and op.inputs[1].values.whole for op in ops):
+            continue
+        for word, held in (("rise", ends), ("fall", [(-high, -low) for low, high in ends])):
+            starts = [0, *(at for at in range(1, len(held)) if held[at][0] < held[at - 1][1])]
+            epoch = starts[1] if len(starts) > 1 else 0
+            if epoch >= FEW and held[epoch : epoch + FEW] == held[:FEW]:
+                low, high = (min(each[0] for each in ends), max(each[1] for each in ends))
+                yield found(
+                    RULE, ops[0].site, f"the targets of an epoch {word} from batch to batch",
+                    f"from {low:.4g} to {high:.4g} over {epoch} batches, no two of which overlap, and so again in "
+                    "the next epoch",
+                    "each stretch teaches one kind of answer, and the model forgets the others",
+                    "shuffle: shuffle=True in the loader, or one fresh permutation of inputs and targets at each epoch",
+                    level="warning",
+                )  # fmt: skip
+                return
 
 
 def _looks(trace: Trace) -> list[Look]:

@@ -27,7 +27,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from truestep.check.events import Batch, Forward, LoaderStart, Op
+from truestep.check.events import Batch, Forward, LoaderMade, LoaderStart, Op
 from truestep.check.finding import Finding, Rule
 from truestep.check.looks import Seen, Values
 from truestep.check.rules import found
@@ -61,6 +61,7 @@ def look(trace: Trace) -> Iterator[Finding]:
         told = (
             _range(trace, mates, call)
             or _own(trace, mates, call)
+            or _same_line(trace, mates, call)
             or _left_out(trace, mates, call)
             or _whole(trace, mates, call)
         )
@@ -185,6 +186,26 @@ def _own(trace: Trace, mates: list[Forward], call: Forward) -> tuple[Site | None
     )
 
 
+def _same_line(trace: Trace, mates: list[Forward], call: Forward) -> tuple[Site | None, str, str] | None:
+    """Whether the line that takes the mean off the evaluated part took another one off all that a loader draws from."""
+    mine = _centred(trace, call)
+    if mine is None or mine[0].shape[:1] < (ROWS,) or any(_centred(trace, mate) for mate in mates[:OFTEN]):
+        return None
+    sizes = {made.size for made in trace.of(LoaderMade)}
+    for op in trace.ops("sub"):
+        if op.n > mates[0].n or op.site.place != mine[2].site.place:
+            continue
+        own = _takes_own(trace, op)
+        if own is not None and own[0].shape[1:] == mine[0].shape[1:] and own[0].shape[0] in sizes - {mine[0].shape[0]}:
+            return (
+                mine[2].site,
+                "the held-out part is standardised with its own mean",
+                f"on this line {own[0].shape[0]} rows, which a loader draws from, had their own mean subtracted, and "
+                f"{mine[0].shape[0]} evaluated rows theirs",
+            )
+    return None
+
+
 def _whole(trace: Trace, mates: list[Forward], call: Forward) -> tuple[Site | None, str, str] | None:
     """Whether each part has columns of mean 0 and deviation 1 to the last digits: no part has those of another."""
     mine, rows = _standard(trace, call), set(call.inputs[0].rows)
@@ -224,23 +245,37 @@ def _columns(op: Op) -> tuple[int, ...]:
     return op.out[0].shape[1:]
 
 
-def _centred(trace: Trace, call: Forward) -> tuple[Seen, Op] | None:
-    """The tensor behind an input that had its own mean subtracted, and the op that took the mean."""
-    for op in trace.chain(call.inputs[0], call.n):
-        if op.name == "sub" and len(op.inputs) == 2 and not op.within:
-            data, mean = op.inputs
-            made = trace.maker(mean, op.n)
-            if made is not None and made.name == "mean" and made.inputs and _one(trace, made, op):
-                return data, made
-    return None
+def _centred(trace: Trace, call: Forward) -> tuple[Seen, Op, Op] | None:
+    """The tensor behind an input that had its own mean subtracted, and the ops that took the mean, and took it off."""
+    found = (_takes_own(trace, op) for op in trace.chain(call.inputs[0], call.n) if op.name == "sub" and not op.within)
+    return next((each for each in found if each is not None), None)
+
+
+def _takes_own(trace: Trace, op: Op) -> tuple[Seen, Op, Op] | None:
+    if len(op.inputs) != 2:
+        return None
+    data, mean = op.inputs
+    made = trace.maker(mean, op.n)
+    if made is None or made.name != "mean" or not made.inputs or not _one(trace, made, op):
+        return None
+    by_row = len(data.shape) > 1 and mean.shape[:1] == data.shape[:1]  # which needs no other part
+    return None if by_row else (data, made, op)
 
 
 def _one(trace: Trace, mean: Op, sub: Op) -> bool:
-    """Whether a mean is that of the tensor which it is subtracted from, or of the same slice."""
-    first, second = mean.inputs[0], sub.inputs[0]
+    """Whether a mean is that of the tensor which it is subtracted from, or of one that was made alike."""
+    return _alike(trace, mean.inputs[0], mean.n, sub.inputs[0], sub.n)
+
+
+def _alike(trace: Trace, first: Seen, before: int, second: Seen, until: int, depth: int = 4) -> bool:
+    """Whether two tensors are one, or were made by the same calls of one."""
     if first.number == second.number:
         return True
-    one, other = trace.maker(first, mean.n), trace.maker(second, sub.n)
-    if one is None or other is None or not one.name == other.name == "__getitem__":
+    one, other = trace.maker(first, before), trace.maker(second, until)
+    if not depth or one is None or other is None or one.name != other.name or not one.inputs:
         return False
-    return one.inputs[0].number == other.inputs[0].number and one.args[1:] == other.args[1:]
+    plain = [[each for each in made.args if not isinstance(each, Seen)] for made in (one, other)]
+    if plain[0] != plain[1] or one.words.keys() != other.words.keys() or len(one.inputs) != len(other.inputs):
+        return False
+    pairs = zip(one.inputs, other.inputs, strict=True)
+    return all(_alike(trace, each, one.n, mate, other.n, depth - 1) for each, mate in pairs)

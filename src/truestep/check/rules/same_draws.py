@@ -11,8 +11,9 @@ or shuffles of one list or array, in one and the same order; arrays equal to the
 generator that the data set draws with while several workers hold a copy of it; or a draw from before the first update
 that is added to the data in update after update.
 
-False alarms: several models that start from one seed are compared on purpose, and fixed noise to look at a generator's
-pictures takes part in no training. Neither is a finding.
+False alarms: several models that start from one seed are compared on purpose, fixed noise to look at a generator's
+pictures takes part in no training, and data made up item by item have a generator of their own for each. None of them
+is a finding.
 
 Mend: set the seed once, at the start; make a generator once and keep it; seed each worker's generator in
 `worker_init_fn` with `torch.initial_seed()`; draw noise inside the loop.
@@ -99,6 +100,8 @@ def _repeats(trace: Trace) -> Iterator[Finding]:
         if op.out and op.out[0].rows and op.update in busy and op.grad and not op.within:
             lines.setdefault((op.site.place, movers.get(op.update, 0)), []).append(op)
     for ops in lines.values():
+        if _by_item(ops):
+            continue
         values: dict[tuple[object, ...], set[int]] = {}
         for op in ops:
             values.setdefault((op.out[0].shape, op.out[0].rows), set()).add(op.update)
@@ -118,6 +121,17 @@ def _repeats(trace: Trace) -> Iterator[Finding]:
                 WHY, "set a seed, or build a generator, once and before the loop",
             )  # fmt: skip
             return
+
+
+def _by_item(ops: list[Op]) -> bool:
+    """Whether a line draws with a generator handed over, many times for one update and never the same: one an item."""
+    updates: dict[int, list[object]] = {}
+    for op in ops:
+        updates.setdefault(op.update, []).append((op.out[0].shape, op.out[0].rows))
+    most = max(updates.values(), key=len)
+    return (
+        "generator" in ops[0].words and len(most) > 1 and all(len(set(each)) == len(each) for each in updates.values())
+    )
 
 
 def _shuffles(trace: Trace) -> Iterator[Finding]:

@@ -103,10 +103,11 @@ class _State:
         """Follow one call; a finding where it mixes samples."""
         for each in op.inputs:
             fresh = each.number not in self.known and not each.needs_grad and each.storage not in held
-            if fresh and len(each.shape) > 1 and each.shape[0] == size and each.shape.count(size) == 1:
-                labels = rows_of(each.shape)
-                if labels is not None:
-                    self.known[each.number] = labels
+            if fresh and each.shape.count(size) == 1 and size in each.shape[: 1 + (len(each.shape) > 2)]:
+                axis = each.shape.index(size)  # steps may come first: (steps, samples, features)
+                labels = rows_of((each.shape[axis], *each.shape[:axis], *each.shape[axis + 1 :]))
+                if labels is not None and len(each.shape) > 1:
+                    self.known[each.number] = labels.movedim(0, axis)
         first = self.known.get(op.inputs[0].number) if op.inputs else None
         finding = self._paired(op) or self._attends(op, size)
         if finding is None and first is not None:

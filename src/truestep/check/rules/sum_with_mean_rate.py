@@ -33,7 +33,7 @@ from truestep.check.finding import Finding, Rule
 from truestep.check.mends.losses import Averaged
 from truestep.check.rules import found
 from truestep.check.rules._chains import origin
-from truestep.check.rules._pace import Pace, paces, thrown
+from truestep.check.rules._pace import Pace, blown, paces, thrown
 from truestep.check.trace import LOSSES, Trace
 
 RULE = Rule("TS343", "sum_with_mean_rate", "a sum with a rate meant for a mean", "error", "losses")
@@ -53,7 +53,7 @@ def look(trace: Trace) -> Iterator[Finding]:
         op, terms = first
         if pace.made is None and _shared(trace, pace.passes[0], terms):
             continue
-        evidence = thrown(pace, 1.3, 0.2, 2) or thrown(pace, 50, 0.1, 1) or _worse(pace)
+        evidence = thrown(pace, 1.3, 0.2, 2) or thrown(pace, 50, 0.1, 1) or _worse(pace) or blown(pace)
         if evidence and not pace.strides[0].ratio / terms >= 0.2:
             yield found(
                 RULE,

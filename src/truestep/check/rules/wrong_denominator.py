@@ -34,6 +34,7 @@ from truestep.check.events import LoaderEnd, LoaderMade
 from truestep.check.finding import Finding, Rule
 from truestep.check.rules import found
 from truestep.check.rules._collected import blank, collected
+from truestep.check.rules._printed import printed
 from truestep.check.rules._quotients import dividing
 from truestep.check.rules._readings import Figure, Reading, figures, near, shown
 from truestep.check.rules._totals import totals
@@ -55,7 +56,7 @@ def look(trace: Trace) -> Iterator[Finding]:
     yield from _told(blank(together))
     single = {one.start.run for one in trace.passes() if one.whole and len(one.batches) == 1}
     alone = list(chain.from_iterable(unsound))
-    yield from _told(_of_readings(alone, others, single) or _of_prints(alone, single))
+    yield from _told(_of_readings(alone, others, single) or _of_prints(alone, single) or printed(trace, others))
 
 
 def _of_tensors(trace: Trace) -> Iterator[tuple[Site, str, str]]:
@@ -192,7 +193,7 @@ def _divided(figure: Figure, window: list[Reading], others: dict[int, str]) -> t
             value = added / count
             held = isinstance(figure.value, float) and not any(near(figure.value, whole) for whole in wholes)
             held = held and any(near(figure.value, part * value) for part in (1, 100))
-            percent = near(value, 100 * added / right)  # of batches of a hundred their number gives the same
-            if held or (near(figure.value, added) and shown(value, figure.printed) and not percent):
+            sound = any(shown(part * added / right, figure.printed, 1) for part in (1, 100))
+            if held or (near(figure.value, added) and shown(value, figure.printed) and not sound):
                 return added, count, right, words, kind
     return None

@@ -1,0 +1,75 @@
+"""Whether held-out labels are other names for the classes that a model was taught: told from its own guesses.
+
+A model that has learned its classes calls most samples of a class by one number. Where these numbers are all different
+ones, and for several classes not those of the labels, the labels go by another numbering.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from truestep.check.events import Op
+from truestep.check.rules._ties import key, points
+from truestep.check.trace import Trace
+
+LEAST, SHARE, MOVED = 8, 0.6, 3
+"""Samples of a class, the share of them that is called by one number, and the classes with a number not theirs."""
+LATE = 0.7
+KEEPS = ("squeeze", "view", "reshape", "cpu", "to", "long", "flatten")
+
+
+class Renamed(NamedTuple):
+    """The comparison, how many samples were compared and equal, and the classes with what they are mostly called."""
+
+    op: Op
+    compared: int
+    equal: int
+    names: dict[int, int]
+
+
+def renamed(trace: Trace) -> Iterator[Renamed]:
+    """The lines where, late in a run and without gradients, guesses are compared with labels of another numbering."""
+    if trace.ops("sign", "sign_"):
+        return  # attacks are made to be mistaken for others
+    taken = points(trace)
+    late = LATE * max((op.update for op in trace.ops("eq")), default=0)
+    lines: dict[tuple[str, int], list[tuple[Op, Tensor, Tensor]]] = {}
+    for op in trace.ops("eq"):
+        if op.grad or op.update < late or len(op.inputs) != 2 or op.inputs[0].shape != op.inputs[1].shape:
+            continue
+        for guess, label in (op.inputs, op.inputs[::-1]):
+            first, second = taken.get(key(guess)), taken.get(key(label))
+            if first is not None and second is not None and first.shape == second.shape and _guessed(trace, op, guess):
+                lines.setdefault(op.site.place, []).append((op, first[:, 0], second[:, 0]))
+    for held in lines.values():
+        guesses = torch.cat([guess for _, guess, _ in held]).long()
+        labels = torch.cat([label for _, _, label in held]).long()
+        names = _names(guesses, labels)
+        if len([label for label, name in names.items() if label != name]) >= MOVED:
+            yield Renamed(held[0][0], len(labels), int((guesses == labels).sum()), names)
+
+
+def _guessed(trace: Trace, op: Op, guess: object) -> bool:
+    made = trace.maker(guess, op.n)  # type: ignore[arg-type]
+    while made is not None and made.inputs and made.name in KEEPS:
+        made = trace.maker(made.inputs[0], made.n)
+    return made is not None and made.name in ("argmax", "max") and bool(made.inputs) and len(made.inputs[0].shape) == 2
+
+
+def _names(guesses: Tensor, labels: Tensor) -> dict[int, int]:
+    """What each class is called; empty where one is called by several numbers, or two by the same."""
+    found: dict[int, int] = {}
+    for label in labels.unique().tolist():
+        own = guesses[labels == label]
+        if len(own) < LEAST:
+            continue
+        numbers, counts = own.unique(return_counts=True)
+        place = int(counts.argmax())
+        if int(counts[place]) < SHARE * len(own):
+            return {}
+        found[label] = int(numbers[place])
+    return found if len(set(found.values())) == len(found) else {}
