@@ -131,3 +131,15 @@ def test_an_optimizer_without_a_rule_for_programs_steps_itself(name: str):
     for seed in range(4):
         assert both_take(steps, batch(6, seed, torch.float64))
     assert "the steps are taken without a program of their own" in " ".join(steps[1][0].notes)
+
+
+def test_radam_goes_back_to_the_formula_of_its_first_steps_where_its_average_becomes_short():
+    steps = pair(network, OPTIMIZERS["RAdam"], dtype=torch.float64)
+    for seed in range(8):
+        assert both_take(steps, batch(6, seed, torch.float64))
+    assert programs(steps[1][0]) == 1
+    for betas in ((0.9, 0.5), (0.9, 0.99)):
+        for _, optimizer in steps:
+            optimizer.param_groups[0]["betas"] = betas
+        for seed in range(8, 12):
+            assert both_take(steps, batch(6, seed, torch.float64))

@@ -26,6 +26,10 @@ State = dict[str, Any]
 """What moves: "params" (name -> parameter), "buffers" (name -> buffer), "states" (of each parameter that moves)."""
 
 
+KEPT = 16
+"""Equal numbers whose largest a compiler keeps: arithmetic alone it would do anew for each few weights."""
+
+
 class Whole:
     """`(state, batch, numbers) -> (figures, sound)` of a step, as many steps as it is made for; the state is moved.
 
@@ -84,6 +88,7 @@ class Whole:
         square: Any = sum(gradient.square().sum() for gradient in gradients)
         if self.limit is not None:
             factor: Any = clip_factor(square.double().sqrt(), self.limit)
+            factor = factor.expand(KEPT).amax()
             gradients = [gradient * factor.to(gradient.dtype) for gradient in gradients]
         params, states = dict(state["params"]), []
         for name, gradient, own, before in zip(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -18,6 +19,12 @@ def loaded(trace: Trace) -> set[int]:
     loads = [event for event in trace.of(StateLoaded) if event.of == "module" and event.matched]
     return {number for load in loads if load.owner in trace.modules
             for number in trace.modules[load.owner].parameters.values()}  # fmt: skip
+
+
+def stepping(trace: Trace, least: int) -> list[int]:
+    """The optimizers that stepped so often: some programs build a new one for every step."""
+    steps = Counter(step.optimizer for step in trace.of(Step))
+    return [optimizer for optimizer in trace.optimizers() if steps[optimizer] >= least]
 
 
 def held(trace: Trace) -> set[int]:

@@ -38,7 +38,7 @@ from truestep.check.events import Batch, Forward
 from truestep.check.finding import Finding, Level, Rule
 from truestep.check.mends.updates import Divided
 from truestep.check.rules import found
-from truestep.check.rules._facts import Window, scale, windows
+from truestep.check.rules._facts import Window, scale, stepping, windows
 from truestep.check.trace import Trace
 
 RULE = Rule("TS111", "accumulation_not_divided", "accumulated losses are not divided", "warning", "updates")
@@ -50,7 +50,9 @@ QUOTIENT = re.compile(r"\blr\s*=\s*[^,)]*/")
 
 def look(trace: Trace) -> Iterator[Finding]:
     """Look at windows of several passes with one step."""
-    for optimizer, made in trace.optimizers().items():
+    known = trace.optimizers()
+    for optimizer in stepping(trace, OFTEN):
+        made = known[optimizer]
         near = [one for one in windows(trace, optimizer) if one.step and one.step.close and one.passes]
         near = [one for one in near if one.step and not one.step.closure]
         whole = [one for one in near if len(one.passes) > 1 and _added(trace, one) and _undivided(trace, one)]

@@ -36,7 +36,7 @@ from truestep.check.events import Op
 from truestep.check.finding import Finding, Rule
 from truestep.check.mends.clearing import ClearedLater
 from truestep.check.rules import found
-from truestep.check.rules._facts import held
+from truestep.check.rules._facts import held, stepping
 from truestep.check.rules._words import plural
 from truestep.check.trace import Trace
 
@@ -49,7 +49,7 @@ MOST = 2 / 3  # of the steps
 def look(trace: Trace) -> Iterator[Finding]:
     """Follow who has a gradient from the backward pass to the step."""
     yield from _in_vain(trace)
-    for optimizer in trace.optimizers():
+    for optimizer in stepping(trace, OFTEN):
         mine = trace.held(optimizer)
         lost: list[tuple[Step, Clear, float]] = []
         steps = 0

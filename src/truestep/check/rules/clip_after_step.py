@@ -34,6 +34,7 @@ from truestep.check.events import Op
 from truestep.check.finding import Finding, Rule
 from truestep.check.mends.updates import ClippedBefore
 from truestep.check.rules import found
+from truestep.check.rules._facts import stepping
 from truestep.check.trace import Trace
 
 RULE = Rule("TS113", "clip_after_step", "gradients are clipped after the step", "error", "updates")
@@ -49,7 +50,7 @@ def look(trace: Trace) -> Iterator[Finding]:
     yield from _by_hand(trace)
     if not trace.of(Step):
         yield from _without(trace)
-    for optimizer in trace.optimizers():
+    for optimizer in stepping(trace, OFTEN):
         mine = trace.held(optimizer)
         late: list[tuple[Step, Clip]] = []
         steps, early = 0, 0

@@ -33,7 +33,7 @@ from truestep.check.changes import Backward, Clip, Scaler, Step
 from truestep.check.finding import Finding, Rule
 from truestep.check.mends.updates import Unscaled
 from truestep.check.rules import found
-from truestep.check.rules._facts import scale
+from truestep.check.rules._facts import scale, stepping
 from truestep.check.rules._words import plural
 from truestep.check.trace import Trace
 
@@ -46,7 +46,7 @@ MEND = "take the scale out first: scaler.unscale_(optimizer), or divide the grad
 
 def look(trace: Trace) -> Iterator[Finding]:
     """With a scaler by the order of calls and its factor, by hand by the norms."""
-    for optimizer in trace.optimizers():
+    for optimizer in stepping(trace, OFTEN):
         mine = trace.held(optimizer)
         for hits in (_by_scaler(trace, optimizer, mine), _by_hand(trace, optimizer, mine)):
             if len(hits) >= OFTEN:

@@ -32,7 +32,7 @@ from truestep.check.changes import Step
 from truestep.check.events import LoaderEnd, LoaderStart
 from truestep.check.finding import Finding, Rule
 from truestep.check.rules import found
-from truestep.check.rules._facts import Window, scale, windows
+from truestep.check.rules._facts import Window, scale, stepping, windows
 from truestep.check.rules._words import plural
 from truestep.check.trace import Trace
 
@@ -43,7 +43,7 @@ MEND = "step at the last batch of an epoch too, and divide by the passes that th
 
 def look(trace: Trace) -> Iterator[Finding]:
     """Compare the sizes of an optimizer's windows."""
-    for optimizer in trace.optimizers():
+    for optimizer in stepping(trace, WHOLE):
         found_here = windows(trace, optimizer)
         stepped = [one for one in found_here if one.step is not None and one.passes]
         sizes = Counter(len(one.passes) for one in stepped)
