@@ -152,9 +152,18 @@ def fails_in_backward():
     torch.ones(3, requires_grad=True).backward()
 
 
+class Failing(nn.Module):
+    def forward(self, x):
+        raise ValueError("the program's own")
+
+
+def fails_in_a_forward():
+    nn.Sequential(nn.Identity(), Failing())(torch.ones(3))
+
+
 FAILING = [
-    fails_in_torch, fails_in_a_function, fails_in_a_method, fails_in_an_operator, fails_in_a_state, fails_in_a_batch,
-    fails_in_backward,
+    fails_in_torch, fails_in_a_forward, fails_in_a_function, fails_in_a_method, fails_in_an_operator, fails_in_a_state,
+    fails_in_a_batch, fails_in_backward,
 ]  # fmt: skip
 
 

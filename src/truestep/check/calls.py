@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from truestep.check.compilers import compiled
 from truestep.check.events import Forward, Mode, ModuleMade, Op, Replaced
 from truestep.check.looks import given, seen, tensors
 from truestep.check.padding import tail
@@ -55,7 +56,7 @@ class Calls:
             if not depth:
                 recorder.begins(module)
             number, began = recorder.numbers.of(module), recorder.next()
-            quick = recorder.close and not module.training and isinstance(module, QUICK)
+            quick = recorder.close and (compiled(module) or (not module.training and isinstance(module, QUICK)))
             if quick:
                 recorder.look(False)
         recorder.modules.append(number)

@@ -22,7 +22,7 @@ from truestep.check.changes import SchedulerMade, SchedulerStep
 from truestep.check.events import Batch, LoaderEnd, LoaderMade, LoaderStart, Seeded, Shuffled
 from truestep.check.looks import LARGEST, seen, tensors
 from truestep.check.patches import exchanged, replaced
-from truestep.check.recorder import Recorder
+from truestep.check.recorder import FETCHED, FETCHES, Recorder
 from truestep.check.sources import beside, generators, inner, reaches, stored
 
 
@@ -69,6 +69,7 @@ class _Passes:
     def __init__(self, recorder: Recorder) -> None:
         self._recorder, self._fresh = recorder, deque[Any]()
         self._under_way: dict[int, _Pass] = {}
+        self._looked: dict[int, int] = {}  # loader -> calls that were looked at while its batches were made
 
     def made(self, run: Any, loader: Any, *args: Any, **words: Any) -> None:
         """A loader is built."""
@@ -133,9 +134,11 @@ class _Passes:
             known = self._under_way.get(id(iterator))
             if known is None or known.iterator() is not iterator or recorder.busy or not recorder.live:
                 return run(iterator)
-            recorder.fetching, recorder.fetched = recorder.fetching + 1, 0
-            unseen = recorder.close and known.torchs
-            if unseen:
+            looked = self._looked.get(known.loader, 0)
+            unseen = known.torchs or (looked >= FETCHES and known.place > 0)
+            recorder.fetching, recorder.fetched = recorder.fetching + 1, FETCHED if unseen else 0
+            off = unseen and recorder.close
+            if off:
                 recorder.lens(False)
             try:
                 found = run(iterator)
@@ -145,8 +148,10 @@ class _Passes:
                 raise
             finally:
                 recorder.fetching -= 1
-                if unseen:
+                if off:
                     recorder.look(recorder.close)
+                if not unseen:
+                    self._looked[known.loader] = looked + min(recorder.fetched, FETCHED)
             index = known.waiting.popleft() if known.waiting else None
             place, known.place = known.place, known.place + 1
             if type(index) is array and not recorder.close and type(found) is list and _bare(found):

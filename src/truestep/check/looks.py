@@ -5,7 +5,8 @@ from __future__ import annotations
 import inspect
 import math
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from functools import cache
 from typing import Any, NamedTuple
 
 import numpy
@@ -13,7 +14,7 @@ import torch
 from torch import Tensor
 from torch._C._functorch import is_functorch_wrapped_tensor as is_wrapped
 from torch._C._functorch import peek_interpreter_stack
-from torch.nn.parameter import is_lazy
+from torch.nn.parameter import Parameter, is_lazy
 
 from truestep.check.numbers import Numbers
 
@@ -22,6 +23,7 @@ LARGEST = 1 << 24  # elements of what is digested at all
 SMALL = 1 << 16  # elements of what is summed in float64
 KEPT = 1024  # digests kept for bits that come again: a step's new weights are the next one's old ones
 FEW = 1 << 12  # bytes that are digested at once
+SINGLE = 64  # numbers that are looked at one by one
 
 GRAD: Any = inspect.getattr_static(Tensor, "grad")
 """What gives a tensor its gradient, whatever stands under that name while we watch."""
@@ -74,7 +76,8 @@ class Seen(NamedTuple):
 
 def plain(tensor: Any) -> bool:
     """Whether this is a tensor whose numbers can be read: no wrapper of vmap or grad, not fake, not meta."""
-    if not isinstance(tensor, Tensor) or tensor.device.type == "meta" or is_lazy(tensor):
+    ordinary = type(tensor) is Tensor or type(tensor) is Parameter
+    if not (ordinary or (isinstance(tensor, Tensor) and not is_lazy(tensor))) or tensor.is_meta:
         return False
     if peek_interpreter_stack() is not None:  # inside vmap, grad or jvp every result is wrapped anew
         return False
@@ -88,18 +91,28 @@ def seen(tensor: Tensor, numbers: Numbers, look: bool = False, rows: bool = Fals
         node = tensor.grad_fn
     except RuntimeError:  # a view made under no_grad whose base was changed: whoever uses it will be told
         node = None
+    try:
+        version = tensor._version
+    except RuntimeError:  # made in inference mode
+        version = 0
     return Seen(
         numbers.of(tensor),
         numbers.storage(tensor) if simple else 0,
-        () if is_lazy(tensor) else tuple(tensor.shape),
-        str(tensor.dtype).removeprefix("torch."),
+        tuple(tensor.shape) if simple or not is_lazy(tensor) else (),
+        named(tensor.dtype),
         tensor.requires_grad,
         node is None,
-        0 if tensor.is_inference() else tensor._version,
+        version,
         "" if node is None else node.name(),
         values(tensor) if look and simple else None,
         row_digests(tensor) if rows and simple else (),
     )
+
+
+@cache
+def named(dtype: torch.dtype) -> str:
+    """The name of a data type, "float32"."""
+    return str(dtype).removeprefix("torch.")
 
 
 def parts(value: Any, depth: int = 3) -> Iterator[Any]:
@@ -129,6 +142,8 @@ def values(tensor: Tensor) -> Values | None:
     held = tensor.detach()
     if not 0 < held.numel() <= LARGEST or held.is_complex() or held.is_quantized:
         return None
+    if held.numel() <= SINGLE and held.dim() < 3:
+        return _of_numbers([float(each) for each in held.reshape(-1).tolist()], held.shape[1:])
     small = held.numel() <= SMALL or not held.is_floating_point() or held.element_size() < 4
     wide = held.double() if small else held
     low, high = (float(each) for each in torch.aminmax(wide))
@@ -140,12 +155,26 @@ def values(tensor: Tensor) -> Values | None:
     return Values(low, high, float(wide.mean()), finite, _whole(held), sums)
 
 
+def _of_numbers(numbers: list[float], width: Sequence[int]) -> Values:
+    finite = all(map(math.isfinite, numbers))
+    low, high = _ends(numbers)
+    rows = [sum(numbers[at : at + each]) for each in width for at in range(0, len(numbers), each)]
+    whole = all(number.is_integer() or math.isinf(number) for number in numbers)
+    return Values(low, high, sum(numbers) / len(numbers), finite, whole, _ends(rows) if rows else None)
+
+
+def _ends(numbers: list[float]) -> tuple[float, float]:
+    """The least and the greatest; NaN where any is."""
+    return (math.nan, math.nan) if any(map(math.isnan, numbers)) else (min(numbers), max(numbers))
+
+
 def _whole(held: Tensor) -> bool:
     """Whether all are whole numbers; the first few nearly always say no."""
     if not held.is_floating_point():
         return True
-    few = held.flatten()[:64] if held.is_contiguous() else held
-    return bool((few == few.round()).all()) and (few is held or bool((held == held.round()).all()))
+    few = held.flatten()[:64].tolist() if held.is_contiguous() else []
+    first = all(number.is_integer() or math.isinf(number) for number in few)
+    return first and (0 < held.numel() <= len(few) or bool((held == held.round()).all()))
 
 
 def kept(target: Any, ignored: int) -> int | None:

@@ -46,7 +46,6 @@ ROWED = {"__getitem__", "index_select", "cat", "stack"} | DRAWS
 NARROW = {torch.uint8, torch.int8, torch.int16}
 WRAPS = {"add", "sub", "mul", "rsub", "add_", "sub_", "mul_", "__rsub__", "__radd__", "__rmul__", "to", "type"}
 """Calls that carry `values` where their tensors are narrow integers, or the type that is asked for."""
-FETCHED = 256  # calls seen while one batch is made: a batch has thousands of samples, and each the same calls
 REVERSED = {"rsub", "__rsub__", "__rdiv__"}
 """Calls that give the second operand first: they are written down in the order of their formula."""
 ALIAS = {"rsub": "sub", "__rsub__": "sub", "__rdiv__": "div", "true_divide": "div", "sub_": "sub_", "__eq__": "eq"}
@@ -87,6 +86,8 @@ class Seeing(TorchFunctionMode):
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         words = kwargs or {}
+        if torch.compiler.is_compiling():  # a compiler goes through here too, and must find the call alone
+            return func(*args, **words)
         recorder = self._recorder
         name = getattr(func, "__name__", "")
         if name in ("__get__", "__set__"):
@@ -106,14 +107,14 @@ class Seeing(TorchFunctionMode):
         recorder = self._recorder
         if not recorder.close and name not in NUMBERS and name not in ("grad", "grad=", "zero_"):
             return False
-        recorder.fetched += 1
-        if recorder.fetching and recorder.fetched > FETCHED:
+        if not recorder.counted():
             return False
         below = (site.OPTIM,) * bool(recorder.stepping) + (site.DATA,) * bool(recorder.fetching)
         return not (below and site.below_torch(*below))
 
     def _seen(self, func: Any, name: str, args: Any, words: dict[str, Any]) -> Any:
         recorder = self._recorder
+        recorder.spend()
         look, told, place = name in VALUED or (name in WRAPS and _narrow((*args, *words.values()))), None, site.NOWHERE
         with recorder.looking:
             place = site.site(3)

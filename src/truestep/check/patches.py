@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from itertools import count
-from types import FrameType, FunctionType
+from types import BuiltinFunctionType, FrameType, FunctionType
 from typing import Any
 
 from torch.utils.hooks import RemovableHandle
@@ -15,6 +15,9 @@ from torch.utils.hooks import RemovableHandle
 from truestep.check.frames import relay
 
 _own = count(-1, -1)
+_THEIRS = {"torch", "truestep", "builtins", "copy", "random"}
+_FUNCTIONS, _OTHERS = {FunctionType, BuiltinFunctionType}, {type, str, int, dict, list, tuple, type(None)}
+_held: list[dict[int, list[tuple[dict[str, Any], str]]]] = []
 Around = Callable[..., Any]
 """`around(what it was, *args, **kwargs)` does what the function did, and looks."""
 
@@ -42,7 +45,7 @@ def exchanged(place: Any, name: str, make: Callable[[Any], Any]) -> Iterator[Non
     was = getattr(place, name)
     call = functools.wraps(was)(make(was))
     setattr(place, name, call)
-    early = [] if isinstance(place, type) else list(_holders(was))
+    early = [] if isinstance(place, type) else _holders(was)
     for names, key in early:
         names[key] = call
     try:
@@ -60,17 +63,32 @@ def exchanged(place: Any, name: str, make: Callable[[Any], Any]) -> Iterator[Non
                 names[key] = was
 
 
-def _holders(function: Any) -> Iterator[tuple[dict[str, Any], str]]:
+@contextmanager
+def at_once() -> Iterator[None]:
+    """Inside, where nothing of the user's runs, it is looked up once who holds which function, and not for each."""
+    _held.append(_looked_up())
+    try:
+        yield
+    finally:
+        _held.pop()
+
+
+def _holders(function: Any) -> list[tuple[dict[str, Any], str]]:
     """The user's modules that hold a function under a name of theirs."""
+    known = _held[-1] if _held else _looked_up()
+    return [(names, key) for names, key in known.get(id(function), ()) if names.get(key) is function]
+
+
+def _looked_up() -> dict[int, list[tuple[dict[str, Any], str]]]:
+    found: dict[int, list[tuple[dict[str, Any], str]]] = {}
     for module in list(sys.modules.values()):
-        title = getattr(module, "__name__", None)
-        if not isinstance(title, str) or title.partition(".")[0] in ("torch", "truestep", "builtins", "copy", "random"):
-            continue
-        names = getattr(module, "__dict__", None)
-        if isinstance(names, dict):
+        title, names = getattr(module, "__name__", None), getattr(module, "__dict__", None)
+        ours = isinstance(title, str) and title.partition(".")[0] not in _THEIRS
+        if ours and isinstance(names, dict):
             for key, value in list(names.items()):
-                if value is function:
-                    yield names, key
+                if type(value) in _FUNCTIONS or (type(value) not in _OTHERS and callable(value)):
+                    found.setdefault(id(value), []).append((names, key))
+    return found
 
 
 @contextmanager

@@ -51,14 +51,14 @@ class _Reads:
         recorder = self._recorder
         if self._seeing.on or recorder.busy or recorder.stepping or not recorder.live:
             return False
-        return not (recorder.fetching and site.below_torch(site.DATA))
+        return not recorder.fetching or (recorder.counted() and not site.below_torch(site.DATA))
 
     def reading(self, name: str, run: Any) -> Any:
         """A tensor becomes a number or an array."""
         recorder, inner, exact, silent = self._recorder, isinstance(run, FunctionType), name in EXACT, name == "item"
 
         def read(tensor: Tensor, *args: Any, **words: Any) -> Any:
-            if inner or (silent and tensor.is_cpu):  # which never warns
+            if inner or recorder.busy or (silent and tensor.is_cpu):  # which never warns
                 out = run(tensor, *args, **words)
             else:
                 out = called(run, sys._getframe(1))(tensor, *args, **words)

@@ -26,8 +26,17 @@ FIRST, SECOND = 100, 300
 """Updates from the start of a run that are looked at closely, and those after which closeness is rare."""
 EVERY, RARELY = 25, 250
 """Of those between, two neighbours in so many; of those after them, in so many."""
-QUIET = 4
-"""Forward passes without training, after each update, that are looked at closely."""
+LEAST, WORTH = 12, 100
+"""The fewest updates of those at the start, where many calls of torch make an update: so many of them count as one."""
+STRETCH = 10_000
+"""Calls of torch between two updates after which a look ends before its time; twice as many the next time."""
+QUIET, QUIETLY = 4, 100
+"""Forward passes without training, after each update, that are looked at closely; and those of a close look."""
+FETCHED, FETCHES = 256, 2048
+"""Calls looked at while one batch is made, since each of its samples has the same; and those of a loader in all.
+
+Afterwards only the first batch of each pass is looked at while it is made.
+"""
 MOST = 300_000
 """Events kept; afterwards only what needs no close look."""
 LAST = 600_000
@@ -76,6 +85,7 @@ class Recorder:
         self.looking = Looking(self)
         self.resting, self.later = False, 0  # whether the record is full, and the updates since then
         self._n, self._quiet, self._steps, self._backwards = 0, 0, 0, 0
+        self._spent, self._began, self._stretch = 0, 0, STRETCH  # calls of torch looked at
         self._snapshots, self._rests, self.rested = 0, 0, False
         self.wrapped: set[tuple[str, int]] = set()
         self._described: dict[int, int] = {}
@@ -174,8 +184,9 @@ class Recorder:
                 self.snapshot("rest")
         self.rested, self._quiet = False, 0
         written = len(self.trace.events) + self.stowed.count + self.shorthand.count
-        near = progress < FIRST or progress % (EVERY if progress < SECOND else RARELY) < 2
-        self.near = near and written < MOST
+        reached = max(progress, self._spent // WORTH) if progress >= LEAST else progress
+        near = reached < FIRST or progress % (EVERY if reached < SECOND else RARELY) < 2
+        self.near, self._began = near and written < MOST, self._spent
         self.numbers.sweep()
         self.look(self.near)
         if len(self.trace.events) >= PARCEL:
@@ -190,6 +201,17 @@ class Recorder:
         self._close()
         self.live, self.resting = False, True
 
+    def counted(self) -> bool:
+        """Whether a call is looked at: of those that make a batch only the first ones are."""
+        self.fetched += bool(self.fetching)
+        return not self.fetching or self.fetched <= FETCHED
+
+    def spend(self) -> None:
+        """One more call of torch is looked at."""
+        self._spent += 1
+        if self._spent > self._began + self._stretch:
+            self._began, self._stretch, self.close = self._spent, 2 * self._stretch, False
+
     def look(self, close: bool) -> None:
         """Look closely or not from now on: a look is close where every call of torch is seen."""
         self.close = self.lens(close) and close
@@ -199,7 +221,7 @@ class Recorder:
         if not module.training or not torch.is_grad_enabled():
             self._quiet += 1
             self.rested = True
-            self.look(self.near or (self._quiet <= QUIET and not self.full))
+            self.look(self._quiet <= (QUIETLY if self.near else QUIET) and not self.full)
         number = self.numbers.of(module)
         if self.close and self._described.get(number, -10) + 10 <= self.trace.updates_made:
             self._described[number] = self.trace.updates_made

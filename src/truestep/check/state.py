@@ -161,7 +161,7 @@ def _compared(module: nn.Module, state: Any) -> dict[str, Any]:
 
 def _from_numpy(recorder: Recorder, run: Any, array: Any) -> Any:
     found = run(array)
-    if recorder.awake and recorder.close:
+    if recorder.awake and recorder.close and recorder.counted():
         with recorder.looking:
             within = tuple(recorder.modules)
             drawn(recorder, array)

@@ -65,27 +65,44 @@ class Watching:
                 self._recorder.survey()
 
     def __enter__(self) -> Watching:
-        from truestep.check import calls, frames, gradients, loaders, mode, patches, ranks, reads, site, state, steps
+        from truestep.check import (
+            calls,
+            compilers,
+            frames,
+            gradients,
+            loaders,
+            mode,
+            patches,
+            ranks,
+            reads,
+            site,
+            state,
+            steps,
+        )
 
-        frames.hide(calls, gradients, loaders, mode, patches, ranks, reads, state, steps)
+        frames.hide(calls, compilers, gradients, loaders, mode, patches, ranks, reads, state, steps)
         enter, seeing = self._stack.enter_context, mode.Seeing(self._recorder)
         enter(site.below(_entered()))
-        for each in (
-            *gradients.watches(self._recorder, self._stop),
-            *ranks.watches(self._recorder),
-            *loaders.watches(self._recorder),
-            *state.watches(self._recorder),
-            *reads.watches(self._recorder, seeing),
-        ):
-            enter(each)
+        with patches.at_once():
+            for each in (
+                *gradients.watches(self._recorder, self._stop),
+                *ranks.watches(self._recorder),
+                *loaders.watches(self._recorder),
+                *state.watches(self._recorder),
+                *compilers.watches(self._recorder),
+                *reads.watches(self._recorder, seeing),
+            ):
+                enter(each)
         enter(seeing)
         _recorders.add(self._recorder)
         return self
 
     def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
         from truestep.check.frames import prune
+        from truestep.check.patches import at_once
 
-        self._stack.close()
+        with at_once():
+            self._stack.close()
         if error is not None:
             prune(error)
         self._recorder.finish()

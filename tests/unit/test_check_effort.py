@@ -1,0 +1,130 @@
+"""What looks closely costs by what is looked at: where much happens between two updates, looks are fewer or shorter."""
+
+import math
+
+import pytest
+import torch
+from torch import nn
+from torch.utils.data import DataLoader, Dataset
+
+from truestep.check import looks, recorder
+from truestep.check.changes import Backward, Step
+from truestep.check.events import Batch, Forward, LoaderStart, Number, Op
+from truestep.check.watch import Watching
+
+
+class Items(Dataset):
+    """Each item takes four calls, and becomes a number."""
+
+    def __len__(self):
+        return 64
+
+    def __getitem__(self, at):
+        item = torch.ones(2).mul(at).add(1)
+        return item.sub(1) if bool(item[0] > 0) else item
+
+
+def train(loader, epochs):
+    model = nn.Linear(2, 1)
+    optimizer = torch.optim.SGD(model.parameters(), lr=1e-4)
+    for _ in range(epochs):
+        for x in loader:
+            optimizer.zero_grad()
+            model(x).mean().backward()
+            optimizer.step()
+
+
+def calls_of_batches(trace):
+    """For each batch its place in the pass, and the calls and numbers seen while it was made."""
+    found, calls = [], 0
+    for event in trace.events:
+        if isinstance(event, LoaderStart | Step):
+            calls = 0
+        elif isinstance(event, Op | Number):
+            calls += event.site.function == "__getitem__"
+        elif isinstance(event, Batch):
+            found.append((event.place, calls))
+    return found
+
+
+def test_of_the_calls_that_make_items_the_first_ones_are_seen_and_those_of_each_first_batch(monkeypatch):
+    monkeypatch.setattr("truestep.check.loaders.FETCHES", 200)
+    with Watching(strict=True) as seen:
+        train(DataLoader(Items(), batch_size=8), epochs=3)
+    calls = calls_of_batches(seen.trace)
+    assert len(calls) == 24
+    first = calls[0][1]
+    assert first > 8 * 4
+    assert [count for place, count in calls if place == 0] == [first] * 3
+    assert 3 <= sum(count > 0 for _, count in calls[:8]) <= 200 // first + 2
+    assert not any(count for place, count in calls[8:] if place > 0)
+    assert all(batch.close for batch in seen.trace.of(Batch)), "the batches themselves are looked at"
+
+
+def by_hand(updates, calls):
+    w = torch.zeros(3, requires_grad=True)
+    optimizer = torch.optim.SGD([w], lr=0.1)
+    for _ in range(updates):
+        x = torch.ones(3)
+        for _ in range(calls):
+            x = x * 1.5
+        optimizer.zero_grad()
+        (w * x).sum().backward()
+        optimizer.step()
+
+
+def test_where_an_update_takes_many_calls_fewer_updates_are_looked_at_but_never_fewer_than_the_first_ones():
+    close = {}
+    for calls in (2, 120, 1200):
+        with Watching(strict=True) as seen:
+            by_hand(60, calls)
+        close[calls] = [step.close for step in seen.trace.of(Step)]
+    assert all(close[2])
+    assert sum(close[1200]) < 20
+    assert sum(close[1200]) < sum(close[120])
+    assert all(close[1200][: recorder.LEAST])
+
+
+def test_a_look_at_very_many_calls_ends_before_its_time_and_the_next_one_is_taken(monkeypatch):
+    monkeypatch.setattr(recorder, "STRETCH", 500)
+    with Watching(strict=True) as seen:
+        rows = [torch.zeros(2).add(at) for at in range(1000)]  # before anything is trained
+        by_hand(3, 5)
+    assert len(rows) == 1000
+    ops = [op for op in seen.trace.of(Op) if not op.update]
+    assert len(ops) <= 501
+    assert [event.close for event in seen.trace.of(Backward)] == [False, True, True]
+
+
+def test_of_a_long_evaluation_the_first_passes_are_looked_at(monkeypatch):
+    monkeypatch.setattr(recorder, "QUIETLY", 7)
+    model = nn.Linear(2, 1).eval()
+    with Watching(strict=True) as seen, torch.no_grad():
+        for _ in range(20):
+            model(torch.ones(3, 2))
+    assert [event.close for event in seen.trace.of(Forward)] == [True] * 7 + [False] * 13
+
+
+CASES = [
+    torch.tensor(2.5), torch.randn(5), torch.randn(4, 4), torch.tensor([[1.0, 2.0], [3.0, math.inf]]), torch.arange(6),
+    torch.tensor([1.0, math.nan]), torch.tensor([[True], [False]]), torch.randn(3, 2).half(), torch.tensor([2.0, 3.0]),
+    torch.randn(3, 5).t(), torch.zeros(2, 0), torch.tensor([[-math.inf, 0.0]]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("tensor", CASES, ids=str)
+def test_few_numbers_looked_at_one_by_one_tell_what_torch_tells_of_them(tensor, monkeypatch):
+    one_by_one = looks.values(tensor)
+    monkeypatch.setattr(looks, "SINGLE", -1)
+    by_torch = looks.values(tensor)
+    if by_torch is None:
+        assert one_by_one is None
+        return
+    assert one_by_one is not None
+    assert (one_by_one.finite, one_by_one.whole) == (by_torch.finite, by_torch.whole)
+    for ours, theirs in zip(flat(one_by_one), flat(by_torch), strict=True):
+        assert ours == pytest.approx(theirs, rel=1e-9, nan_ok=True)
+
+
+def flat(values):
+    return [values.low, values.high, values.mean, *(values.sums or ())]
