@@ -99,10 +99,12 @@ def test_a_look_at_very_many_calls_ends_before_its_time_and_the_next_one_is_take
 def test_of_a_long_evaluation_the_first_passes_are_looked_at(monkeypatch):
     monkeypatch.setattr(recorder, "QUIETLY", 7)
     model = nn.Linear(2, 1).eval()
-    with Watching(strict=True) as seen, torch.no_grad():
+    with Watching(strict=True) as seen:
         for _ in range(20):
-            model(torch.ones(3, 2))
-    assert [event.close for event in seen.trace.of(Forward)] == [True] * 7 + [False] * 13
+            with torch.no_grad():
+                model(torch.ones(3, 2))
+        model.train()(torch.ones(3, 2))  # what follows is looked at
+    assert [event.close for event in seen.trace.of(Forward)] == [True] * 7 + [False] * 13 + [True]
 
 
 CASES = [

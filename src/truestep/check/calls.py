@@ -35,7 +35,7 @@ class Calls:
             if not recorder.close:
                 if modules:
                     return run(module, *args, **words)
-                if module.training and grad():
+                if module.training and grad() and not recorder.hushed:
                     number, began = of(module), recorder.next()
                     modules.append(number)
                     try:

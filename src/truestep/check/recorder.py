@@ -33,10 +33,8 @@ STRETCH = 10_000
 QUIET, QUIETLY = 4, 100
 """Forward passes without training, after each update, that are looked at closely; and those of a close look."""
 FETCHED, FETCHES = 256, 2048
-"""Calls looked at while one batch is made, since each of its samples has the same; and those of a loader in all.
-
-Afterwards only the first batch of each pass is looked at while it is made.
-"""
+"""Calls looked at while one batch is made, whose samples have the same ones; those of a loader until only the first
+batch of each pass is looked at while it is made."""
 MOST = 300_000
 """Events kept; afterwards only what needs no close look."""
 LAST = 600_000
@@ -86,7 +84,7 @@ class Recorder:
         self.resting, self.later = False, 0  # whether the record is full, and the updates since then
         self._n, self._quiet, self._steps, self._backwards = 0, 0, 0, 0
         self._spent, self._began, self._stretch = 0, 0, STRETCH  # calls of torch looked at
-        self._snapshots, self._rests, self.rested = 0, 0, False
+        self._snapshots, self._rests, self.rested, self.hushed = 0, 0, False, False
         self.wrapped: set[tuple[str, int]] = set()
         self._described: dict[int, int] = {}
         self._leaves: dict[tuple[int, ...], dict[int, weakref.ref[Tensor]]] = {}
@@ -182,7 +180,7 @@ class Recorder:
             self._rests += 1
             with self.looking:
                 self.snapshot("rest")
-        self.rested, self._quiet = False, 0
+        self.rested, self.hushed, self._quiet = False, False, 0
         written = len(self.trace.events) + self.stowed.count + self.shorthand.count
         reached = max(progress, self._spent // WORTH) if progress >= LEAST else progress
         near = reached < FIRST or progress % (EVERY if reached < SECOND else RARELY) < 2
@@ -222,6 +220,10 @@ class Recorder:
             self._quiet += 1
             self.rested = True
             self.look(self._quiet <= (QUIETLY if self.near else QUIET) and not self.full)
+            self.hushed = self.near and not self.close
+        elif self.hushed:  # the evaluation is over
+            self.hushed = False
+            self.look(self.near)
         number = self.numbers.of(module)
         if self.close and self._described.get(number, -10) + 10 <= self.trace.updates_made:
             self._described[number] = self.trace.updates_made
