@@ -1,6 +1,6 @@
 """The corpus as a table: every wrong program with its mistake and its effect, and every correct one by its path."""
 
-from corpus.entries import advice, data, losses, modes, parameters, ranks, reporting, schedules, updates
+from corpus.entries import advice, data, losses, modes, parameters, preparing, ranks, reporting, schedules, updates
 from corpus.entry import HERE
 
 WRONG = [
@@ -9,6 +9,7 @@ WRONG = [
     *ranks.WRONG,
     *losses.WRONG,
     *data.WRONG,
+    *preparing.WRONG,
     *modes.WRONG,
     *reporting.WRONG,
     *schedules.WRONG,

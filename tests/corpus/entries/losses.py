@@ -250,4 +250,28 @@ WRONG = [
         at="weights = torch.softmax(",
         effect=lambda wrong, right: wrong.apart > 1e-3 and right.apart < 1e-5,
     ),
+    Wrong(
+        "padding_counted_da1",
+        "The squared errors of all places are averaged, those of visits that never were too.",
+        at="loss = ((net(x) - y) ** 2)",
+        effect=lambda wrong, right: wrong.error > 2 * right.error,
+    ),
+    Wrong(
+        "samples_mixed_da1",
+        "Steps come first, and a reshape in place of a permutation gives each sample pieces of others.",
+        at="x = x.reshape(",
+        effect=lambda wrong, right: wrong.accuracy < right.accuracy - 0.2,
+    ),
+    Wrong(
+        "softmax_dim_da1",
+        "A single state is given to a softmax over the batch: each action has the probability 1.",
+        at="dim=0",
+        effect=lambda wrong, right: wrong.won < 0.4 < 0.6 < right.won,
+    ),
+    Wrong(
+        "sum_with_mean_rate_da1",
+        "The summed loss takes the rate of a mean; the first updates drive every unit to its end.",
+        at="nn.MSELoss(reduction=",
+        effect=lambda wrong, right: wrong.error > 5 * right.error,
+    ),
 ]

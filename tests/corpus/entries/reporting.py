@@ -46,6 +46,18 @@ WRONG = [
         effect=lambda wrong, right: 45 < wrong.test_loss / right.test_loss < 55,
     ),
     Wrong(
+        "wrong_denominator_da1",
+        "The bound is a sum over samples, and what is printed is divided by the number of batches.",
+        at='print("epoch {} average',
+        effect=lambda wrong, right: wrong.average > 10 * right.average,
+    ),
+    Wrong(
+        "wrong_denominator_da2",
+        "The accuracy is divided by batches times batch size, and only printed.",
+        at="return 100.0 * hits",
+        effect=lambda wrong, right: wrong.accuracy < 0.9 * right.accuracy,
+    ),
+    Wrong(
         "best_is_reference_a",
         'best_state = model.state_dict() keeps references, so the "best" weights are those of the last epoch.',
         at="model.state_dict()",

@@ -156,6 +156,8 @@ def _samples(trace: Trace, op: Op, size: int) -> bool:
 
 def _alone(trace: Trace, op: Op, dim: int) -> Misread | None:
     """A softmax over a single entry is always 1: where a loss reads it, nothing can be learned."""
+    if dim == 0 and len(op.inputs[0].shape) == 2 and op.inputs[0].needs_grad:
+        return Misread("with a single row each entry is 1, whatever the model says", 1)
     losses = [user for user in _users(trace, op) if user.name.endswith("_loss") or "cross_entropy" in user.name]
     if losses and op.inputs[0].needs_grad and len(op.inputs[0].shape) == 2 and dim == 1:
         return Misread(f"it is 1 for a single entry, whatever the model says, and {losses[0].name} reads it", None)

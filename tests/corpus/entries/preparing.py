@@ -1,0 +1,30 @@
+"""Data: how labels are numbered, in which order items come, and how they are prepared."""
+
+from corpus.entry import Wrong
+
+WRONG = [
+    Wrong(
+        "labels_off_da1",
+        "Each part of the data numbers the names that it holds, and one name is missing in the second.",
+        at="wood = Leaves(",
+        effect=lambda wrong, right: wrong.accuracy < 0.1 and right.accuracy > 0.8,
+    ),
+    Wrong(
+        "changed_in_place_da1",
+        "A collate function adds its noise to the very tensors that the list of items holds.",
+        at="curve += 0.3",
+        effect=lambda wrong, right: wrong.drift > 1.5 * right.drift,
+    ),
+    Wrong(
+        "not_shuffled_da1",
+        "The rows stand in the order of their prices, and so they are trained on.",
+        at="order = torch.arange",
+        effect=lambda wrong, right: wrong.error > 1.5 * right.error,
+    ),
+    Wrong(
+        "preprocessing_differs_da1",
+        "A hot week is scaled by its own mean and deviation.",
+        at="error = (net(Scale(week)",
+        effect=lambda wrong, right: wrong.error > 3 * right.error,
+    ),
+]
