@@ -16,10 +16,13 @@ from types import CodeType, FrameType, FunctionType, ModuleType, TracebackType
 from typing import Any
 
 from torch import overrides
+from torch._C._dynamo import eval_frame
 
 HIDDEN = " as importlib._bootstrap"
 """What the name of a file ends in whose frames python's warnings pass over."""
 RELAY = "<handed on by truestep>"
+_SKIPPED = eval_frame._FrameExecStrategy(eval_frame._FrameAction.SKIP, eval_frame._FrameAction.DEFAULT)
+"""What torch's compiler does with such a frame, as with those of torch's own modules: nothing."""
 _OURS = f"{Path(__file__).parent}"
 _HANDLE = overrides.handle_torch_function.__code__
 _TEMPLATE = (lambda run, *args, **words: run(*args, **words)).__code__
@@ -38,7 +41,9 @@ def hide(*modules: ModuleType) -> None:
 
 def _hidden(code: CodeType) -> CodeType:
     inner = tuple(_hidden(each) if isinstance(each, CodeType) else each for each in code.co_consts)
-    return code.replace(co_filename=code.co_filename + HIDDEN, co_consts=inner)
+    made = code.replace(co_filename=code.co_filename + HIDDEN, co_consts=inner)
+    eval_frame.set_code_exec_strategy(made, _SKIPPED)
+    return made
 
 
 def relay(caller: FrameType) -> Callable[..., Any]:

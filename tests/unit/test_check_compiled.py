@@ -1,0 +1,76 @@
+"""What torch traces or compiles is the same under watch: as many graphs, and the same numbers."""
+
+import pytest
+import torch
+from torch import nn
+
+import truestep as ts
+
+
+def model():
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Linear(10, 32), nn.ReLU(), nn.Linear(32, 1))
+
+
+def whole(net):
+    return torch.compile(net, backend="eager")
+
+
+def in_place(net):
+    net.compile(backend="eager")
+    return net
+
+
+def function(net):
+    return torch.compile(lambda x: net(x), backend="eager")
+
+
+def decorated(net):
+    @torch.compile(backend="eager")
+    def run(x):
+        return net(x)
+
+    return run
+
+
+def trained(made):
+    """The weights after 300 updates of a compiled model, the last loss, and how often torch compiled."""
+    import torch._dynamo as dynamo
+
+    dynamo.reset()
+    dynamo.utils.counters.clear()
+    net, x = model(), torch.randn(64, 10)
+    y, run = x.sum(1, keepdim=True), made(net)
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.01)
+    for _ in range(300):  # past the updates that are all looked at closely
+        optimizer.zero_grad()
+        loss = ((run(x) - y) ** 2).mean()
+        loss.backward()
+        optimizer.step()
+    graphs = dict(dynamo.utils.counters["stats"]), dict(dynamo.utils.counters["graph_break"])
+    return [p.detach().clone() for p in net.parameters()], loss.item(), graphs
+
+
+@pytest.mark.parametrize("made", [whole, in_place, function, decorated])
+def test_a_model_is_compiled_as_often_as_without_the_watch(made):
+    bare, loss, graphs = trained(made)
+    with ts.watch() as report:
+        watched, seen_loss, seen_graphs = trained(made)
+    assert graphs == seen_graphs
+    assert loss == seen_loss
+    assert all(map(torch.equal, bare, watched))
+    assert report.clean, report
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit.*:DeprecationWarning")
+def test_a_model_is_traced_and_not_what_looks_at_it():
+    net, x = model(), torch.randn(4, 10)
+    with ts.watch():
+        traced, graph = torch.jit.trace(net, x), torch.fx.symbolic_trace(net)
+        optimizer = torch.optim.SGD(net.parameters(), lr=0.01)
+        traced(x).sum().backward()
+        optimizer.step()
+    operations = [node.kind() for node in traced.inlined_graph.nodes() if node.kind().startswith("aten::")]
+    assert operations == ["aten::linear", "aten::relu", "aten::linear"]
+    assert [node.op for node in graph.graph.nodes].count("call_module") == 3
+    assert torch.equal(traced(x), net(x))
