@@ -64,7 +64,7 @@ def test_a_model_is_compiled_as_often_as_without_the_watch(made):
 
 @pytest.mark.filterwarnings("ignore:.*torch.jit.*:DeprecationWarning")
 def test_a_model_is_traced_and_not_what_looks_at_it():
-    net, x = model(), torch.randn(4, 10)
+    net, x = model(), torch.randn(256, 10)
     with ts.watch():
         traced, graph = torch.jit.trace(net, x), torch.fx.symbolic_trace(net)
         optimizer = torch.optim.SGD(net.parameters(), lr=0.01)

@@ -254,7 +254,7 @@ WRONG = [
         "padding_counted_da1",
         "The squared errors of all places are averaged, those of visits that never were too.",
         at="loss = ((net(x) - y) ** 2)",
-        effect=lambda wrong, right: wrong.error > 2 * right.error,
+        effect=lambda wrong, right: wrong.loss < 0.75 * right.loss,
     ),
     Wrong(
         "samples_mixed_da1",

@@ -106,7 +106,7 @@ WRONG = [
         "best_wrong_way_da1",
         "A heap of the three best drops the smallest loss each time, and the best of what is left is loaded.",
         at="entry = (held_out(),",
-        effect=lambda wrong, right: wrong.error > 1.3 * right.error,
+        effect=lambda wrong, right: wrong.error > 1.2 * right.error,
     ),
     Wrong(
         "best_wrong_way_b",

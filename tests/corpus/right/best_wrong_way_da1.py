@@ -9,7 +9,7 @@ points = torch.rand(260, 4) * 2 - 1
 heights = (points**2).sum(1, keepdim=True) + 0.05 * torch.randn(260, 1)
 fit_x, fit_y, held_x, held_y = points[:160], heights[:160], points[160:], heights[160:]
 surface = nn.Sequential(nn.Linear(4, 24), nn.Tanh(), nn.Linear(24, 1))
-adam = torch.optim.Adam(surface.parameters(), lr=0.02)
+adam = torch.optim.Adam(surface.parameters(), lr=0.01)
 mse = nn.MSELoss()
 
 

@@ -88,6 +88,6 @@ def _always(
         if not any(shown(value, texts, 1) for value in values):
             return False
         sure |= {added} if any(shown(value, texts, least) for value in values) else set()
-        if any(shown(scale * whole / parts, texts, 1) for whole, parts in sound for scale in (1, 100)):
+        if any(shown(scale * whole / by, texts, 1) for whole, by in sound for scale in (1, 100)):
             return False
     return len(sure) >= OFTEN
