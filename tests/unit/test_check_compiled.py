@@ -65,11 +65,13 @@ def test_a_model_is_compiled_as_often_as_without_the_watch(made):
 @pytest.mark.filterwarnings("ignore:.*torch.jit.*:DeprecationWarning")
 def test_a_model_is_traced_and_not_what_looks_at_it():
     net, x = model(), torch.randn(256, 10)
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.01)
     with ts.watch():
+        for _ in range(150):  # so that it is traced between close looks
+            optimizer.zero_grad()
+            net(x).square().mean().backward()
+            optimizer.step()
         traced, graph = torch.jit.trace(net, x), torch.fx.symbolic_trace(net)
-        optimizer = torch.optim.SGD(net.parameters(), lr=0.01)
-        traced(x).sum().backward()
-        optimizer.step()
     operations = [node.kind() for node in traced.inlined_graph.nodes() if node.kind().startswith("aten::")]
     assert operations == ["aten::linear", "aten::relu", "aten::linear"]
     assert [node.op for node in graph.graph.nodes].count("call_module") == 3
