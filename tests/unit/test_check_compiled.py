@@ -67,7 +67,7 @@ def test_a_model_is_traced_and_not_what_looks_at_it():
     net, x = model(), torch.randn(256, 10)
     optimizer = torch.optim.SGD(net.parameters(), lr=0.01)
     with ts.watch():
-        for _ in range(150):  # so that it is traced between close looks
+        for _ in range(300):  # so that it is traced between close looks
             optimizer.zero_grad()
             net(x).square().mean().backward()
             optimizer.step()
