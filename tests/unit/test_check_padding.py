@@ -1,5 +1,10 @@
 """What is told of a batch of sequences that was filled up to one length, and of arithmetic in narrow arrays."""
 
+import gc
+import multiprocessing
+import os
+import weakref
+
 import numpy as np
 import pytest
 import torch
@@ -7,6 +12,7 @@ import torch
 import truestep as ts
 from truestep.check import arrays
 from truestep.check.padding import tail
+from truestep.check.watch import Watching
 
 
 def test_rows_that_end_in_runs_of_one_value_are_padded():
@@ -114,6 +120,34 @@ def test_numpys_own_arithmetic_is_put_back():
     bytes_ = np.full(4, 200, dtype=np.uint8)
     watched(lambda: [bytes_ + 1 for _ in range(arrays.LOOKS + 1)] and inside.append(own()))
     assert inside[1] == before, "after so many looks"
+
+
+def test_no_record_is_kept_by_what_numpy_may_still_call():
+    with Watching() as seen:
+        np.full(4, 200, dtype=np.uint8) + np.uint8(1)
+    record = weakref.ref(seen.recorder)
+    del seen
+    gc.collect()
+    assert record() is None
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no forks here")
+def test_a_forked_worker_soon_has_numpys_own():
+    def child():
+        np.full(4, 200, dtype=np.uint8) + np.uint8(1)
+        was = arrays._replaced(np, np.add, arrays.KINDS["uint8"], None)
+        arrays._replaced(np, np.add, arrays.KINDS["uint8"], was)
+        return was
+
+    own = child()
+    with Watching():
+        fork = multiprocessing.get_context("fork")
+        ours, theirs = fork.Pipe()
+        worker = fork.Process(target=lambda: theirs.send(child()))
+        worker.start()
+        found = ours.recv() if ours.poll(60) else None
+        worker.join()
+    assert found == own
 
 
 def test_a_line_that_may_never_have_run_is_not_done_again():

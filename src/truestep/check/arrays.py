@@ -56,7 +56,8 @@ class _Narrow:
     def __init__(self, recorder: Recorder, name: str, kind: str) -> None:
         import numpy as np
 
-        self._recorder, self._name, self._kind, self._looks = recorder, name, kind, 0
+        self._recorder: Recorder | None = recorder
+        self._name, self._kind, self._looks = name, kind, 0
         self._of, self._numpy, self._bounds = getattr(np, name), np, np.iinfo(kind)
         self._here = f"{Path(np.__file__).parent}{os.sep}"
         self._call = _LOOP(self._around)
@@ -65,35 +66,36 @@ class _Narrow:
         self._was = None if was is None else _LOOP(was)
 
     def restore(self) -> None:
-        """Put numpy's own back."""
-        was, self._looks = self._was, LOOKS
-        if was is not None and not getattr(self, "_restored", False):
-            self._restored = True
-            _replaced(self._numpy, self._of, KINDS[self._kind], ctypes.cast(was, c_void_p).value)
+        """Put numpy's own back, once, and let go of the record: the function itself stays for good."""
+        recorder, self._recorder = self._recorder, None
+        if self._was is not None and recorder is not None:
+            _replaced(self._numpy, self._of, KINDS[self._kind], ctypes.cast(self._was, c_void_p).value)
 
     def _around(self, places: Any, lengths: Any, strides: Any, own: Any) -> None:
         """What numpy calls: places, lengths and strides of both operands and the result."""
-        again = False
+        again, recorder = False, self._recorder
         try:
-            if self._looks < LOOKS and self._recorder.awake:
+            if recorder is not None and recorder.awake:
                 self._looks += 1
-                with self._recorder.looking:
-                    self._look(places[:3], lengths[0], strides[:3], sys._getframe(1))
-                if self._looks >= LOOKS:
-                    self.restore()
+                with recorder.looking:
+                    self._look(recorder, places[:3], lengths[0], strides[:3], sys._getframe(1))
+            if self._looks >= LOOKS or (recorder is not None and not recorder.live):  # as in a forked worker
+                self.restore()
         except KeyboardInterrupt:  # nothing gets out of a function that C calls
             again = True
         self._was(places, lengths, strides, own)  # type: ignore[misc]
         if again:
             _thread.interrupt_main()
 
-    def _look(self, places: list[int], length: int, strides: list[int], frame: FrameType | None) -> None:
+    def _look(
+        self, recorder: Recorder, places: list[int], length: int, strides: list[int], frame: FrameType | None
+    ) -> None:
         while frame is not None and frame.f_code.co_filename.startswith(self._here):
             frame = frame.f_back
         if frame is None or not site.users(frame.f_code):
             return  # a library's own, as its hashes
         where = site.Site(frame.f_code.co_filename, frame.f_lineno, frame.f_code.co_name)
-        if where.place in self._recorder.wrapped or 0 < abs(places[2] - places[0]) < length * abs(strides[2]):
+        if where.place in recorder.wrapped or 0 < abs(places[2] - places[0]) < length * abs(strides[2]):
             return
         if places[0] == places[2] and not strides[0]:  # a reduction
             return
@@ -105,11 +107,11 @@ class _Narrow:
         wide = self._of(left, right)
         share = float(((wide < self._bounds.min) | (wide > self._bounds.max)).mean())
         if share:
-            self._recorder.wrapped.add(where.place)
+            recorder.wrapped.add(where.place)
             words = _meant(where, SIGNS[self._name])
             if words is not None:
                 told = (words or f"{self._name} of arrays", self._kind, share)
-                self._recorder.emit(Op, where, name="wraps in numpy", args=told, words={}, out=(), grad=False)
+                recorder.emit(Op, where, name="wraps in numpy", args=told, words={}, out=(), grad=False)
 
 
 class _Memory:
