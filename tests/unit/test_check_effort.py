@@ -107,15 +107,25 @@ def test_of_a_long_evaluation_the_first_passes_are_looked_at(monkeypatch):
     assert [event.close for event in seen.trace.of(Forward)] == [True] * 7 + [False] * 13 + [True]
 
 
-CASES = [
-    torch.tensor(2.5), torch.randn(5), torch.randn(4, 4), torch.tensor([[1.0, 2.0], [3.0, math.inf]]), torch.arange(6),
-    torch.tensor([1.0, math.nan]), torch.tensor([[True], [False]]), torch.randn(3, 2).half(), torch.tensor([2.0, 3.0]),
-    torch.randn(3, 5).t(), torch.zeros(2, 0), torch.tensor([[-math.inf, 0.0]]),
-]  # fmt: skip
+CASES = {
+    "number": lambda: torch.tensor(2.5),
+    "row": lambda: torch.randn(5),
+    "matrix": lambda: torch.randn(4, 4),
+    "turned": lambda: torch.randn(3, 5).t(),
+    "half": lambda: torch.randn(3, 2).half(),
+    "infinite": lambda: torch.tensor([[1.0, 2.0], [3.0, math.inf]]),
+    "less than all": lambda: torch.tensor([[-math.inf, 0.0]]),
+    "nan": lambda: torch.tensor([1.0, math.nan]),
+    "whole": lambda: torch.tensor([2.0, 3.0]),
+    "integers": lambda: torch.arange(6),
+    "truths": lambda: torch.tensor([[True], [False]]),
+    "empty": lambda: torch.zeros(2, 0),
+}
 
 
-@pytest.mark.parametrize("tensor", CASES, ids=str)
-def test_few_numbers_looked_at_one_by_one_tell_what_torch_tells_of_them(tensor, monkeypatch):
+@pytest.mark.parametrize("made", CASES.values(), ids=CASES)
+def test_few_numbers_looked_at_one_by_one_tell_what_torch_tells_of_them(made, monkeypatch):
+    tensor = made()
     one_by_one = looks.values(tensor)
     monkeypatch.setattr(looks, "SINGLE", -1)
     by_torch = looks.values(tensor)
