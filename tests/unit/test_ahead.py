@@ -44,6 +44,7 @@ class Desk:
         monkeypatch.setattr(libraries, "Build", self.build)
         monkeypatch.setattr(libraries, "kept", lambda plan: self.kept)
         monkeypatch.setattr(libraries, "LOOK", 0.0)
+        monkeypatch.setattr(libraries, "JUDGED", 0.0)
 
     def build(self, plan: Any, aside: bool) -> Any:
         self.events.append("build")
@@ -53,6 +54,9 @@ class Desk:
 
     def ended(self) -> bool:
         return self.done
+
+    def used(self) -> float:
+        return 0.0
 
     def library(self) -> str:
         if self.error:
@@ -70,7 +74,7 @@ class Desk:
 
     def want(self) -> None:
         steps: Any = self
-        self.libraries.want(steps, self.worth, lambda: self.left, lambda ready: self.events.append("ready"))
+        self.libraries.want(steps, self.worth, lambda: (0.0, self.left), lambda ready: self.events.append("ready"))
 
 
 @pytest.fixture
