@@ -15,7 +15,8 @@ from truestep.check.trace import Pass, Trace
 def split(trace: Trace) -> tuple[list[Forward], list[Forward]]:
     """The calls of the user's models that training came from, and the others; close looks only.
 
-    A call belongs to training when the next backward pass before another update reaches the module's parameters.
+    A call belongs to training when the next backward pass before another update reaches the module's parameters. One
+    that is differentiated for its input alone, as an attack or a saliency map is, is neither.
     """
     trained: list[Forward] = []
     others: list[Forward] = []
@@ -27,6 +28,8 @@ def split(trace: Trace) -> tuple[list[Forward], list[Forward]]:
                 (waiting if event.grad else others).append(event)
         elif isinstance(event, Backward):
             leaves = {leaf.number for leaf in event.leaves}
+            if event.how == "grad" and not event.made:
+                waiting = [call for call in waiting if not any(each.needs_grad for each in call.inputs)]
             for call in waiting:
                 facts = trace.modules.get(call.module)
                 own = facts is not None and leaves & set(facts.parameters.values())

@@ -62,7 +62,7 @@ def _right(part: Sequence[Reading], kind: str) -> list[int]:
 def _counts(part: Sequence[Reading], kind: str, others: dict[int, str]) -> dict[str, int]:
     """The wrong counts by which a pass's total may have been divided, by their words."""
     rows, batches, most = sum(each.rows for each in part), len(part), max(each.rows for each in part)
-    if rows == batches:
+    if rows == batches or not rows:
         return {}
     wrong = {SAMPLES: rows} if kind == "mean" else {"the number of batches": batches}
     if kind == "sum" and batches * most != rows:

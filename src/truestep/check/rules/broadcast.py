@@ -85,25 +85,26 @@ def look(trace: Trace) -> Iterator[Finding]:
 
 
 def _weighted(trace: Trace) -> Iterator[Finding]:
-    """Losses of samples in a row, times a column of weights, all of which is summed at once."""
+    """Losses of samples in a row times a column of weights, or the other way round, all of which is summed at once."""
     for op in trace.ops("mul"):
         if len(op.inputs) != 2 or not op.grad:
             continue
         column, row = sorted(op.inputs, key=lambda each: -len(each.shape))
-        if not _outer(column, row) or column.needs_grad or not row.needs_grad:
+        if not _outer(column, row) or column.needs_grad == row.needs_grad:
             continue
-        made, users = origin(trace, row, op.n), [user for out in op.out for user in trace.users(out, op.n)]
+        losses, weights = (row, column) if row.needs_grad else (column, row)
+        made, users = origin(trace, losses, op.n), [user for out in op.out for user in trace.users(out, op.n)]
         summed = users and all(user.name in REDUCED and user.out and not user.out[0].shape for user in users)
         if made is not None and made.name in NAMED | ERRORS and summed:
             size = row.shape[0]
             yield found(
                 RULE,
                 op.site,
-                f"weights of shape {_shape(column)} times losses of shape {_shape(row)}: every loss gets every weight",
+                f"weights of shape {_shape(weights)} times losses of shape {_shape(losses)}: every loss gets every weight",
                 f"{size} samples give a table of {size} by {size}; its {users[0].name} is that of the losses times "
                 "that of the weights, whichever weight belongs to which sample",
                 "the weights are without effect but for their sum: no sample counts more than another",
-                "give both the same shape: squeeze(1) the column of weights",
+                f"give both the same shape: squeeze(1) the {'losses' if losses is column else 'weights'}",
                 facts={"loss": True},
             )
 

@@ -27,14 +27,14 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from truestep.check.finding import Finding, Rule
-from truestep.check.looks import Seen
 from truestep.check.mends.losses import Logits
 from truestep.check.rules import found
 from truestep.check.trace import LossCall, Trace
 
 RULE = Rule("TS301", "softmax_twice", "softmax before a loss that applies its own", "error", "losses")
 MENDING = Logits()
-NEAR = 1e-3
+NEAR, ROUGH = 1e-3, 8e-3
+"""How far from one a distribution's sum may be, and how far where its numbers are rounded to bfloat16 one by one."""
 
 
 def look(trace: Trace) -> Iterator[Finding]:
@@ -46,7 +46,7 @@ def look(trace: Trace) -> Iterator[Finding]:
     for here in calls.values():
         first = here[0]
         values = first.prediction.values
-        if all(_simplex(call.prediction) for call in here) and any(call.op.grad for call in here) and values:
+        if all(_simplex(trace, call) for call in here) and any(call.op.grad for call in here) and values:
             maker, classes = first.prediction.maker.removesuffix("Backward0"), first.prediction.shape[1]
             low, high = values.sums or (1.0, 1.0)
             best = math.log1p((classes - 1) / math.e)
@@ -61,8 +61,10 @@ def look(trace: Trace) -> Iterator[Finding]:
             )
 
 
-def _simplex(seen: Seen) -> bool:
-    values = seen.values
+def _simplex(trace: Trace, call: LossCall) -> bool:
+    seen, values = call.prediction, call.prediction.values
     if values is None or values.sums is None or len(seen.shape) < 2 or seen.shape[1] < 2:
         return False
-    return values.low >= 0 and values.high <= 1 + NEAR and all(abs(each - 1) < NEAR for each in values.sums)
+    made = next((op for op in trace.chain(seen, call.op.n, 4) if op.name == "softmax"), None)
+    near = ROUGH if made is not None and made.out and made.out[0].dtype in ("bfloat16", "float16") else NEAR
+    return values.low >= 0 and values.high <= 1 + near and all(abs(each - 1) < near for each in values.sums)
