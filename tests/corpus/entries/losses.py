@@ -18,6 +18,12 @@ WRONG = [
         effect=lambda wrong, right: wrong.floor > 0.3 and right.floor < 0.2,
     ),
     Wrong(
+        "softmax_twice_l1",
+        "Probabilities in bfloat16, whose sums are hardly one, go into cross entropy.",
+        at="loss = nn.functional.cross_entropy",
+        effect=lambda wrong, right: wrong.loss > 5 * right.loss,
+    ),
+    Wrong(
         "softmax_twice_c",
         ("The teacher-forced tagger returns softmax outputs, and the label-smoothed criterion normalises once more."),
         at="loss = loss_function(",
@@ -100,6 +106,12 @@ WRONG = [
         "(pred - y) with shapes (N, 1) and (N,) is an N by N table; no loss module is there to warn.",
         at="loss = huber(model(X), y)",
         effect=lambda wrong, right: wrong.r2 < 0.3 and right.r2 > 0.8,
+    ),
+    Wrong(
+        "broadcast_l1",
+        "A row of weights times a column of squared errors: every error gets every weight.",
+        at="loss = (weights * squares)",
+        effect=lambda wrong, right: wrong.final > 3 * right.final,
     ),
     Wrong(
         "broadcast_c",

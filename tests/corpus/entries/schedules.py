@@ -72,6 +72,12 @@ WRONG = [
         effect=lambda wrong, right: wrong.rate > 50 * right.rate,
     ),
     Wrong(
+        "schedule_never_l1",
+        "A sequence of two schedules is built and never stepped: all of the training runs at the warm-up's first rate.",
+        at="plan = schedules.SequentialLR",
+        effect=lambda wrong, right: wrong.loss > 3 * right.loss,
+    ),
+    Wrong(
         "plateau_mode_a",
         (
             'The plateau scheduler watches the accuracy with mode="min": the better the model gets, the '

@@ -44,10 +44,13 @@ def look(trace: Trace) -> Iterator[Finding]:
     """Look for schedulers without a step."""
     known = courses(trace)
     yield from _of_another(trace, known)
-    moved = {course.made.optimizer for course in known if course.steps or course.made.kind in PARTS}
+    moved = {course.made.optimizer for course in known if course.steps}
+    whole = {course.made.optimizer: course for course in known if course.made.kind in PARTS}
     ended = any(names.when == "end" for names in trace.of(Names))
     for course in known:
         made, updates = course.made, course.updates
+        if whole.get(made.optimizer, course) is not course:
+            continue  # a part of one that steps it
         rates = {update.rates for update in updates}
         passes = {end.run for end in trace.of(LoaderEnd) if updates and end.n > updates[0].n}
         over = ended or len(passes) > 1
