@@ -170,14 +170,20 @@ def kind_of(trace: Trace, tensor: Seen, before: int, depth: int = 6) -> tuple[st
 
 
 def _joined(trace: Trace, op: Op, depth: int) -> tuple[str, int, bool]:
-    """A loss of several terms of one batch, each a mean or each a sum, or such a term with a weight."""
+    """A loss of several terms of one batch, each a mean or each a sum, or such a term with a weight.
+
+    A mean times the number of its things is their sum; times another whole number it may be some sum too.
+    """
     parts = [kind_of(trace, each, op.n, depth - 1) for each in op.inputs]
     kind, size, score = parts[0]
     if not kind or score or any(other[0] != kind or other[2] for other in parts):
         return "", 0, False
     if len(parts) == 1:
         weight = next((each for each in op.args if isinstance(each, int | float)), 0)
-        plain = op.name == "mul" and (kind == "mean" or abs(weight) >= 0.1) and weight
+        if op.name == "mul" and kind == "mean" and weight == size:
+            return "sum", size, False
+        count = isinstance(weight, int) and abs(weight) > 1
+        plain = op.name == "mul" and (kind == "mean" or abs(weight) >= 0.1) and weight and not count
         return (kind, size, False) if plain else ("", 0, False)
     if op.name == "mul":
         return "", 0, False
