@@ -100,7 +100,7 @@ def _weighted(trace: Trace) -> Iterator[Finding]:
             yield found(
                 RULE,
                 op.site,
-                f"weights of shape {_shape(weights)} times losses of shape {_shape(losses)}: every loss gets every weight",
+                f"weights of shape {_shape(weights)} times losses of {_shape(losses)}: each loss gets every weight",
                 f"{size} samples give a table of {size} by {size}; its {users[0].name} is that of the losses times "
                 "that of the weights, whichever weight belongs to which sample",
                 "the weights are without effect but for their sum: no sample counts more than another",

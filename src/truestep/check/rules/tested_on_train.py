@@ -166,14 +166,20 @@ def _rows(trace: Trace) -> Iterator[Finding]:
     for (module, _), calls in scored.items():
         last = calls[-1]
         since = began(trace, last.n)
-        train = {row for n, rows in seen[module] for row in rows if since < n < last.n}
-        test = [row for call in calls if call.n > since for row in call.inputs[0].rows]
-        both = [row for row in test if row in train]
-        distinct = set(test)
-        left = len(train - distinct)
+        train: dict[int, int] = {}  # when each row was trained on first
+        for n, rows in seen[module]:
+            train |= {row: n for row in rows if since < n < last.n and row not in train}
+        test = [(row, call.n) for call in calls if call.n > since for row in call.inputs[0].rows]
+        both = [row for row, n in test if train.get(row, n) < n]
+        distinct = {row for row, _ in test}
+        left = len(train.keys() - distinct)
         overlap = FEW <= len(both) < len(test) and len(both) >= SHARE * len(test)
         whole = left <= 0.2 * len(train)
-        if overlap and (not whole or _all(train, distinct, seen[module], scored)) and not parted(trace, last, train):
+        if (
+            overlap
+            and (not whole or _all(set(train), distinct, seen[module], scored))
+            and not parted(trace, last, set(train))
+        ):
             yield found(
                 RULE, last.site, f"{len(both)} of {len(test)} evaluated rows were trained on",
                 f"the bits of {len(both)} rows (shape {tuple(last.inputs[0].shape[1:])}) given in evaluation are those "
@@ -278,4 +284,16 @@ def _left(trace: Trace) -> Iterator[Finding]:
 
 def _scored(trace: Trace, call: Forward) -> bool:
     read, joined = ends(trace, call.outputs[0], call.n)
-    return read and not joined
+    return read and not joined and not _acts(trace, call)
+
+
+def _acts(trace: Trace, call: Forward, most: int = 30) -> bool:
+    """Whether an action is drawn from the output: what a policy is given comes again and again."""
+    waiting, looked = [call.outputs[0]], 0
+    while waiting and looked < most:
+        looked += 1
+        for op in trace.users(waiting.pop(0), call.n):
+            if op.name == "multinomial":
+                return True
+            waiting += op.out
+    return False
