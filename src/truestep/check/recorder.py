@@ -242,6 +242,7 @@ class Recorder:
     def _facts(self, module: nn.Module) -> ModuleFacts:
         parameters = dict(module.named_parameters(remove_duplicate=False))
         plain = {k: v for k, v in vars(module).items() if isinstance(v, bool | int | float | str | None)}
+        plain |= {f"{k}.{own}": v for k, p in parameters.items() for own, v in vars(p).items() if type(v) is bool}
         return ModuleFacts(
             type(module).__name__,
             {name: self.numbers.of(p) for name, p in parameters.items()},

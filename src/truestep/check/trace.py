@@ -44,7 +44,8 @@ class ModuleFacts:
 
     `buffers` maps names to storages, `storages` the parameters' names to storages, `frozen` are the numbers of the
     parameters that need no gradient; `torch` says whether the class is torch's own; `hidden` are the parameters in its
-    plain lists and dicts, which it does not register.
+    plain lists and dicts, which it does not register. `settings` are its plain attributes, and those of its parameters
+    that are true or false, as `weight.name`.
     """
 
     kind: str

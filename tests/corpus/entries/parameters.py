@@ -92,6 +92,12 @@ WRONG = [
         effect=lambda wrong, right: wrong.drift > 0.05 and right.drift == 0,
     ),
     Wrong(
+        "optimizer_frozen_l1",
+        "The body is frozen by require_grad, an attribute that nobody reads, and is trained.",
+        at="loss = nn.functional.mse_loss(net(x[rows])",
+        effect=lambda wrong, right: wrong.moved > 0.1 and right.moved == 0,
+    ),
+    Wrong(
         "made_in_forward_a",
         ("The second layer is created inside forward, fresh and random at every call, and known to no optimizer."),
         at="layer2 = nn.Linear(self.d_hidden, self.d_out)",

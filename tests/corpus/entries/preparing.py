@@ -22,6 +22,12 @@ WRONG = [
         effect=lambda wrong, right: wrong.error > 1.5 * right.error,
     ),
     Wrong(
+        "shuffled_apart_l1",
+        "By hand, without a module: the inputs are put in one order, the targets in another.",
+        at="inputs, targets = inputs[order]",
+        effect=lambda wrong, right: wrong.off > 10 * right.off,
+    ),
+    Wrong(
         "preprocessing_differs_da1",
         "A hot week is scaled by its own mean and deviation.",
         at="error = (net(Scale(week)",

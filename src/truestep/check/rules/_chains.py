@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import linecache
 from collections import defaultdict
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 
-from truestep.check.events import Op
+from truestep.check.events import Forward, Op
 from truestep.check.looks import Seen
 from truestep.check.site import Site
 from truestep.check.trace import LossCall, Trace
@@ -47,15 +47,41 @@ def changed(op: Op, seen: Seen) -> bool:
 
 
 def compared(trace: Trace, op: Op) -> bool:
-    """Whether a difference is squared or made absolute, and that is averaged or summed at once."""
+    """Whether a difference is squared or made absolute, and that, or half of it, is averaged or summed at once."""
     for later in (user for out in op.out for user in trace.users(out, op.n)):
         if later.name in ("pow", "square", "abs") or (
-            later.name == "mul" and len({i.number for i in later.inputs}) == 1
+            later.name == "mul" and len(later.inputs) == 2 and later.inputs[0].number == later.inputs[1].number
         ):
-            users = [user.name for out in later.out for user in trace.users(out, later.n)]
-            if users and set(users) <= {"mean", "sum"}:
+            users = [user for out in later.out for user in trace.users(out, later.n)]
+            halves = [user for user in users if user.name in ("div", "mul") and len(user.inputs) == 1]
+            users = [user for user in users if user not in halves]
+            users += [user for half in halves for out in half.out for user in trace.users(out, half.n)]
+            if users and {user.name for user in users} <= {"mean", "sum"}:
                 return True
     return False
+
+
+def call_behind(trace: Trace, seen: Seen, before: int, calls: Mapping[int, Forward]) -> Forward | None:
+    """The call of a model that a prediction comes from; `calls` are known by the numbers of their outputs."""
+    if seen.number in calls:
+        return calls[seen.number]
+    for op in trace.chain(seen, before):
+        for each in op.inputs:
+            if each.number in calls and calls[each.number].n < before:
+                return calls[each.number]
+    return None
+
+
+def source_of(trace: Trace, guess: Seen, before: int, calls: Mapping[int, Forward]) -> tuple[Seen, int] | None:
+    """What a prediction was made of, by a model or by hand, and when."""
+    call = call_behind(trace, guess, before, calls)
+    if call is not None:
+        return (call.inputs[0], call.n) if call.inputs else None
+    for op in trace.chain(guess, before):
+        for each in op.inputs:
+            if each.shape[:1] == guess.shape[:1] and each.shape and not each.needs_grad:
+                return each, op.n
+    return None
 
 
 def by_line(calls: Iterable[LossCall]) -> list[list[LossCall]]:

@@ -1,7 +1,8 @@
 """Parameters are frozen or thawed in name only.
 
-What: `requires_grad` is assigned on a module, which only gives the module an attribute; or parameters that were frozen
-after some training still hold a gradient and the optimizer goes on moving them.
+What: `requires_grad` is assigned on a module, which only gives the module an attribute; or the flag of parameters is
+spelt in another way, as `require_grad`; or parameters that were frozen after some training still hold a gradient and
+the optimizer goes on moving them.
 
 Why: `module.requires_grad = True` thaws nothing and `= False` freezes nothing: the flag belongs to the parameters. And
 an optimizer moves whatever has a gradient: with an old one, even of zeros, momentum and weight decay go on.
@@ -25,6 +26,7 @@ Right:
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterator
 
@@ -38,6 +40,7 @@ from truestep.check.site import Site
 from truestep.check.trace import Trace
 
 RULE = Rule("TS210", "optimizer_frozen", "frozen or thawed in name only", "error", "parameters")
+NEARLY = re.compile(r"(need|require|required|requires)_?(grad|grads|gradient|gradients)_?")
 OFTEN = 2
 LONG = 5
 
@@ -45,6 +48,7 @@ LONG = 5
 def look(trace: Trace) -> Iterator[Finding]:
     """Compare flags of modules with those of their parameters, and frozen parameters over the steps."""
     yield from _attributes(trace)
+    yield from _misspelt(trace)
     yield from _groups(trace)
     moves: dict[int, list[tuple[Step, Moved]]] = defaultdict(list)
     for step in trace.of(Step):
@@ -93,6 +97,30 @@ def _attributes(trace: Trace) -> Iterator[Finding]:
             "assigning to a module only gives it an attribute",
             f"call requires_grad_({flag}) on the module, or set the flag of each of its parameters",
         )
+
+
+def _misspelt(trace: Trace) -> Iterator[Finding]:
+    """Parameters with an attribute that is nearly named `requires_grad`, and says what their flag does not."""
+    used = {event.module: event for event in trace.of(Forward) if event.depth == 0}
+    for number, event in used.items():
+        facts = trace.modules.get(number)
+        if facts is None:
+            continue
+        told = [(*key.rpartition(".")[::2], value) for key, value in facts.settings.items() if "." in key]
+        wrong = [(name, own, value) for name, own, value in told if NEARLY.fullmatch(own) and own != "requires_grad"]
+        against = [each for each in wrong if (facts.parameters[each[0]] in facts.frozen) == each[2]]
+        if against:
+            name, own, value = against[0]
+            yield found(
+                RULE,
+                event.site,
+                f"{own} = {value} was set on {plural(len(against), 'parameter')}, first {name}: a flag of that name is "
+                "unknown",
+                f"requires_grad is {not value} for all of them; no part of torch reads {own}",
+                "a tensor takes any attribute that it is given, and says nothing",
+                f"set requires_grad = {value}, or call module.requires_grad_({value})",
+            )
+            return
 
 
 def _groups(trace: Trace) -> Iterator[Finding]:

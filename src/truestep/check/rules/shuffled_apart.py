@@ -41,7 +41,7 @@ from truestep.check.mode import DRAWS
 from truestep.check.points import COMPARED
 from truestep.check.rules import found
 from truestep.check.rules._batches import split
-from truestep.check.rules._chains import compared
+from truestep.check.rules._chains import call_behind, compared, source_of
 from truestep.check.rules._ties import ORDERS, Tie, key, points, tie
 from truestep.check.trace import Trace
 
@@ -63,10 +63,8 @@ def look(trace: Trace) -> Iterator[Finding]:
         looked[op.site.place] += 1
         if looked[op.site.place] > MOST or not guess.needs_grad or not op.grad:
             continue
-        call = _call(trace, guess, op.n, calls)
-        if call is None or not call.inputs:
-            continue
-        told = _permuted(trace, call, op, target) or _zipped(trace, call, op, target, batches)
+        made = source_of(trace, guess, op.n, calls)
+        told = made and (_permuted(trace, *made, op, target) or _zipped(trace, *made, op, target, batches))
         if told:
             yield told
             return
@@ -81,17 +79,6 @@ def _losses(trace: Trace) -> Iterator[tuple[Op, Seen, Seen]]:
             one, other = op.inputs
             if compared(trace, op):
                 yield op, *((one, other) if one.needs_grad else (other, one))
-
-
-def _call(trace: Trace, tensor: Seen, before: int, calls: dict[int, Forward]) -> Forward | None:
-    """The call of a model that a prediction comes from."""
-    if tensor.number in calls:
-        return calls[tensor.number]
-    for op in trace.chain(tensor, before):
-        for each in op.inputs:
-            if each.number in calls and calls[each.number].n < before:
-                return calls[each.number]
-    return None
 
 
 def _orders(trace: Trace, tensor: Seen, before: int) -> dict[int, Op]:
@@ -138,8 +125,8 @@ def _handed(trace: Trace, tensor: Seen) -> Op | None:
     return None
 
 
-def _permuted(trace: Trace, call: Forward, op: Op, target: Seen) -> Finding | None:
-    first, second = _orders(trace, call.inputs[0], call.n), _orders(trace, target, op.n)
+def _permuted(trace: Trace, source: Seen, n: int, op: Op, target: Seen) -> Finding | None:
+    first, second = _orders(trace, source, n), _orders(trace, target, op.n)
     alone = [made for number, made in first.items() if number not in second]
     other = [made for number, made in second.items() if number not in first]
     if not alone or not other or alone[0].out[0].shape[:1] != other[0].out[0].shape[:1]:
@@ -153,11 +140,11 @@ def _permuted(trace: Trace, call: Forward, op: Op, target: Seen) -> Finding | No
     )  # fmt: skip
 
 
-def _zipped(trace: Trace, call: Forward, op: Op, target: Seen, batches: dict[int, Batch]) -> Finding | None:
-    one, other = batches.get(call.inputs[0].number), batches.get(target.number)
+def _zipped(trace: Trace, source: Seen, n: int, op: Op, target: Seen, batches: dict[int, Batch]) -> Finding | None:
+    one, other = batches.get(source.number), batches.get(target.number)
     if one is None or other is None or one.loader == other.loader or one.index is None or other.index is None:
         return None
-    if one.index == other.index or len(one.index) != len(other.index) or not call.n - 400 < one.n:
+    if one.index == other.index or len(one.index) != len(other.index) or not n - 400 < one.n:
         return None
     start = next((start for start in trace.of(LoaderStart) if start.run == other.run), None)
     return found(
@@ -243,9 +230,9 @@ def _paired(
     wanted = taken.get(key(target))
     if target.needs_grad or wanted is None or wanted.shape[1] != 1:
         return None
-    call = _call(trace, guess, op.n, calls)
+    call = call_behind(trace, guess, op.n, calls)
     while call is not None and call.inputs and call.inputs[0].needs_grad:
-        call = _call(trace, call.inputs[0], call.n, calls)
+        call = call_behind(trace, call.inputs[0], call.n, calls)
     given = taken.get(key(call.inputs[0])) if call is not None and call.inputs else None
     if call is None or given is None or len(given) != len(wanted) or _own(trace, target, op.n, calls):
         return None
