@@ -25,7 +25,7 @@ class Calls:
         self._recorder, self._switching = recorder, False
 
     def watched(self, run: Any) -> Any:
-        """A module's call, watched."""
+        """A module's call, watched; what it is given by name counts where that is all, as in `model(**batch)`."""
         recorder, modules = self._recorder, self._recorder.modules
         compiling, grad, of = torch.compiler.is_compiling, torch.is_grad_enabled, recorder.numbers.of
 
@@ -42,7 +42,7 @@ class Calls:
                         output = run(module, *args, **words)
                     finally:
                         modules.clear()
-                    self._quickly(module, args, output, number, began)
+                    self._quickly(module, args or (*words.values(),), output, number, began)
                     return output
             return self._closely(run, module, args, words)
 
@@ -70,9 +70,9 @@ class Calls:
             return output
         if recorder.close:
             with recorder.looking:
-                self._write(module, args, output, number, began)
+                self._write(module, args or (*words.values(),), output, number, began)
         elif not depth:
-            self._quickly(module, args, output, number, began)
+            self._quickly(module, args or (*words.values(),), output, number, began)
         return output
 
     def _write(self, module: nn.Module, args: Any, output: Any, number: int, began: int) -> None:

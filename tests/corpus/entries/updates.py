@@ -101,6 +101,12 @@ WRONG = [
         effect=lambda wrong, right: 7.9 < wrong.first_update / right.first_update < 8.1,
     ),
     Wrong(
+        "accumulation_not_divided_l1",
+        "Six losses that the model itself makes of a batch's names are added up whole before each step.",
+        at="loss.backward()",
+        effect=lambda wrong, right: 5.9 < wrong.first / right.first < 6.1,
+    ),
+    Wrong(
         "accumulation_not_divided_b",
         (
             "The inner loop over micro steps adds whole losses, so the gradient that is clipped and applied "
