@@ -34,6 +34,13 @@ def test_at_least_forty_correct_programs_look_suspicious():
     assert len(index.CORRECT) >= 40
 
 
+def programs():
+    return [path for folder in ("wrong", "right", "correct") for path in (HERE / folder).glob("*.py")]
+
+
 def test_no_program_knows_truestep():
-    programs = [path for folder in ("wrong", "right", "correct") for path in (HERE / folder).glob("*.py")]
-    assert [path.name for path in programs if "truestep" in path.read_text()] == []
+    assert [path.name for path in programs() if "truestep" in path.read_text()] == []
+
+
+def test_every_program_tells_what_it_measured():
+    assert [path.name for path in programs() if "result = " not in path.read_text()] == []

@@ -26,3 +26,4 @@ for epoch in range(5):
             total += b.size(0)
             correct += out.max(1)[1].eq(b).sum().item()
     print("Loss: %.3f | Acc: %.3f%% (%d/%d)" % (held_out / (place + 1), 100.0 * correct / total, correct, total))
+result = {"held_out": held_out, "accuracy": correct / total}

@@ -32,3 +32,4 @@ for epoch in range(5):
         total += loss.item() * len(a)
     held_out = validate()
     print(f"epoch {epoch} train {total / 300:.4f} valid {held_out:.4f}")
+result = {"train": total / 300, "valid": held_out}
