@@ -92,7 +92,7 @@ class _Passes:
 def _after(recorder: Recorder, before: _Before | None, tensors: Any, facts: tuple[Any, ...], given: Any = ()) -> None:
     """Write a backward pass, when it is over; `given` are the gradients that it returned."""
     if before is None:
-        recorder.jot(Backward, facts, (), (tensors,) if isinstance(tensors, Tensor) else _roots(tensors))
+        recorder.jot(Backward, facts, (), _roots(tensors))
     else:
         before.write(dict(zip(WORDS, facts, strict=True)), given)
 

@@ -94,11 +94,6 @@ class Recorder:
         """Whether what happens now is the user's, in the process that we watch."""
         return self.live and not self.busy
 
-    @property
-    def quick(self) -> bool:
-        """Whether it is, and is not looked at closely."""
-        return not self.close and not self.busy and self.live
-
     def next(self) -> int:
         """The next number in the record."""
         self._n += 1
@@ -181,7 +176,7 @@ class Recorder:
             with self.looking:
                 self.snapshot("rest")
         self.rested, self.hushed, self._quiet = False, False, 0
-        written = len(self.trace.events) + self.stowed.count + self.shorthand.count
+        written = self.written
         reached = max(progress, self._spent // WORTH) if progress >= LEAST else progress
         near = reached < FIRST or progress % (EVERY if reached < SECOND else RARELY) < 2
         self.near, self._began = near and written < MOST, self._spent

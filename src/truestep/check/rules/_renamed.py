@@ -20,6 +20,7 @@ LEAST, SHARE, MOVED = 8, 0.6, 3
 """Samples of a class, the share of them that is called by one number, and the classes with a number not theirs."""
 LATE = 0.7
 KEEPS = ("squeeze", "view", "reshape", "cpu", "to", "long", "flatten")
+"""Calls that hand guesses on as they are."""
 
 
 class Renamed(NamedTuple):

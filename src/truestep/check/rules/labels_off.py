@@ -30,11 +30,10 @@ from truestep.check.events import Op
 from truestep.check.finding import Finding, Rule
 from truestep.check.looks import Seen, Values
 from truestep.check.rules import found
-from truestep.check.rules._renamed import renamed
+from truestep.check.rules._renamed import KEEPS, renamed
 from truestep.check.trace import Trace
 
 RULE = Rule("TS474", "labels_off", "labels outside what is expected of them", "error", "data")
-KEEPS = ("squeeze", "view", "reshape", "cpu", "to", "long", "flatten")
 WHY = "the labels of the score and those of training are one apart, so right answers count as wrong"
 MEND = "number the classes from 0 in one place, where the data are read"
 BINARY = ("binary_cross_entropy", "binary_cross_entropy_with_logits")
