@@ -1,6 +1,18 @@
 """The corpus as a table: every wrong program with its mistake and its effect, and every correct one by its path."""
 
-from corpus.entries import advice, data, losses, modes, parameters, preparing, ranks, reporting, schedules, updates
+from corpus.entries import (
+    advice,
+    data,
+    losses,
+    modes,
+    parameters,
+    preparing,
+    ranks,
+    reporting,
+    schedules,
+    unseen,
+    updates,
+)
 from corpus.entry import HERE
 
 WRONG = [
@@ -13,6 +25,7 @@ WRONG = [
     *modes.WRONG,
     *reporting.WRONG,
     *schedules.WRONG,
+    *unseen.WRONG,
     *advice.WRONG,
 ]
 CORRECT = sorted((HERE / "correct").glob("*.py"))

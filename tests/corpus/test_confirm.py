@@ -19,6 +19,9 @@ UNTRIED = {
     "clip_after_step_c": "the gradients are clipped by hand",
     "padding_counted_c": "the padding is filled in by hand, and no number stands for it",
     "padding_counted_d": "the padding is filled in by hand, and no number stands for it",
+    "softmax_dim_w2": "with the right soft targets the loss is another figure, and may end higher",
+    "softmax_twice_w1": "a distribution is handed the probabilities, and no loss",
+    "best_is_reference_w1": "the parameters are kept by hand, and no state of a model",
     "broadcast_e": "the column is a part of an expression that no call is handed",
 }
 BETTER_WRONG = {"softmax_dim_d": "heads that compete learn this task faster; their weights add up to no 1 all the same"}

@@ -25,7 +25,7 @@ class Call(NamedTuple):
 
 
 def evaluated(trace: Trace, calls: Iterable[Call]) -> Iterator[list[Call]]:
-    """Of calls of a trained model those that only numbers were made of, by line.
+    """Of calls of what was trained those that only numbers were made of, by line.
 
     Left out are passes on the batch just trained on (unless other rows of it are scored than those trained on), the
     same inputs run several times, and what a model that learned from nothing but noise gives where that is compared
@@ -34,6 +34,7 @@ def evaluated(trace: Trace, calls: Iterable[Call]) -> Iterator[list[Call]]:
     read = {number.of.number for number in trace.of(Number) if number.how in READ}
     roots = {root.number for event in trace.of(Backward) for root in event.roots}
     trained, when = trace.trained, moments(trace)
+    averages = _averages(trace, trained)
     lines: dict[tuple[str, int], list[Call]] = defaultdict(list)
     learned: dict[int, tuple[int, ...]] = {}
     fed: dict[int, set[int]] = defaultdict(set)
@@ -41,11 +42,10 @@ def evaluated(trace: Trace, calls: Iterable[Call]) -> Iterator[list[Call]]:
     seen: dict[tuple[object, ...], int] = defaultdict(int)
     for call in calls:
         event = call.event
-        facts = trace.modules.get(event.module)
         rows = event.inputs[0].rows if event.inputs else ()
-        if facts is None or not trained & set(facts.parameters.values()):
-            continue
         ops, numbers = reaches(trace, event.outputs, event.n)
+        if event.module not in averages and not _at_work(trace, event, ops, trained):
+            continue
         if (event.grad and numbers & roots) or any(out.needs_grad for op in ops for out in op.out if not event.grad):
             learned[event.module] = rows
             fed[event.module].add(_draw(trace, event))
@@ -58,10 +58,33 @@ def evaluated(trace: Trace, calls: Iterable[Call]) -> Iterator[list[Call]]:
             seen[event.module, when(event.n), _given(event)] += 1
             lines[event.site.place].append(call)
     for group in lines.values():
-        repeated = any(seen[c.event.module, when(c.event.n), _given(c.event)] > 1 for c in group if c.event.inputs)
-        event = group[0].event
-        if not repeated and not (_noise(fed[event.module]) and not any(scored(trace, c.event) for c in group)):
-            yield group
+        once = [c for c in group if not c.event.inputs or seen[c.event.module, when(c.event.n), _given(c.event)] == 1]
+        if once and not (_noise(fed[once[0].event.module]) and not any(scored(trace, c.event) for c in once)):
+            yield once
+
+
+def _at_work(trace: Trace, event: Forward, ops: Iterable[Op], trained: set[int]) -> bool:
+    """Whether a model was trained, or what it gives goes on into one that was, as the features of a frozen part do."""
+    facts = trace.modules.get(event.module)
+    return facts is not None and (
+        bool(trained & set(facts.parameters.values())) or any(i.number in trained for op in ops for i in op.inputs)
+    )
+
+
+def _averages(trace: Trace, trained: set[int]) -> set[int]:
+    """The modules that were not trained and hold one built like a module that was: averages, restored copies."""
+    built: dict[int, tuple[str, ...]] = {}
+    for number, facts in trace.modules.items():
+        if facts.parameters:
+            built[number] = (facts.kind, *sorted(facts.parameters))
+    learners = {built[n] for n in built if trained & set(trace.modules[n].parameters.values())}
+    return {
+        number
+        for number, facts in trace.modules.items()
+        if facts.parameters
+        and not trained & set(facts.parameters.values())
+        and (built[number] in learners or any(built.get(child) in learners for child in facts.children.values()))
+    }
 
 
 def _places(ops: Iterable[Op]) -> set[tuple[int, int]]:

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
+from truestep.check.changes import Backward
 from truestep.check.trace import Trace
 
 
@@ -20,7 +21,7 @@ class Memory:
             for name, storage in facts.storages.items():
                 self._numbers[storage] = facts.parameters[name]
             self._rest |= set(facts.buffers.values())
-        for event in trace.backwards():
+        for event in trace.of(Backward):  # those of torch.autograd.grad among them
             self._numbers |= {leaf.storage: leaf.number for leaf in event.leaves}
         self._moves = list(self._moved())
 

@@ -72,6 +72,11 @@ def _counts(part: Sequence[Reading], kind: str, others: dict[int, str]) -> dict[
     return wrong | {f"{words}, {count}": count for count, words in others.items() if count > 1 and count not in known}
 
 
+def _plain(factor: float) -> bool:
+    """Whether a number times this is more likely itself, or a half or a multiple of it, than a quotient."""
+    return (2 * factor).is_integer() or ((0.5 / factor).is_integer() and factor > 0.1)
+
+
 def _always(
     told: Sequence[tuple[list[Reading], tuple[str, ...]]], counts: Sequence[dict[str, int]], words: str
 ) -> bool:
@@ -84,7 +89,7 @@ def _always(
         added, right = sum(one.value for one in part), _right(part, part[0].kind)
         weighed = [(sum(one.value * one.rows for one in part), sum(one.rows for one in part))]
         sound = [(added, count) for count in right] + (weighed if part[0].kind == "mean" else [])
-        values = [scale * added / each[words] for scale in (1, 100)]
+        values = [scale * added / each[words] for scale in (1, 100) if not _plain(scale / each[words])]
         if not any(shown(value, texts, 1) for value in values):
             return False
         sure |= {added} if any(shown(value, texts, least) for value in values) else set()

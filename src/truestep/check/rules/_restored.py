@@ -92,13 +92,13 @@ def _worst(trace: Trace, held: Sequence[Evaluation], mark: int, known: Sequence[
         least = len(values) - 1 if place == len(values) - 1 else MOST * (len(values) - 1)
         if sum(better) < least or abs(values[place] - best) < APART * abs(best):
             return None
-        if not all(better[place + 1 :]):
+        if any(value != values[place] and not up for value, up in zip(values[place:], better[place:], strict=True)):
             continue
         words = {"loss": "a loss", "hits": "hits"}[line.kind]
         told = told or (
             "the weights that are in use in the end are among the worst that were evaluated",
             f"they are those after {held[place].update} updates, where {words} of {values[place]:.4g} was read on "
-            f"line {line.place[1]}; of {len(values)} evaluations {sum(better)} were better, all later ones among them, "
+            f"line {line.place[1]}; of {len(values)} evaluations {sum(better)} were better, no later one was worse, "
             f"and the best had {best:.4g}",
         )
     return told

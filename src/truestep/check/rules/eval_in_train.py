@@ -1,7 +1,8 @@
 """The model is evaluated in train mode.
 
 What: a trained model with dropout or batch normalisation is run in train mode, no update comes from it, and numbers
-are read from its output: a score, a validation loss, a prediction.
+are read from its output: a score, a validation loss, a prediction. So are a frozen part whose features a trained model
+is given, and an average of a model's weights.
 
 Why: dropout makes the score that of a crippled network, different at each call; batch normalisation uses the
 statistics of the batch at hand, so that a prediction depends on its neighbours, and even learns from the test data.

@@ -6,7 +6,8 @@ Why: a last batch of two samples weighs as much as one of 64, and a batch of sho
 ones. The figure depends on how the data were cut, and two runs with other batch sizes cannot be compared.
 
 Evidence: the reported float equals the plain mean of the batches' numbers to the last digits, while the mean weighted
-by what each of them counted is another number. For roots of means, as of an RMSE, the root over all is the right one.
+by what each of them counted is another number. For roots of means, as of an RMSE, the root over all is
+the right one. Where only prints show it, each of them shows the plain mean, or a perplexity made of it.
 
 False alarms: batches of equal size are no finding, nor are means over classes or folds. A difference below 1 % is
 advice, one below 0.1 % nothing.
@@ -31,7 +32,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import groupby
 
 from truestep.check.events import Printed
@@ -44,6 +45,7 @@ from truestep.check.trace import Trace
 
 RULE = Rule("TS670", "mean_of_means", "a mean of the batches' means", "warning", "reporting")
 TOLD, SMALL = 0.01, 0.001
+SHAPES, HUGE = (float, math.exp), 100.0
 
 
 def look(trace: Trace) -> Iterator[Finding]:
@@ -80,9 +82,10 @@ def _printed(trace: Trace, told: set[tuple[str, int]]) -> Iterator[Finding]:
         if (
             figures
             and held[0].site.place not in told
-            and all(shown(plain, one.printed) and not shown(exact, one.printed) for one, plain, exact in figures)
+            and any(all(_only(*each, shape) for each in figures) for shape in SHAPES)
         ):
             one, plain, exact = figures[0]
+            apart = max(abs(plain - exact) / max(abs(exact), 1e-12) for _, plain, exact in figures)
             yield found(
                 RULE,
                 dividing(one),
@@ -91,13 +94,18 @@ def _printed(trace: Trace, told: set[tuple[str, int]]) -> Iterator[Finding]:
                 f"numbers are read on line {held[0].site.line}",
                 "what is reported depends on how the data were cut into batches",
                 "add up value * count, and divide once by the sum of the counts",
-                level="advice",
+                level="warning" if apart >= TOLD and len(figures) > 1 else "advice",
             )
+
+
+def _only(one: Figure, plain: float, exact: float, shape: Callable[[float], float]) -> bool:
+    """Whether the plain mean is printed, as it is or as a perplexity, and not the one over all."""
+    return max(plain, exact) < HUGE and shown(shape(plain), one.printed) and not shown(shape(exact), one.printed)
 
 
 def _by_run(held: Sequence[Reading], prints: Sequence[Printed]) -> Iterator[tuple[Figure, float, float]]:
     """Each pass over a loader in batches of several sizes, with the decimals of the print after it and both means."""
-    for run, part in groupby(held, key=lambda each: each.run):
+    for run, part in groupby(held, key=lambda each: each.run or -1 - each.update):  # without a loader, up to an update
         window = tuple(part)[::-1]
         alike = len({each.kind for each in window}) == len({each.update for each in window}) == 1
         if run and alike and window[0].kind in ("mean", "root") and len({each.size for each in window}) > 1:

@@ -126,7 +126,12 @@ class _State:
         given, out = op.inputs[0].shape, op.out[0].shape
         if len(out) > 2 and given[-1] == out[-1]:  # features, though there may be as many as samples
             given, out = given[:-1], out[:-1]
-        if alone(labels) or given.count(size) > 1 or out.count(size) != 1 or size not in out[:2]:
+        if (
+            alone(labels)
+            or given.count(size) > 1
+            or size not in out[:2]
+            or (out.count(size) > 1 and out.index(size) > 0)
+        ):
             return None
         place = out.index(size)
         row = labels.select(place, 0).unique()

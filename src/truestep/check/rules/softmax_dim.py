@@ -2,7 +2,8 @@
 
 What: probabilities that a loss, a pick or a sum reads along the classes were made to add up over the samples instead;
 or the weights of a self-attention add up over the queries, and are summed over the keys, or those of a pooling over
-steps add up over the samples.
+steps add up over the samples; or the scores of a model that learns its classes along one dimension are turned into
+probabilities along the other one elsewhere, for a soft target or a report.
 
 Why: the samples of a batch compete with one another. The loss can be made small without any sample being right, and
 what a model says of one sample depends on its neighbours.
@@ -10,7 +11,8 @@ what a model says of one sample depends on its neighbours.
 Evidence: the dimension that softmax was given, its shape, and the dimension along which the result is then read.
 
 False alarms: a softmax over the samples that is also read along them (attention over instances, a contrastive loss of
-both directions, assignments to slots) is no finding, nor are weights that are divided by their sum again.
+both directions, assignments to slots) is no finding, nor are weights that are divided by their sum again, nor square
+tables of scores, which have classes both ways.
 
 Mend: `dim=-1` (or 1 for (N, C) scores).
 
@@ -32,7 +34,7 @@ from truestep.check.finding import Finding, Rule
 from truestep.check.looks import Seen
 from truestep.check.mends.losses import AlongClasses
 from truestep.check.rules import found
-from truestep.check.rules._chains import origin
+from truestep.check.rules._chains import SOUND, origin, root
 from truestep.check.trace import Trace
 
 RULE = Rule("TS345", "softmax_dim", "softmax over the wrong dimension", "error", "losses")
@@ -61,6 +63,7 @@ def look(trace: Trace) -> Iterator[Finding]:
         dim = _dim(op)
         if dim is not None and op.inputs:
             lines[op.site.place].append((op, dim, _misread(trace, op, dim)))
+    classified = _classified(trace)
     for calls in lines.values():
         op, dim, how = next((call for call in calls if call[2]), calls[0])
         learned = [each for made, _, each in calls if made.grad and made.inputs[0].needs_grad]
@@ -76,6 +79,46 @@ def look(trace: Trace) -> Iterator[Finding]:
                 "give softmax the dimension along which its result is read: dim=-1 in most cases",
                 facts={"along": how.along},
             )
+        elif told := next((each for each in calls if _across(trace, *each[:2], classified)), None):
+            op, dim = told[:2]
+            yield found(
+                RULE,
+                op.site,
+                f"{op.name} is taken over dimension {dim} of {tuple(op.inputs[0].shape)}, the samples",
+                f"these are the scores of a model whose classes cross_entropy reads along dimension 1 in line "
+                f"{classified[_giver(trace, op)]}, and their entries over dimension {dim} add up to 1",
+                "what it says of one sample depends on the others, and the shares of the classes do not add up",
+                "give softmax the dimension of the classes: dim=-1 or dim=1",
+                level="warning",
+                facts={"along": None},  # the loss with the right one is another figure: runs cannot be compared by it
+            )
+
+
+def _classified(trace: Trace) -> dict[int, int]:
+    """The models whose scores cross_entropy read row by row in training, with the line where it did."""
+    calls = {out.number: event for event in trace.of(Forward) if event.depth == 0 for out in event.outputs}
+    return {
+        calls[loss.prediction.number].module: loss.op.site.line
+        for loss in trace.losses()
+        if loss.name == "cross_entropy" and loss.op.grad and loss.prediction.number in calls
+        and len(loss.prediction.shape) == 2
+    }  # fmt: skip
+
+
+def _giver(trace: Trace, op: Op) -> int:
+    """The model whose outputs a call was given, as they are or scaled; 0 where there is none."""
+    given = root(trace, op.inputs[0], op.n, SOUND | {"div", "mul"})
+    gave = (call for call in reversed(trace.of(Forward)) if call.depth == 0 and call.n < op.n)
+    return next((call.module for call in gave if given.number in {out.number for out in call.outputs}), 0)
+
+
+def _across(trace: Trace, op: Op, dim: int, classified: dict[int, int]) -> bool:
+    """Whether the scores of a model that learns its classes along dimension 1 are normalised over its samples."""
+    shape = op.inputs[0].shape
+    return (
+        op.name == "softmax" and dim == 0 and len(shape) == 2 and 1 < shape[0] != shape[1]
+        and _giver(trace, op) in classified
+    )  # fmt: skip
 
 
 def _dim(op: Op) -> int | None:
@@ -126,6 +169,10 @@ def _pools(trace: Trace, op: Op, user: Op) -> bool:
     if len(shape) not in (2, 3) or shape[1] < 2 or shape.count(shape[0]) > 1 or not _samples(trace, op, shape[0]):
         return False
     others = [each for each in user.inputs if each.number not in weights]
+    spread = [later for out in user.out for later in trace.users(out, user.n)] if user.name == "unsqueeze" else []
+    if spread and all(later.name == "mul" for later in spread):
+        weights, user = {out.number for out in user.out}, spread[0]
+        others = [each for each in user.inputs if each.number not in weights]
     if user.name == "mul" and len(user.inputs) == 2 and len(others) == 1 and others[0].shape[:2] == shape[:2]:
         made = origin(trace, others[0], user.n)
         sums = [later for out in user.out for later in trace.users(out, user.n)]

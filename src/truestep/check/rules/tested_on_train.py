@@ -26,21 +26,20 @@ Right:
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 
 from truestep.check.events import Forward, LoaderMade, LoaderStart, Names
 from truestep.check.finding import Finding, Rule
 from truestep.check.rules import found
-from truestep.check.rules._batches import Drawn, began, drawn, ends, size, split
+from truestep.check.rules._batches import Drawn, began, drawn, split
 from truestep.check.rules._chains import root
 from truestep.check.rules._held import Picked, array_left, claims, contents, cut_off, parted, picked
+from truestep.check.rules._rows import FEW, SHARE, mixes, passes, scored, telling
 from truestep.check.trace import Trace
 
 CHOOSE = ("SubsetRandomSampler", "WeightedRandomSampler")
 RULE = Rule("TS473", "tested_on_train", "tested on what was trained on", "error", "data")
 WHY = "the score measures what was memorised"
-SHARE, FEW = 0.1, 5
 
 
 def look(trace: Trace) -> Iterator[Finding]:
@@ -157,13 +156,13 @@ def _rows(trace: Trace) -> Iterator[Finding]:
     trained, others = split(trace)
     seen: dict[int, list[tuple[int, tuple[int, ...]]]] = {}
     for call in trained:
-        if _telling(call):
+        if telling(call):
             seen.setdefault(call.module, []).append((call.n, call.inputs[0].rows))
-    scored: dict[tuple[int, tuple[str, int]], list[Forward]] = {}
+    judged: dict[tuple[int, tuple[str, int]], list[Forward]] = {}
     for call in others:
-        if call.module in seen and _telling(call) and call.outputs and _scored(trace, call):
-            scored.setdefault((call.module, call.site.place), []).append(call)
-    for (module, _), calls in scored.items():
+        if call.module in seen and telling(call) and call.outputs and scored(trace, call):
+            judged.setdefault((call.module, call.site.place), []).append(call)
+    for (module, _), calls in judged.items():
         last = calls[-1]
         since = began(trace, last.n)
         train: dict[int, int] = {}  # when each row was trained on first
@@ -177,7 +176,7 @@ def _rows(trace: Trace) -> Iterator[Finding]:
         whole = left <= 0.2 * len(train)
         if (
             overlap
-            and (not whole or _all(set(train), distinct, seen[module], scored))
+            and (not whole or mixes(set(train), distinct, seen[module], passes(trace, judged.values())))
             and not parted(trace, last, set(train))
         ):
             yield found(
@@ -188,27 +187,6 @@ def _rows(trace: Trace) -> Iterator[Finding]:
                 level="warning" if whole else None,
             )  # fmt: skip
             return
-
-
-def _all(
-    train: set[int], test: set[int], seen: list[tuple[int, tuple[int, ...]]],
-    scored: dict[tuple[int, tuple[str, int]], list[Forward]],
-) -> bool:  # fmt: skip
-    """Whether every score is one of trained rows and held-out ones together, which were not left out by chance."""
-    given = [row for _, rows in seen for row in rows if row in train]
-    fresh, visits = len(test - train), len(given) / max(len(train), 1)
-    chance = math.exp(-visits)  # of a row that is never drawn, where each batch is drawn from all of them
-    apart = [calls for calls in scored.values() if not any(row in train for row in calls[-1].inputs[0].rows)]
-    most = len(test & train) >= 0.5 * len(test)
-    return most and fresh >= max(FEW, SHARE * len(test), 20 * chance * len(test)) and not apart
-
-
-def _telling(call: Forward) -> bool:
-    """Inputs whose rows meet by chance only where they are copies: some numbers, and not whole ones."""
-    if not call.inputs or not call.inputs[0].rows or not call.inputs[0].dtype.startswith(("float", "bfloat")):
-        return False
-    values = call.inputs[0].values
-    return size(call.inputs[0]) >= 3 and values is not None and not values.whole
 
 
 def _unused(trace: Trace, passes: list[Drawn]) -> Iterator[Finding]:
@@ -263,37 +241,20 @@ def _left(trace: Trace) -> Iterator[Finding]:
     last = next((names for names in reversed(trace.of(Names)) if names.when == "end"), None)
     trained, others = split(trace)
     given = {row for call in trained if call.inputs for row in call.inputs[0].rows}
-    scored = [call for call in others if call.inputs and call.outputs and _scored(trace, call)]
-    if last is None or not scored or not given:
+    told = [call for call in others if call.inputs and call.outputs and scored(trace, call)]
+    if last is None or not told or not given:
         return
-    if any(not _telling(call) or any(row not in given for row in call.inputs[0].rows) for call in scored):
+    if any(not telling(call) or any(row not in given for row in call.inputs[0].rows) for call in told):
         return
     held = {value[1] for value in last.held.values() if isinstance(value, tuple) and value and value[0] == "tensor"}
     behind = {each.number for call in trained[:3] for op in trace.chain(call.inputs[0], call.n) for each in op.inputs}
     behind |= {call.inputs[0].number for call in trained[:3]}
-    spare = cut_off(trace, held, behind, given, scored[-1]) or array_left(trace, held, behind, given, scored[-1])
+    spare = cut_off(trace, held, behind, given, told[-1]) or array_left(trace, held, behind, given, told[-1])
     if spare is not None:
         yield found(
-            RULE, scored[-1].site, "only trained rows are scored, and the held-out part is never used",
-            f"all {len(scored)} scored calls were given rows that training was given; the {spare.out[0].shape[0]} rows "
+            RULE, told[-1].site, "only trained rows are scored, and the held-out part is never used",
+            f"all {len(told)} scored calls were given rows that training was given; the {spare.out[0].shape[0]} rows "
             f"of line {spare.site.line} go into nothing",
             WHY, "evaluate with the held-out part",
-            level="warning" if claims(trace, scored[-1].site.text) else "advice",
+            level="warning" if claims(trace, told[-1].site.text) else "advice",
         )  # fmt: skip
-
-
-def _scored(trace: Trace, call: Forward) -> bool:
-    read, joined = ends(trace, call.outputs[0], call.n)
-    return read and not joined and not _acts(trace, call)
-
-
-def _acts(trace: Trace, call: Forward, most: int = 30) -> bool:
-    """Whether an action is drawn from the output: what a policy is given comes again and again."""
-    waiting, looked = [call.outputs[0]], 0
-    while waiting and looked < most:
-        looked += 1
-        for op in trace.users(waiting.pop(0), call.n):
-            if op.name == "multinomial":
-                return True
-            waiting += op.out
-    return False

@@ -1,0 +1,58 @@
+"""Calls whose outputs are scored, and whether the rows that they were given were trained on."""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_left
+from collections.abc import Iterable, Sequence
+from itertools import groupby
+
+from truestep.check.events import Forward, LoaderStart
+from truestep.check.rules._batches import ends, size
+from truestep.check.trace import Trace
+
+SHARE, FEW = 0.1, 5
+
+
+def mixes(
+    train: set[int], test: set[int], seen: list[tuple[int, tuple[int, ...]]],
+    scored: Sequence[Sequence[Forward]],
+) -> bool:  # fmt: skip
+    """Whether every score is one of trained rows and held-out ones together, which were not left out by chance."""
+    given = [row for _, rows in seen for row in rows if row in train]
+    fresh, visits = len(test - train), len(given) / max(len(train), 1)
+    chance = math.exp(-visits)  # of a row that is never drawn, where each batch is drawn from all of them
+    apart = [each for each in scored if not any(row in train for call in each for row in call.inputs[0].rows)]
+    most = len(test & train) >= 0.5 * len(test)
+    return most and fresh >= max(FEW, SHARE * len(test), 20 * chance * len(test)) and not apart
+
+
+def telling(call: Forward) -> bool:
+    """Inputs whose rows meet by chance only where they are copies: some numbers, and not whole ones."""
+    if not call.inputs or not call.inputs[0].rows or not call.inputs[0].dtype.startswith(("float", "bfloat")):
+        return False
+    values = call.inputs[0].values
+    return size(call.inputs[0]) >= 3 and values is not None and not values.whole
+
+
+def passes(trace: Trace, lines: Iterable[Sequence[Forward]]) -> list[list[Forward]]:
+    """The calls of each line, those between two starts of a loader together."""
+    starts = [event.n for event in trace.of(LoaderStart)]
+    return [list(each) for calls in lines for _, each in groupby(calls, key=lambda call: bisect_left(starts, call.n))]
+
+
+def scored(trace: Trace, call: Forward) -> bool:
+    read, joined = ends(trace, call.outputs[0], call.n)
+    return read and not joined and not _acts(trace, call)
+
+
+def _acts(trace: Trace, call: Forward, most: int = 30) -> bool:
+    """Whether an action is drawn from the output: what a policy is given comes again and again."""
+    waiting, looked = [call.outputs[0]], 0
+    while waiting and looked < most:
+        looked += 1
+        for op in trace.users(waiting.pop(0), call.n):
+            if op.name == "multinomial":
+                return True
+            waiting += op.out
+    return False

@@ -1,0 +1,68 @@
+"""Programs with mistakes that the rules did not name when they were written."""
+
+from corpus.entry import Wrong
+
+WRONG = [
+    Wrong(
+        "softmax_dim_w1",
+        "The weights of an attention pooling, spread by unsqueeze, add up over the samples.",
+        at="weights = torch.softmax(",
+        effect=lambda wrong, right: wrong.apart > 1e-3 and right.apart < 1e-5,
+    ),
+    Wrong(
+        "softmax_dim_w2",
+        "The teacher's soft targets add up over the samples, the student's over the classes.",
+        at="q = F.softmax(teacher_logits",
+        effect=lambda wrong, right: wrong.accuracy < right.accuracy,
+    ),
+    Wrong(
+        "softmax_twice_w1",
+        "The logits of a Categorical are probabilities already.",
+        at="return F.softmax(self.out(",
+        effect=lambda wrong, right: wrong.entropy > 2 * right.entropy,
+    ),
+    Wrong(
+        "samples_mixed_w1",
+        "The last states of both directions are reshaped without bringing the samples to the front.",
+        at="h = h_n.reshape(",
+        effect=lambda wrong, right: wrong.apart > 1e-3 and right.apart < 1e-5,
+    ),
+    Wrong(
+        "mean_of_means_w1",
+        "A perplexity is made of the mean of the batches' means over their tokens.",
+        at="return math.exp(sum(losses) / len(losses))",
+        effect=lambda wrong, right: (
+            abs(wrong.reported / wrong.exact - 1) > 0.005 > abs(right.reported / right.exact - 1)
+        ),
+    ),
+    Wrong(
+        "best_wrong_way_w1",
+        "A keeper of the best weights is given an accuracy, and takes the least by default.",
+        at='keeper = CheckpointManager("val_acc"',
+        effect=lambda wrong, right: wrong.accuracy < right.accuracy - 0.1,
+    ),
+    Wrong(
+        "best_is_reference_w1",
+        "The best parameters of a net by hand are detached, which copies nothing.",
+        at="best_params = {k: p.detach()",
+        effect=lambda wrong, right: wrong.mse > wrong.best + 1e-4 and abs(right.mse - right.best) < 1e-6,
+    ),
+    Wrong(
+        "eval_in_train_w1",
+        "The average of weights is scored with the statistics of the batch at hand.",
+        at="accuracy = (swa_model(x[400:])",
+        effect=lambda wrong, right: wrong.accuracy != right.accuracy,
+    ),
+    Wrong(
+        "eval_in_train_w2",
+        "Features of the held-out rows are made by a frozen part in train mode.",
+        at="accuracy = (head(backbone(x[300:]))",
+        effect=lambda wrong, right: wrong.accuracy != right.accuracy,
+    ),
+    Wrong(
+        "eval_in_train_w3",
+        "A helper that scores loaders never calls eval, and is called for the same data more than once.",
+        at="correct += (model(data)",
+        effect=lambda wrong, right: wrong.gap != right.gap,
+    ),
+]
