@@ -81,9 +81,9 @@ class Term:
         return replace(found, alone=why)
 
     def measure(self, output: Any, target: Any) -> tuple[Tensor, Count]:
-        """(total, size) of a plain term, for one part of a batch: what `__call__` makes a `Loss` of."""
+        """(total, size) of a plain term, what `__call__` makes a `Loss` of, for those who write no operation down."""
         assert self.stock is not None
-        return self.stock(self.stock.arguments(output, target))
+        return self.stock(self.stock.arguments(output, target), quick=True)
 
     def _stock_loss(self, output: Any, target: Any, samples: int) -> Loss:
         stock = self.stock
