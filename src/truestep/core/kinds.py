@@ -121,7 +121,7 @@ def _squares(stock: Stock, arguments: Arguments) -> tuple[Tensor, Count]:
 
 
 def _elements(stock: Stock, target: Any) -> Count:
-    first = as_tuple(target)[0]
+    first = target if isinstance(target, Tensor) else as_tuple(target)[0]
     if stock.reduction == "batchmean":
         return first.shape[0] if first.dim() else 1
     return first.numel()

@@ -13,7 +13,7 @@ from truestep.core.forward import Figures, Place, told
 from truestep.core.outcome import StepOut
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Rows:
     """What some steps found: the figures of each as plain numbers, a column a figure, and as tensors.
 
