@@ -197,4 +197,4 @@ def test_more_labels_than_float32_counts_by_ones_are_counted_here(monkeypatch: p
     monkeypatch.setattr(kinds, "EXACT", 3)
     scores, labels = torch.randn(4, 5, requires_grad=True), torch.randint(5, (4,))
     counts = [ts.Term(nn.CrossEntropyLoss()).measure(scores[:size], labels[:size])[1] for size in (3, 4)]
-    assert [getattr(count, "dtype", None) for count in counts] == [torch.float32, torch.int64]
+    assert [type(count) for count in counts] == [float, Tensor]

@@ -139,6 +139,8 @@ def scores_shape(stock: Stock, output: Tensor) -> tuple[int, ...]:
 
 def _class_targets(stock: Stock, arguments: Arguments) -> None:
     output, target = arguments[0], arguments[1]
+    if target.dtype == torch.int64 and target.dim() < output.dim():  # as nearly always
+        return
     shape, why = scores_shape(stock, output), ""
     if target.is_floating_point():
         if isinstance(stock.module, nn.NLLLoss):
@@ -185,7 +187,7 @@ def _by_class_noted(stock: Stock, arguments: Arguments) -> tuple[Tensor, Count]:
     noted = getattr(total.grad_fn, "_saved_total_weight", None)
     if noted is None or stock.module.weight is not None or stock.reduction == "none" or arguments[1].numel() > EXACT:
         return total, _class_size(stock, arguments[1])
-    return total, noted
+    return total, float(noted) if noted.is_cpu else noted
 
 
 # --- one element a row ---------------------------------------------------------------------------------------------
