@@ -124,7 +124,7 @@ class TestNothingIsLeft:
         monkeypatch.setattr(worth, "LEARNING", -1.0)
         monkeypatch.setattr(compiled, "PAYS", 1e9)
         monkeypatch.setattr(Worth, "opened", lambda self, left: True)
-        monkeypatch.setattr(Worth, "built", lambda self, left: True)
+        monkeypatch.setattr(Worth, "built", lambda self, left, used=0.0, meanwhile=0.0: True)
         found: list[int] = []
 
         def interrupt(event: ts.events.Event) -> None:
@@ -161,7 +161,7 @@ class TestNothingIsLeft:
         for name, number in {"SEEN": 2, "PAYS": 1e9}.items():
             monkeypatch.setattr(compiled, name, number)
         monkeypatch.setattr(Worth, "opened", lambda self, left: True)
-        monkeypatch.setattr(Worth, "built", lambda self, left: True)
+        monkeypatch.setattr(Worth, "built", lambda self, left, used=0.0, meanwhile=0.0: True)
         torch.manual_seed(0)
         data = torch.randn(400, 2), torch.randn(400, 1)
         model, found, notes = torch.nn.Linear(2, 1), set[int](), list[str]()

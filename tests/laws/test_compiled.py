@@ -47,7 +47,7 @@ def worthwhile(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(worth, "LEARNING", -1.0)
     monkeypatch.setattr(compiled, "PAYS", 1e9)
     monkeypatch.setattr(Worth, "opened", lambda self, left: True)
-    monkeypatch.setattr(Worth, "built", lambda self, left: True)
+    monkeypatch.setattr(Worth, "built", lambda self, left, used=0.0, meanwhile=0.0: True)
 
 
 SETTINGS: dict[str, dict[str, Any]] = {

@@ -10,7 +10,7 @@ from torch import Tensor, nn, optim
 import truestep as ts
 from laws.step_cases import identical, snapshot
 from laws.test_streaks import CASES, data, fitted, told
-from truestep.core import short
+from truestep.core import kinds, short
 from truestep.core.short import Short
 from truestep.fit import loop
 
@@ -163,3 +163,38 @@ def test_ctrl_c_in_the_midst_of_a_row_loses_no_step(rows: list[int], monkeypatch
         fitted(False, **DESCENT, observers=[watch])
     assert rows == [3]
     assert seen[-1].reason == "interrupted after 3 steps."
+
+
+LABELLED: dict[str, tuple[nn.Module, tuple[int, ...]]] = {
+    "labels": (nn.CrossEntropyLoss(), (40, 5)),
+    "tokens": (nn.CrossEntropyLoss(), (8, 5, 7)),
+    "pixels": (nn.CrossEntropyLoss(), (3, 5, 4, 6)),
+    "one sample": (nn.CrossEntropyLoss(), (5,)),
+    "nobody": (nn.CrossEntropyLoss(), (0, 5)),
+    "a sum": (nn.CrossEntropyLoss(reduction="sum"), (40, 5)),
+    "elements": (nn.CrossEntropyLoss(reduction="none"), (40, 5)),
+    "smoothed": (nn.CrossEntropyLoss(label_smoothing=0.1), (40, 5)),
+    "another label is ignored": (nn.CrossEntropyLoss(ignore_index=2), (40, 5)),
+    "weighted": (nn.CrossEntropyLoss(torch.tensor([0.1, 0.7, 1.3, 2.9, 0.3])), (40, 5)),
+    "log-probabilities": (nn.NLLLoss(), (40, 5)),
+}
+
+
+@pytest.mark.parametrize("ignored", [0.0, 0.4, 1.0])
+@pytest.mark.parametrize("name", LABELLED)
+def test_labels_are_as_many_as_torch_itself_has_counted(name: str, ignored: float):
+    loss, shape = LABELLED[name]
+    scores = torch.randn(shape, requires_grad=True)
+    labels = torch.randint(5, shape[:1] + shape[2:] if len(shape) > 1 else ())
+    labels = torch.where(torch.rand(labels.shape) < ignored, int(loss.ignore_index), labels)  # pyright: ignore[reportArgumentType]
+    term = ts.Term(loss)
+    (total, size), whole = term.measure(scores, labels), term(scores, labels)
+    assert total.equal(whole.total)
+    assert float(size) == float(whole.size if whole.size is not None else whole.count)
+
+
+def test_more_labels_than_float32_counts_by_ones_are_counted_here(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(kinds, "EXACT", 3)
+    scores, labels = torch.randn(4, 5, requires_grad=True), torch.randint(5, (4,))
+    counts = [ts.Term(nn.CrossEntropyLoss()).measure(scores[:size], labels[:size])[1] for size in (3, 4)]
+    assert [type(count) for count in counts] == [float, Tensor]

@@ -35,8 +35,6 @@ _BACKWARD = torch.autograd.backward
 _squares: Any = getattr(torch._C._nn, "mse_loss", None)  # pyright: ignore[reportAttributeAccessIssue]
 _SQUARES = F.mse_loss
 _set_grad: Any = getattr(torch._C, "_set_grad_enabled", torch.set_grad_enabled)
-HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
-GLOBAL_HOOKS = tuple(f"_global{name}" for name in HOOKS)
 SUM = 2
 """Torch's number for this reduction."""
 
@@ -63,11 +61,15 @@ def squares(loss: nn.MSELoss, output: Tensor, target: Tensor) -> Tensor:
 
 def hooked(module: nn.Module) -> bool:
     """Whether anybody hears when a module is called."""
-    for held, names in ((vars(module), HOOKS), (vars(torch_modules), GLOBAL_HOOKS)):
-        for name in names:  # `any` would take twice as long
-            if held.get(name):
-                return True
-    return False
+    own = module._forward_hooks or module._forward_pre_hooks or module._backward_hooks or module._backward_pre_hooks
+    every: Any = torch_modules  # `Module.__call__` looks at the same eight
+    return bool(
+        own
+        or every._global_forward_hooks
+        or every._global_forward_pre_hooks
+        or every._global_backward_hooks
+        or every._global_backward_pre_hooks
+    )
 
 
 class Update:
@@ -91,9 +93,13 @@ class Update:
                 self._inner(optimizer)
                 return
             for group in optimizer.param_groups:
-                moved = [each for each in group["params"] if each.grad is not None]
+                moved: list[Tensor] = []
+                gradients: list[Tensor] = []
+                for each in group["params"]:
+                    if (gradient := each.grad) is not None:
+                        moved.append(each)
+                        gradients.append(gradient)
                 if moved:
-                    gradients = [each.grad for each in moved]
                     torch._foreach_add_(moved, gradients, alpha=-group["lr"])  # pyright: ignore[reportPrivateImportUsage]
         finally:
             _set_grad(before)

@@ -12,6 +12,8 @@ from truestep.core.errors import DataError, ShapeError
 
 Batch = tuple[Any, Any]
 """(inputs, targets)"""
+CPU = torch.device("cpu")
+"""To compare a device with: to spell its type takes as long as to read a number from a tensor."""
 
 
 def leaves(tree: Any, path: str = "") -> Iterator[tuple[str, Any]]:

@@ -9,12 +9,13 @@ from torch.nn.modules import module as torch_modules
 from torch.optim import RAdam
 
 from truestep.core.adaptive import is_long
-from truestep.core.bare import GLOBAL_HOOKS, HOOKS
 from truestep.core.rules_of import OPTIONS
 from truestep.core.updates import TorchUpdates
 
 if TYPE_CHECKING:
     from truestep.core.step import TrainStep
+
+HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
 
 PLAIN = (bool, int, float, str, type(None))
 
@@ -33,7 +34,7 @@ def refusal(step: TrainStep) -> str:
 
 
 def _of_hooks(model: nn.Module) -> str:
-    if any(getattr(torch_modules, name, None) for name in GLOBAL_HOOKS):
+    if any(getattr(torch_modules, f"_global{name}", None) for name in HOOKS):
         return "hooks are set on all modules."
     if any(getattr(module, each, None) for module in model.modules() for each in HOOKS):
         hooked = (name for name, module in model.named_modules() if any(getattr(module, each, None) for each in HOOKS))

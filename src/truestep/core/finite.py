@@ -9,10 +9,15 @@ import torch
 from torch import Tensor
 from torch.nn.utils import clip_grads_with_norm_
 
+from truestep.core.batch import CPU
+
 
 def gradient_norms(parameters: Sequence[Tensor]) -> list[Tensor]:
     """The 2-norm of each parameter's gradient as a 0-dim tensor; parameters without a gradient are left out."""
-    gradients = [_values(p.grad) if p.grad.is_sparse else p.grad for p in parameters if p.grad is not None]
+    gradients: list[Tensor] = []
+    for parameter in parameters:
+        if (gradient := parameter.grad) is not None:
+            gradients.append(_values(gradient) if gradient.is_sparse else gradient)
     return list(torch._foreach_norm(gradients)) if gradients else []  # pyright: ignore[reportPrivateImportUsage]
 
 
@@ -29,8 +34,8 @@ def clip_(parameters: Sequence[Tensor], limit: float, norm: float) -> None:
 
 def read(values: Sequence[float | Tensor], device: torch.device) -> list[float]:
     """Plain numbers from figures that lie on a device: one transfer for all of them."""
-    if device.type == "cpu":
-        return [float(value) for value in values]
+    if device == CPU:
+        return list(map(float, values))
     wide = _widest(device)
     return torch.stack([torch.as_tensor(value, dtype=wide, device=device) for value in values]).tolist()
 

@@ -34,12 +34,12 @@ class _Moved:
         self.parameters = parameters
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Pass(Pass):
     """The pass of a step that reads no number from a tensor."""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "short", False)  # the short way reads the count as a number
+        self.short = False  # the short way reads the count as a number
 
     def _worth(self, whole: Whole) -> Shares:
         return Shares(1.0, tensor_shares(self.objective.weights, whole.counts))
@@ -58,7 +58,7 @@ class _Pass(Pass):
             raise TraceError(f"the count of {min(late)} is known only after the forward pass of the whole batch.")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Figures:
     """What a window found besides its gradients, each figure a number or the place of its tensor in the results.
 

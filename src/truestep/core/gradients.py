@@ -62,7 +62,7 @@ class Whole:
     samples: float
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Pass:
     """How to go over a batch: the model, what to minimise, and who moves the weights with the gradients."""
 
@@ -77,7 +77,7 @@ class Pass:
     def __post_init__(self) -> None:
         first = next(iter(self.objective.terms.values()))
         usual = len(self.objective.terms) == 1 and first.plain and not self.updates.summed
-        object.__setattr__(self, "short", usual and self.ranks.size == 1 and self.precision.dtype is None)
+        self.short = usual and self.ranks.size == 1 and self.precision.dtype is None
 
     def run(self, micros: Sequence[Batch], whole: Whole | None, device: torch.device) -> Tally:
         """Leave the gradient of the step in `.grad`, and return what was added up.
@@ -148,8 +148,7 @@ class Pass:
 
     def seed(self, share: Count, total: Tensor) -> Tensor:
         """What the backward pass of a total starts from."""
-        exact = share.to(total.dtype) if isinstance(share, Tensor) else _constant(share, total.dtype, total.device)
-        return self.precision.scale(exact)
+        return self.precision.scale(seed_of(share, total))
 
     def _meet(self, tally: Tally, device: torch.device) -> None:
         """Totals and counts of all ranks, those of sums being one however many ranks there are."""
@@ -164,6 +163,11 @@ class Pass:
             count, number = (1.0, 1.0) if worth.number is None else (tally.counts[name], worth.number)
             for parameter, gradient in zip(gradients, divide(list(gradients.values()), count, number), strict=True):
                 parameter.grad = gradient if parameter.grad is None else parameter.grad.add_(gradient)
+
+
+def seed_of(share: Count, total: Tensor) -> Tensor:
+    """A share as a tensor that the backward pass of a total can start from."""
+    return share.to(total.dtype) if isinstance(share, Tensor) else _constant(share, total.dtype, total.device)
 
 
 def observed(metrics: Mapping[str, Metric], output: Any, target: Any) -> dict[str, Loss]:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from truestep.core.stock import Stock
 
 Arguments = tuple[Any, ...]
+EXACT = 2**24
+"""Up to here float32 counts by ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,13 +28,15 @@ class Kind:
     `takes` names the arguments in torch's order;
     `measure(loss, arguments)` gives (total, size) with `size` torch's own denominator of the mean;
     `size_of(loss, target)` gives that size from the targets alone, or None where the outputs are needed;
-    `check(loss, arguments)` refuses what torch would broadcast, read past its end, or die of.
+    `check(loss, arguments)` refuses what torch would broadcast, read past its end, or die of;
+    `quick` is `measure` for those who write no operation down, where that is less work.
     """
 
     takes: str
     measure: Callable[[Stock, Arguments], tuple[Tensor, Count]]
     size_of: Callable[[Stock, Any], Count | None]
     check: Callable[[Stock, Arguments], None]
+    quick: Callable[[Stock, Arguments], tuple[Tensor, Count]] | None = None
 
 
 def as_tuple(value: Any) -> tuple[Any, ...]:
@@ -117,7 +121,7 @@ def _squares(stock: Stock, arguments: Arguments) -> tuple[Tensor, Count]:
 
 
 def _elements(stock: Stock, target: Any) -> Count:
-    first = as_tuple(target)[0]
+    first = target if isinstance(target, Tensor) else as_tuple(target)[0]
     if stock.reduction == "batchmean":
         return first.shape[0] if first.dim() else 1
     return first.numel()
@@ -135,6 +139,8 @@ def scores_shape(stock: Stock, output: Tensor) -> tuple[int, ...]:
 
 def _class_targets(stock: Stock, arguments: Arguments) -> None:
     output, target = arguments[0], arguments[1]
+    if target.dtype == torch.int64 and target.dim() < output.dim():  # as nearly always
+        return
     shape, why = scores_shape(stock, output), ""
     if target.is_floating_point():
         if isinstance(stock.module, nn.NLLLoss):
@@ -173,6 +179,15 @@ def _class_size(stock: Stock, target: Any) -> Count:
 
 def _by_class(stock: Stock, arguments: Arguments) -> tuple[Tensor, Count]:
     return _sum(stock, arguments), _class_size(stock, arguments[1])
+
+
+def _by_class_noted(stock: Stock, arguments: Arguments) -> tuple[Tensor, Count]:
+    """The same with the number of labels that torch has noted in the graph: it has counted them for its own mean."""
+    total = stock.summed(*arguments)
+    noted = getattr(total.grad_fn, "_saved_total_weight", None)
+    if noted is None or stock.module.weight is not None or stock.reduction == "none" or arguments[1].numel() > EXACT:
+        return total, _class_size(stock, arguments[1])
+    return total, float(noted) if noted.is_cpu else noted
 
 
 # --- one element a row ---------------------------------------------------------------------------------------------
@@ -250,7 +265,7 @@ def _ctc_size(stock: Stock, target: Any) -> Count | None:
 
 ELEMENTS = Kind("output, target", _elementwise, _elements, _same_shape)
 TYPED = Kind("output, target", _elementwise, _elements, _same_type)
-CLASSES = Kind("output, target", _by_class, _class_size, _class_targets)
+CLASSES = Kind("output, target", _by_class, _class_size, _class_targets, _by_class_noted)
 SCORES = Kind("output, target", _by_row, _rows_of_scores, _same_shape)
 TRIPLETS = Kind("anchor, positive, negative", _unreduced, no_size, _as_torch_does)
 

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from operator import is_
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _NormBase
+from torch.nn.parallel import DistributedDataParallel
 from torch.optim import Optimizer
 
 from truestep.core.batch import leaves, widen
 from truestep.core.errors import ConfigError, DataError
 from truestep.core.objective import Objective
+from truestep.core.updates import Updates
 
 Model = nn.Module | Callable[..., Any]
 FULL = (torch.float32, torch.float64)
@@ -52,9 +54,10 @@ def device_of(model: Model, data: Any) -> torch.device:
     return found[0].device if found else torch.device("cpu")
 
 
-def unwrap(model: Model) -> Model:
+def unwrap(model: Any) -> Model:
     """The model inside `DistributedDataParallel`, whose mean over ranks would divide a second time."""
-    return model.module if isinstance(model, nn.parallel.DistributedDataParallel) else model
+    # Its class is an abstract one, which `isinstance` would ask in Python.
+    return model.module if DistributedDataParallel in type(model).__mro__ else model
 
 
 def modules_of(model: Model) -> list[nn.Module]:
@@ -77,8 +80,12 @@ def _parameters(model: nn.Module, modules: Sequence[nn.Module]) -> list[Tensor]:
     kind = type(model)
     if kind.parameters is not nn.Module.parameters or kind.named_parameters is not nn.Module.named_parameters:
         return list(model.parameters())  # it says itself which these are
-    held = [tensor for module in modules for tensor in module._parameters.values() if tensor is not None]
-    return list({id(tensor): tensor for tensor in held}.values())
+    found: dict[int, Tensor] = {}
+    for module in modules:
+        for tensor in module._parameters.values():
+            if tensor is not None:
+                found[id(tensor)] = tensor
+    return list(found.values())
 
 
 def trained(model: Model, modules: Sequence[nn.Module], optimizer: Any, given: Iterable[Tensor] | None) -> list[Tensor]:
@@ -98,21 +105,26 @@ def trained(model: Model, modules: Sequence[nn.Module], optimizer: Any, given: I
     if not found:
         kind = type(model).__name__ if isinstance(model, nn.Module) else "a model that is a plain function"
         raise ConfigError(f"{kind} has no parameters to train: give params=[w, b], or a module that holds some.")
-    alive = [tensor for tensor in found if tensor.requires_grad]
+    alive: list[Tensor] = []
+    for tensor in found:
+        if tensor.requires_grad:
+            alive.append(tensor)
+            if not tensor.is_leaf:
+                raise ConfigError(
+                    "a parameter is the result of a computation: make it a leaf, w.detach().requires_grad_()."
+                )
     if not alive:
         raise ConfigError(
             "no parameter of the model requires a gradient: call requires_grad_() on those to be trained."
         )
-    if not all(tensor.is_leaf for tensor in alive):
-        raise ConfigError("a parameter is the result of a computation: make it a leaf, w.detach().requires_grad_().")
     return alive
 
 
-def check_held(model: Model, optimizer: Any, parameters: Sequence[Tensor], objective: Objective) -> list[str]:
+def check_held(model: Model, updates: Updates, parameters: Sequence[Tensor], objective: Objective) -> list[str]:
     """Refuse an optimizer that holds tensors the model does not have, and say which of the model's nobody moves."""
-    held = _held(optimizer)
-    if not held or (len(held) == len(parameters) and all(map(is_, held, parameters))):  # as nearly always
+    if updates.whole:  # as nearly always
         return []
+    held = updates.parameters
     trained, moved = set(map(id, parameters)), set(map(id, held))
     if trained == moved:
         return []
@@ -158,8 +170,11 @@ def check_device(batch: tuple[Any, Any], device: torch.device) -> None:
 
 def running_statistics(modules: Sequence[nn.Module]) -> list[Tensor]:
     """The running means and variances of normalisation layers, which a forward pass moves."""
-    norms = [module for module in modules if isinstance(module, nn.modules.batchnorm._NormBase)]
-    return [buffer for module in norms for buffer in module.buffers(recurse=False)]
+    found: list[Tensor] = []
+    for module in modules:
+        if isinstance(module, _NormBase):
+            found += module.buffers(recurse=False)
+    return found
 
 
 def caveats(model: Model, split: bool, several_ranks: bool) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -52,20 +52,23 @@ class Term:
         self.reduction, self.count = reduction, count
         self.stock = recognise(loss)
         self.name = _name(loss)
-        self._check_reduction()
+        if reduction is not None:
+            self._check_reduction(reduction)
+        # Whether this is a sum over the whole batch, whose count is 1.
+        self.summed = (reduction if self.stock is None else self.stock.reduction) == "sum" and count is None
         # Whether this is a loss of torch as it comes, whose total and size are all that there is to it.
         self.plain = self.stock is not None and of is None and count is None and not couples and self.stock.separable
 
-    def _check_reduction(self) -> None:
-        if self.reduction not in (None, "mean", "sum"):
-            hint = "the mean of the elements" if str(self.reduction).lower() == "none" else "'mean' or 'sum'"
-            raise ConfigError(f"the term {self.name} has no reduction {self.reduction!r}: give {hint}.")
-        if self.stock is not None and self.reduction is not None:
+    def _check_reduction(self, reduction: str) -> None:
+        if reduction not in ("mean", "sum"):
+            hint = "the mean of the elements" if str(reduction).lower() == "none" else "'mean' or 'sum'"
+            raise ConfigError(f"the term {self.name} has no reduction {reduction!r}: give {hint}.")
+        if self.stock is not None:
             raise ConfigError(
                 f"the reduction of {self.name} belongs to the loss itself: "
-                f"{self.name}(reduction={self.reduction!r}) instead of ts.Term(..., reduction=...)."
+                f"{self.name}(reduction={reduction!r}) instead of ts.Term(..., reduction=...)."
             )
-        if self.reduction == "sum" and self.count is not None:
+        if reduction == "sum" and self.count is not None:
             raise ConfigError(f"the term {self.name} is a sum, which has no count: leave out one of the two.")
 
     def __call__(self, output: Any, target: Any) -> Loss:
@@ -81,9 +84,9 @@ class Term:
         return replace(found, alone=why)
 
     def measure(self, output: Any, target: Any) -> tuple[Tensor, Count]:
-        """(total, size) of a plain term, for one part of a batch: what `__call__` makes a `Loss` of."""
+        """(total, size) of a plain term, what `__call__` makes a `Loss` of, for those who write no operation down."""
         assert self.stock is not None
-        return self.stock(self.stock.arguments(output, target))
+        return self.stock(self.stock.arguments(output, target), quick=True)
 
     def _stock_loss(self, output: Any, target: Any, samples: int) -> Loss:
         stock = self.stock
@@ -160,12 +163,6 @@ class Term:
         return count
 
     @property
-    def summed(self) -> bool:
-        """Whether this term is a sum over the whole batch, whose count is 1."""
-        stated = self.reduction if self.stock is None else self.stock.reduction
-        return stated == "sum" and self.count is None
-
-    @property
     def foretold(self) -> bool:
         """Whether targets alone decide the count of this term: the same for every batch, also for an empty one."""
         if self.summed:
@@ -200,6 +197,9 @@ class Objective:
 
     def __init__(self, *losses: Any, **terms: Any) -> None:
         self.terms: dict[str, Term] = {}
+        self.weights: dict[str, float] = {}
+        # The names of the terms that are sums over the whole batch: read every step, so found once.
+        self.sums: frozenset[str] = frozenset()
         for loss in losses:
             term = _as_term(loss)
             self._add(term.name, term)
@@ -207,14 +207,13 @@ class Objective:
             self._add(name, _as_term(given))
         if not self.terms:
             raise ConfigError("an objective needs at least one loss: ts.Objective(nn.MSELoss()).")
-        self.weights: Mapping[str, float] = {name: term.weight for name, term in self.terms.items()}
-        # The names of the terms that are sums over the whole batch: read every step, so found once.
-        self.sums = frozenset(name for name, term in self.terms.items() if term.summed)
 
     def _add(self, name: str, term: Term) -> None:
         if name in self.terms:
             raise ConfigError(f"two terms are called {name}: name them, ts.Objective(first=..., second=...).")
-        self.terms[name] = term
+        self.terms[name], self.weights[name] = term, term.weight
+        if term.summed:
+            self.sums |= {name}
 
     def __call__(self, output: Any, target: Any) -> Loss:
         """The loss of one part of a batch: total, count, mean, and the same of each term."""

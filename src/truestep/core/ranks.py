@@ -51,6 +51,7 @@ class Ranks:
 
 
 ALONE = Ranks()
+DISTRIBUTED = dist.is_available()
 
 
 def agree(tensors: Sequence[Tensor]) -> None:
@@ -61,7 +62,7 @@ def agree(tensors: Sequence[Tensor]) -> None:
 
 def current() -> Ranks:
     """The ranks of the initialised process group, or this process alone."""
-    if dist.is_available() and dist.is_initialized():
+    if DISTRIBUTED and dist.is_initialized():
         return Ranks(dist.get_world_size(), dist.get_rank())
     return ALONE
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import repeat
 from typing import Any
 
@@ -13,12 +13,12 @@ from truestep.core.forward import Figures, Place, told
 from truestep.core.outcome import StepOut
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Rows:
-    """What some steps found: the figures of each as plain numbers, a column a figure, and as tensors.
+    """What `times` steps found: the figures of each as plain numbers, a column a figure, and as tensors.
 
-    The last column but one has the norms of the gradients, the last says of each step that it was sound. `tensors` are
-    empty where there are no metrics, whose figures alone are shown as tensors.
+    The last column but one has the `norms` of the gradients, the last says of each step that it was sound. `tensors`
+    are empty where there are no metrics, whose figures alone are shown as tensors.
     """
 
     found: Figures
@@ -26,16 +26,12 @@ class Rows:
     tensors: Sequence[Any]
     weights: Any
     lr: float | None
+    times: int = field(init=False)
+    norms: Sequence[float] = field(init=False)
 
-    @property
-    def times(self) -> int:
-        """How many steps."""
-        return len(self.columns[-1])
-
-    @property
-    def norms(self) -> Sequence[float]:
-        """The norm of the gradient of each step."""
-        return self.columns[-2]
+    def __post_init__(self) -> None:
+        *_, self.norms, sound = self.columns
+        self.times = len(sound)
 
     def terms(self) -> Iterator[tuple[str, Sequence[float], Sequence[float]]]:
         """The name of each term, and its total and its count in each step."""

@@ -16,7 +16,7 @@ from truestep.core.bare import backward
 from truestep.core.batch import Batch, rows
 from truestep.core.finite import clip_, exact_norm, gradient_norms, read
 from truestep.core.forward import Figures, Place
-from truestep.core.gradients import Pass, observed, refuse_detached
+from truestep.core.gradients import Pass, observed, refuse_detached, seed_of
 from truestep.core.loss import Loss, share_of, value
 from truestep.core.model import forward
 from truestep.core.outcome import StepOut
@@ -43,7 +43,7 @@ def _figures(over: Pass, inputs: Any, targets: Any, device: torch.device) -> tup
         refuse_detached([name])
     summed = name in objective.sums
     count = 1.0 if summed else size
-    backward([total], [over.seed(share_of(objective.weights[name], count), total)])
+    backward([total], [seed_of(share_of(objective.weights[name], count), total)])
     metrics = observed(over.metrics, output, targets) if over.metrics else {}
     moved = updates.parameters
     row = read([total.detach(), count, size if summed else 0, *gradient_norms(moved)], device)

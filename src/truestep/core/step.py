@@ -101,8 +101,8 @@ class TrainStep:
         modules = models.modules_of(self.model)
         parameters = models.trained(self.model, modules, optimizer, params)
         self.device = parameters[0].device
-        self.notes = models.check_held(self.model, optimizer, parameters, self.objective)
         self.updates = updates(optimizer, parameters)
+        self.notes = models.check_held(self.model, self.updates, parameters, self.objective)
         self._trained = parameters
         self.schedule = as_schedule(schedule)
         self.precision = Precision(amp, self.device)

@@ -53,21 +53,20 @@ class Stock:
             return (outputs[0], targets[0], outputs[1])
         return outputs + targets
 
-    def __call__(self, arguments: Arguments) -> tuple[Tensor, Count]:
-        """(total, size): the sum, and what the mean of these elements divides by."""
-        self._check_number(arguments)
-        self.kind.check(self, arguments)
+    def __call__(self, arguments: Arguments, quick: bool = False) -> tuple[Tensor, Count]:
+        """(total, size): the sum, and what the mean of these elements divides by; `quick` as in `Kind`."""
+        tensors = len(arguments) == self.arity and isinstance(arguments[0], Tensor) and isinstance(arguments[1], Tensor)
+        if not tensors:
+            raise ShapeError(self._takes([type(given).__name__ for given in arguments]))
+        kind = self.kind
+        kind.check(self, arguments)
+        measure = kind.quick if quick and kind.quick is not None else kind.measure
         try:
-            return self.kind.measure(self, arguments)
+            return measure(self, arguments)
         except torch.OutOfMemoryError:
             raise
         except (IndexError, ValueError, RuntimeError) as error:
             raise DataError(self._refused(arguments, error)) from error
-
-    def _check_number(self, arguments: Arguments) -> None:
-        tensors = len(arguments) == self.arity and isinstance(arguments[0], Tensor) and isinstance(arguments[1], Tensor)
-        if not tensors:
-            raise ShapeError(self._takes([type(given).__name__ for given in arguments]))
 
     def _takes(self, got: list[str]) -> str:
         takes = self.kind.takes

@@ -6,6 +6,7 @@ import copy
 import inspect
 from collections.abc import Callable, Sequence
 from functools import lru_cache
+from operator import is_
 from typing import Any, Protocol
 
 import torch
@@ -17,10 +18,14 @@ from truestep.core.errors import ConfigError
 
 
 class Updates(Protocol):
-    """What a step asks of an optimizer; `summed` says that it finds summed gradients and divides by itself."""
+    """What a step asks of an optimizer.
+
+    `summed` says that it finds summed gradients and divides by itself, `whole` that it moves just what was given.
+    """
 
     summed: bool
     closure: bool
+    whole: bool
 
     @property
     def parameters(self) -> list[Tensor]:
@@ -48,15 +53,11 @@ class TorchUpdates:
 
     def __init__(self, optimizers: Sequence[Optimizer], others: Sequence[Tensor]) -> None:
         self.optimizers = list(optimizers)
-        self._steps = [Update(optimizer) for optimizer in optimizers]
-        held = self.parameters
-        mine = set(map(id, held))
-        if len(mine) < len(held):
-            raise ConfigError(
-                "two optimizers (or groups) hold the same parameter: each parameter belongs to one of them."
-            )
-        # Gradients of parameters that no optimizer holds would pile up for ever: clear these too.
-        self._others = [p for p in others if id(p) not in mine]
+        self._steps = list(map(Update, optimizers))
+        held, self._others = self.parameters, []
+        self.whole = len(held) == len(others) and all(map(is_, held, others))
+        if not self.whole:
+            self._others = _left(held, others)
         self.closure = any(map(_needs_closure, optimizers))
         if self.closure and len(optimizers) > 1:
             raise ConfigError(
@@ -108,7 +109,7 @@ class TorchUpdates:
 class HandWritten:
     """An `updater(batch_size)` that finds summed gradients in `param.grad` and divides by the number it is given."""
 
-    summed = True
+    summed = whole = True
     closure = False
     lr = None
 
@@ -163,6 +164,14 @@ def updates(optimizer: Any, parameters: Sequence[Tensor]) -> Updates:
         f"the optimizer must be a torch.optim.Optimizer, a list of them, or an updater(batch_size), not "
         f"{type(optimizer).__name__}."
     )
+
+
+def _left(held: Sequence[Tensor], others: Sequence[Tensor]) -> list[Tensor]:
+    """Those that no optimizer holds: their gradients would pile up for ever, so they are cleared too."""
+    mine = set(map(id, held))
+    if len(mine) < len(held):
+        raise ConfigError("two optimizers (or groups) hold the same parameter: each parameter belongs to one of them.")
+    return [tensor for tensor in others if id(tensor) not in mine]
 
 
 def _described(optimizer: Optimizer) -> str:

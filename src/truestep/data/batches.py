@@ -56,10 +56,12 @@ class TensorSource:
             raise DataError("the data are empty: there are no samples to go over.")
         plain = isinstance(data[0], Tensor) and isinstance(data[1], Tensor)  # without walking the trees
         held = list(data) if plain else [leaf for _, leaf in leaves(data) if isinstance(leaf, Tensor)]
-        weight = sum([leaf.nbytes for leaf in held])
+        weight, at_home = 0, True
+        for leaf in held:
+            weight += leaf.nbytes
+            at_home &= leaf.device == device
         resident = weight <= RESIDENT
-        moved = resident and {leaf.device for leaf in held} != {device}
-        self.data: Batch = to_device(data, device) if moved else data
+        self.data: Batch = to_device(data, device) if resident and not at_home else data
         self.home = device if resident else held[0].device
         self.block = max(1, GATHERED // max(1, weight // self.samples))
         self.batch_size, self.seed, self.ranks, self.device = batch_size, seed, ranks, device

@@ -47,7 +47,7 @@ class _Catcher:
 
     def __init__(self, updates: Updates) -> None:
         self._updates = updates
-        self.summed = updates.summed
+        self.summed, self.whole = updates.summed, updates.whole
         self.number = 1.0
         self.found: tuple[Tensor, ...] = ()
 

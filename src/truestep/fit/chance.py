@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader
 
+from truestep.core.batch import CPU
 from truestep.core.errors import DataError
 
 Generator = torch.Generator | np.random.Generator | np.random.RandomState | random.Random
@@ -30,7 +31,7 @@ class _Apart:
 
 def apart(device: torch.device) -> AbstractContextManager[None]:
     """Draws inside leave the caller's random state as it is, that of the processor and that of `device`."""
-    if device.type == "cpu":
+    if device == CPU:
         return _Apart()
     devices = [] if device.type == "mps" else [device]
     return torch.random.fork_rng(devices, device_type=device.type if devices else "cuda")

@@ -82,8 +82,10 @@ class Sums:
             return dict.fromkeys(names, float("nan"))
         row = read([*self.totals.values(), *self.counts.values()], device)
         size = len(self.totals)
-        found = {name: value(row[k], row[size + k]) for k, name in enumerate(self.totals)}
-        return {name: found.get(name, float("nan")) for name in names}
+        found = dict.fromkeys(names, float("nan"))
+        for k, name in enumerate(self.totals):
+            found[name] = value(row[k], row[size + k])
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,8 +163,18 @@ def evaluate_batches(
 
 def weigh(objective: Objective, means: Mapping[str, float], counts: Mapping[str, Count]) -> float:
     """The objective from the means of its terms; a term that counted nothing is left out unless all did."""
-    live = [objective.weights[name] * mean for name, mean in means.items() if counts.get(name)]
-    return sum(live) if live else float("nan")
+    found, live = 0.0, False
+    for name, mean in means.items():
+        if counts.get(name):
+            found, live = found + objective.weights[name] * mean, True
+    return found if live else float("nan")
+
+
+def label(figures: dict[str, Any], side: str, terms: Mapping[str, float], metrics: Mapping[str, float]) -> None:
+    """Write terms, where there are several, and metrics among the figures, as those of one side: `train`, `valid`."""
+    for shown in (terms, metrics) if len(terms) > 1 else (metrics,):
+        for name, figure in shown.items():
+            figures[f"{side}_{name}"] = figure
 
 
 def meet(sums: Sums, names: Any, whole: frozenset[str], together: Ranks, device: torch.device) -> None:

@@ -92,8 +92,9 @@ class Audience:
                 failures.append((observer, error))
         if before is not None:
             torch.set_rng_state(before)
-        if failures:
-            self.observers = [one for one in self.observers if not any(one is failed for failed, _ in failures)]
+        if not failures:
+            return
+        self.observers = [one for one in self.observers if not any(one is failed for failed, _ in failures)]
         for failed, error in failures:
             name = getattr(failed, "__name__", type(failed).__name__)
             what = f"{type(error).__name__}: {error}"

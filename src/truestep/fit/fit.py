@@ -88,6 +88,10 @@ def fit(
     refuse_other(compile)
     saver = Saver(checkpoint, resume)
     plan = Plan(epochs, seed, batch_size, shuffle, accumulate, tail, patience)
-    extras = {"nonfinite": nonfinite, "params": params, "metrics": as_metrics(metrics)}
-    step = TrainStep(model, objective, optimizer, micro_batch, clip_norm, schedule, amp, **extras)
+    step = TrainStep(
+        *(model, objective, optimizer, micro_batch, clip_norm, schedule, amp),
+        nonfinite=nonfinite,
+        params=params,
+        metrics=as_metrics(metrics),
+    )
     return Loop(step, train, validate, plan, saver, compile).run(observers, progress, run_dir)

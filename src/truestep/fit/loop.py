@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from truestep.core import model as models
-from truestep.core.batch import Batch
+from truestep.core.batch import CPU, Batch
 from truestep.core.errors import ConfigError, NonFiniteError
 from truestep.core.outcome import StepOut
 from truestep.core.ranks import agree
@@ -19,7 +19,7 @@ from truestep.core.step import TrainStep
 from truestep.data.batches import source
 from truestep.data.seeds import mix
 from truestep.fit.chance import apart
-from truestep.fit.evaluate import Evaluation, evaluate_batches, evaluation_size, meet, refuse_same_names, weigh
+from truestep.fit.evaluate import Evaluation, evaluate_batches, evaluation_size, label, meet, refuse_same_names, weigh
 from truestep.fit.events import NOBODY, Audience, Ended, EpochEnded, Observer, Resumed, Said, Started, Stepped
 from truestep.fit.history import Best, History, Record
 from truestep.fit.plan import Plan
@@ -27,7 +27,7 @@ from truestep.fit.position import Position
 from truestep.fit.progress import Progress
 from truestep.fit.run import Run
 from truestep.fit.saving import Saver
-from truestep.fit.sentences import about_averages, about_schedule, about_sums
+from truestep.fit.sentences import about_average, about_schedule, about_sums
 from truestep.fit.settings import settings_of, shape_of
 from truestep.fit.signals import Interrupted
 from truestep.fit.streaks import Eager, eager
@@ -120,7 +120,7 @@ class Loop:
 
     def _seed(self, number: int) -> None:
         # torch.manual_seed seeds every GPU too, which a model on the CPU does not draw from.
-        (torch.default_generator if self.step.device.type == "cpu" else torch).manual_seed(number)
+        (torch.default_generator if self.step.device == CPU else torch).manual_seed(number)
 
     def _start(self) -> None:
         step, plan = self.step, self.plan
@@ -139,9 +139,13 @@ class Loop:
             self.audience.tell(Resumed(self.run_state.steps, self.at.epoch, done, tuple(self.run_state.history)))
         per_epoch = settings["steps_per_epoch"]
         self.tiers = self._taker(per_epoch * (plan.epochs + 1 - self.at.epoch))
-        split = step.micro_batch is not None or plan.accumulate > 1
-        sentences = [*step.notes, *self.batches.notes, *models.caveats(step.model, split, step.ranks.size > 1)]
-        for sentence in [*sentences, *about_schedule(step.schedule, per_epoch)]:
+        sentences = [*step.notes, *self.batches.notes]
+        split, several = step.micro_batch is not None or plan.accumulate > 1, step.ranks.size > 1
+        if split or several:
+            sentences += models.caveats(step.model, split, several)
+        if not step.schedule.stated:
+            sentences += about_schedule(step.schedule, per_epoch)
+        for sentence in sentences:
             self.say(sentence)
 
     def _taker(self, steps: int) -> Tiers | Eager | None:
@@ -154,7 +158,8 @@ class Loop:
 
     def _epochs(self) -> None:
         run, at = self.run_state, self.at
-        while not self._over():
+        over = self._over()
+        while not over:
             try:
                 self._train(at.epoch, at.found)
             except NonFiniteError as error:
@@ -163,13 +168,16 @@ class Loop:
                 run.stopped = f"stopped: {error}"
                 return
             record = self._record(at.epoch, at.found, at.began)
-            best = run.kept.consider(record, self.step.model, run.parameters, run.of_losses)
+            judged = self.valid is not None
+            best = judged and run.kept.consider(record, self.step.model, run.parameters, run.of_losses)
             run.history.append(record)
             self.audience.tell(EpochEnded(record, best))
-            self.step.schedule.after_epoch(record.get("valid_loss", record["train_loss"]))
+            if self.step.schedule.schedulers:
+                self.step.schedule.after_epoch(record.get("valid_loss", record["train_loss"]))
             at.waited = 0 if best else at.waited + 1
             at.next_epoch()
-            self.saver.after_epoch(self, last=self._over())
+            over = self._over()
+            self.saver.after_epoch(self, over)
 
     def _over(self) -> bool:
         """Whether no epoch is left, or patience is at its end, which the run then says."""
@@ -263,25 +271,27 @@ class Loop:
 
     def _record(self, epoch: int, found: Trained, began: float) -> Record:
         objective, device = self.step.objective, self.step.device
-        meet(found.metrics, self.step.metrics, frozenset(), self.step.ranks, device)
-        terms, metrics = found.terms.means(objective.terms, device), found.metrics.means(self.step.metrics, device)
+        terms, metrics = found.terms.means(objective.terms, device), {}
+        if self.step.metrics:
+            meet(found.metrics, self.step.metrics, frozenset(), self.step.ranks, device)
+            metrics = found.metrics.means(self.step.metrics, device)
         figures: dict[str, Any] = {"epoch": epoch, "train_loss": weigh(objective, terms, found.terms.counts)}
-        figures |= self._named("train", terms, metrics)
+        label(figures, "train", terms, metrics)
         averaged = dict(found.terms.averaged)
         every = self.plan.evaluate_every
         if self.valid is not None and (epoch % every == 0 or epoch == self.plan.epochs):
             seen = self._validate()
-            figures |= {"valid_loss": seen.loss, **self._named("valid", seen.terms, seen.metrics)}
+            figures["valid_loss"] = seen.loss
+            label(figures, "valid", seen.terms, seen.metrics)
             averaged |= seen.averaged
-        for sentence in [*about_averages(averaged), *self.batches.notes]:
+        for name, reason in averaged.items():
+            self.say(about_average(name, reason))
+        for sentence in self.batches.notes:
             self.say(sentence)
         seconds = time.perf_counter() - began
         figures |= {"samples": found.terms.samples, "steps": found.steps, "skipped": found.skipped}
-        return Record({**figures, "seconds": seconds, "lr": found.lr, "grad_norm": found.grad_norm})
-
-    def _named(self, side: str, terms: dict[str, float], metrics: dict[str, float]) -> dict[str, float]:
-        shown = terms if len(terms) > 1 else {}
-        return {f"{side}_{name}": figure for name, figure in (shown | metrics).items()}
+        figures |= {"seconds": seconds, "lr": found.lr, "grad_norm": found.grad_norm}
+        return Record(figures)
 
     def _validate(self) -> Evaluation:
         step, valid = self.step, self.valid

@@ -9,7 +9,7 @@ from truestep.core.errors import ConfigError
 TAILS = ("step", "carry", "drop")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Plan:
     """How the data are gone over, with what stops it; refuses what cannot mean anything."""
 

@@ -58,14 +58,16 @@ class Progress:
         self._width = len(text)
 
     def _epoch(self, event: EpochEnded) -> str:
-        record, epochs = event.record, str(self._settings.get("epochs", "?"))
-        figures = [
-            f"{name} {_figure(value)}" for name, value in record.items() if name.startswith(("train_", "valid_"))
-        ]
+        record, epochs = dict(event.record.items()), str(self._settings.get("epochs", "?"))
+        parts = [f"epoch {record['epoch']:>{len(epochs)}}/{epochs}"]
+        for name, value in record.items():
+            if name.startswith(("train_", "valid_")):
+                parts.append(f"{name} {_figure(value)}")
         rate = record["samples"] / record["seconds"] if record["seconds"] else 0.0
-        best = "  *best" if event.best else ""
-        number = str(record["epoch"]).rjust(len(epochs))
-        return "  ".join([f"epoch {number}/{epochs}", *figures, f"{rate:,.0f} samples/s"]) + best
+        parts.append(f"{rate:,.0f} samples/s")
+        if event.best:
+            parts.append("*best")
+        return "  ".join(parts)
 
     def _line(self, text: str) -> None:
         start, self._width = ("\r" + " " * self._width + "\r" if self._width else ""), 0

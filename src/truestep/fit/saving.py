@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -56,27 +56,23 @@ class Checkpoints:
 class Saver:
     """What `fit` does about checkpoints; without a folder nothing at all."""
 
+    found: Found | None = None
+    _loop: Loop | None = None
+    _signals: Signals
+    _writer: Writer | None = None
+    _moments: Moments | None = None
+    _settings: Mapping[str, Any]
+    _began: Any = None  # the random states when the epoch began
+    _now: Any = None  # and those to go on with after its first batches are passed over
+    _looked: Any = None  # what lay hidden before the first step, until the first save
+    _since, _next = 0, 0.0
+
     def __init__(self, checkpoint: Any, resume: bool) -> None:
         if checkpoint is None and resume:
             raise ConfigError("resume=True needs to know where the run was saved: give checkpoint='folder' too.")
         given = checkpoint if isinstance(checkpoint, Checkpoints) or checkpoint is None else Checkpoints(checkpoint)
         self.asked: Checkpoints | None = given
         self.resume = resume
-        self.found: Found | None = None
-        self._signals = Signals()
-        self._writer: Writer | None = None
-        self._moments: Moments | None = None
-        self._settings: dict[str, Any] = {}
-        self._began: Any = None  # the random states when the epoch began
-        self._now: Any = None  # and those to go on with after its first batches are passed over
-        self._looked: Any = None  # what lay hidden before the first step, until the first save
-        self._since, self._next = 0, time.monotonic() + PERIOD
-        self._loop: Loop | None = None
-
-    @property
-    def resumes(self) -> bool:
-        """Whether the run goes on from a checkpoint."""
-        return self.found is not None
 
     def find(self, loop: Loop) -> None:
         """Look for the run to go on with, before anything of this one is written.
@@ -86,7 +82,7 @@ class Saver:
         """
         if self.asked is None:
             return
-        self._loop = loop
+        self._loop, self._signals, self._next = loop, Signals(), time.monotonic() + PERIOD
         # Loaded by those who save: importing truestep stays cheap.
         from truestep.fit import resume
         from truestep.fit.moments import Moments
@@ -115,6 +111,8 @@ class Saver:
 
     def restore(self, loop: Loop) -> bool:
         """Put the run where it was, if it goes on; say whether it does."""
+        if self.asked is None:
+            return False
         if self.found is not None:
             from truestep.fit import resume
             from truestep.fit.state import put_back_chances
@@ -128,7 +126,7 @@ class Saver:
 
             self._writer.spare(loop)
             self._looked = hidden.look(loop)
-        return self.resumes
+        return self.found is not None
 
     def batches(self, loop: Loop) -> Iterator[Batch | None]:
         """The batches of the epoch, after a resume those that are left of it."""

@@ -41,17 +41,14 @@ def _scales(updates: Updates) -> bool:
     return plain and not any(float(group["weight_decay"]) for group in groups)
 
 
-def about_averages(averaged: dict[str, str]) -> list[str]:
+def about_average(name: str, reason: str) -> str:
     """That a term had to be averaged over batches, because it cannot be merged."""
-    return [
-        f"{reason} The figures of {name} in the history are therefore averages over batches, weighted by samples."
-        for name, reason in averaged.items()
-    ]
+    return f"{reason} The figures of {name} in the history are therefore averages over batches, weighted by samples."
 
 
 def about_schedule(schedule: Schedule, steps_per_epoch: int) -> list[str]:
     """How often a schedule is stepped, where nobody said it."""
-    if schedule.stated or not schedule.schedulers or schedule.every == "epoch":
+    if not schedule.schedulers or schedule.every == "epoch":
         return []
     often = f" ({steps_per_epoch} times an epoch)" if steps_per_epoch else ""
     names = ", ".join(type(one).__name__ for one in schedule.schedulers)

@@ -22,18 +22,15 @@ AT_A_TIME = 8
 WINDOW = TrainStep.window
 
 
-class Eager:
+class Eager(Short):
     """Takes the steps of a run as ever, operation by operation, and whole epochs of them in a row."""
 
     several = None
     steady = True
 
-    def __init__(self, step: TrainStep) -> None:
-        self._short = Short(step)
-
     def streak(self, batch: Batch) -> Short:
         """What takes batches in a row."""
-        return self._short
+        return self
 
     def rest(
         self, source: Source, epoch: int, start: int, add: Callable[[Rows], None], looked: bool = False

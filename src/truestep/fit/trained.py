@@ -33,10 +33,12 @@ class Trained:
 
     def add_rows(self, rows: Rows, sums: frozenset[str]) -> None:
         """Add updates that were made in one call, one after another."""
-        self.steps += rows.times
+        times = rows.times
+        self.steps += times
         self.lr, self.grad_norm = rows.lr, rows.norms[-1]
         for name, totals, counts in rows.terms():
             self.terms.add_each(name, totals, counts, name in sums)
-        for name, totals, counts, summed in rows.metrics():
-            self.metrics.add_each(name, totals, counts, summed)
-        self.terms.samples += rows.found.samples * rows.times
+        if rows.found.metrics:
+            for name, totals, counts, summed in rows.metrics():
+                self.metrics.add_each(name, totals, counts, summed)
+        self.terms.samples += rows.found.samples * times
