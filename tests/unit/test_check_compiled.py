@@ -1,10 +1,15 @@
 """What torch traces or compiles is the same under watch: as many graphs, and the same numbers."""
 
+import sys
+
 import pytest
 import torch
 from torch import nn
 
 import truestep as ts
+from truestep.check import compilers
+from truestep.check.events import Forward
+from truestep.check.watch import Watching
 
 
 def model():
@@ -60,6 +65,27 @@ def test_a_model_is_compiled_as_often_as_without_the_watch(made):
     assert loss == seen_loss
     assert all(map(torch.equal, bare, watched))
     assert report.clean, report
+
+
+def test_what_traces_is_let_be_also_where_it_is_loaded_while_the_watch_lasts(tmp_path, monkeypatch):
+    (tmp_path / "traces_late.py").write_text("def export(model, x):\n    return model(x)\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setitem(compilers.TRACERS, "traces_late", ("export",))
+    net, finders = model(), list(sys.meta_path)
+    try:
+        with Watching(strict=True) as seen:
+            net(torch.ones(2, 10))
+            import traces_late  # pyright: ignore[reportMissingImports] - written above
+
+            own = traces_late.export
+            traces_late.export(net, torch.ones(3, 10))
+        assert [event.inputs[0].shape for event in seen.trace.of(Forward) if not event.depth] == [(2, 10)]
+        assert traces_late.export is not own, "what was replaced is put back"
+        assert traces_late.export.__code__.co_filename == traces_late.__file__
+        assert sys.meta_path == finders
+        assert "exec_module" not in vars(traces_late.__loader__)
+    finally:
+        sys.modules.pop("traces_late", None)
 
 
 @pytest.mark.filterwarnings("ignore:.*torch.jit.*:DeprecationWarning")

@@ -96,6 +96,32 @@ def test_a_look_at_very_many_calls_ends_before_its_time_and_the_next_one_is_take
     assert [event.close for event in seen.trace.of(Backward)] == [False, True, True]
 
 
+def test_after_the_first_updates_two_neighbours_in_so_many_are_looked_at(monkeypatch):
+    for name, value in (("FIRST", 10), ("SECOND", 40), ("EVERY", 8), ("RARELY", 20)):
+        monkeypatch.setattr(recorder, name, value)
+    w = torch.zeros(3, requires_grad=True)
+    with Watching(strict=True) as seen:
+        for _ in range(22):  # at first nothing but backward passes tells of progress
+            torch.autograd.backward((w * 2).sum())
+        by_hand(101, 1)
+    close = [step.update for step in seen.trace.of(Step) if step.close]
+    assert close == [*range(1, 10), 16, 17, 24, 25, 32, 33, 40, 41, 60, 61, 80, 81, 100]
+
+
+def test_nothing_is_known_for_long_of_tensors_that_are_gone():
+    most, w = 0, torch.zeros(3, requires_grad=True)
+    with Watching(strict=True) as seen:
+        optimizer, kept = torch.optim.SGD([w], lr=0.1), [torch.ones(1)]
+        for _ in range(recorder.SECOND + 200):
+            optimizer.zero_grad()
+            kept = [nn.Identity()(torch.ones(3) + one) for one in range(5)]  # they live until the next ones are made
+            (w * kept[0]).sum().backward()
+            optimizer.step()
+            if not seen.recorder.near:
+                most = max(most, seen.recorder.numbers.storages)
+    assert most < 150
+
+
 def test_of_a_long_evaluation_the_first_passes_are_looked_at(monkeypatch):
     monkeypatch.setattr(recorder, "QUIETLY", 7)
     model = nn.Linear(2, 1).eval()

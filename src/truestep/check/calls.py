@@ -30,20 +30,17 @@ class Calls:
         compiling, grad, of = torch.compiler.is_compiling, torch.is_grad_enabled, recorder.numbers.of
 
         def call(module: nn.Module, *args: Any, **words: Any) -> Any:
-            if compiling() or not recorder.awake:
+            if (modules and not recorder.close) or recorder.busy or not recorder.live or compiling():
                 return run(module, *args, **words)
-            if not recorder.close:
-                if modules:
-                    return run(module, *args, **words)
-                if module.training and grad() and not recorder.hushed:
-                    number, began = of(module), recorder.next()
-                    modules.append(number)
-                    try:
-                        output = run(module, *args, **words)
-                    finally:
-                        modules.clear()
-                    self._quickly(module, args or (*words.values(),), output, number, began)
-                    return output
+            if not recorder.close and module.training and grad() and not recorder.hushed:
+                number, began = of(module), recorder.next()
+                modules.append(number)
+                try:
+                    output = run(module, *args, **words)
+                finally:
+                    modules.clear()
+                self._quickly(module, args or (*words.values(),), output, number, began)
+                return output
             return self._closely(run, module, args, words)
 
         return call
@@ -140,4 +137,4 @@ class Calls:
 
 
 def _autocast() -> bool:
-    return torch.is_autocast_enabled("cpu") or torch.is_autocast_enabled()
+    return torch._C._is_any_autocast_enabled()

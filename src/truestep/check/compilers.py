@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import functools
+import importlib.util
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from functools import partial
+from importlib.abc import MetaPathFinder
+from importlib.machinery import ModuleSpec
+from types import ModuleType
 from typing import Any
 
 import torch
@@ -26,10 +30,56 @@ TRACERS = {
 def watches(recorder: Recorder) -> Iterator[AbstractContextManager[None]]:
     """What has to be replaced while the watch lasts."""
     yield replaced(torch, "compile", partial(_compiling, recorder))
-    for name, functions in TRACERS.items():
-        if name in sys.modules:  # torch loads some of them when they are first used
-            for function in functions:
-                yield replaced(sys.modules[name], function, partial(_unseen, recorder))
+    for name in TRACERS.keys() & sys.modules.keys():
+        yield from _tracers(recorder, name)
+    yield _loaded_later(recorder, TRACERS.keys() - sys.modules.keys())
+
+
+def _tracers(recorder: Recorder, name: str) -> Iterator[AbstractContextManager[None]]:
+    for function in TRACERS[name]:
+        yield replaced(sys.modules[name], function, partial(_unseen, recorder))
+
+
+@contextmanager
+def _loaded_later(recorder: Recorder, names: set[str]) -> Iterator[None]:
+    """Inside, these modules are seen being loaded: torch loads some only when they are first used."""
+    with ExitStack() as stack:
+        finder = _Finder(names, lambda name: [stack.enter_context(each) for each in _tracers(recorder, name)])
+        sys.meta_path.insert(0, finder)
+        try:
+            yield
+        finally:
+            sys.meta_path.remove(finder)
+
+
+class _Finder(MetaPathFinder):
+    """Finds what the others find, and tells when it is loaded."""
+
+    def __init__(self, names: set[str], tell: Callable[[str], Any]) -> None:
+        self._names, self._tell, self._asking = names, tell, False
+
+    def find_spec(self, fullname: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
+        """How a module is loaded; None leaves it to the others."""
+        if fullname not in self._names or self._asking:
+            return None
+        self._asking = True
+        try:
+            found = importlib.util.find_spec(fullname)
+        finally:
+            self._asking = False
+        if found is not None and found.loader is not None:
+            self._around(fullname, found.loader)
+        return found
+
+    def _around(self, name: str, loader: Any) -> None:
+        load = loader.exec_module
+
+        def loaded(module: ModuleType) -> None:
+            del loader.exec_module
+            load(module)
+            self._tell(name)
+
+        loader.exec_module = loaded
 
 
 def compiled(module: nn.Module) -> bool:

@@ -148,21 +148,24 @@ def differentiate(recorder: Recorder, func: Any, args: Any, words: dict[str, Any
 
 def _clearing(recorder: Recorder, how: str, run: Any) -> Any:
     """`zero_grad` of an optimizer or a module."""
+    get = GRAD.__get__
 
     def clear(one: Any, *args: Any, **words: Any) -> Any:
         if recorder.busy or not recorder.live:
             return run(one, *args, **words)
-        with recorder.looking:
-            groups = [one.parameters()] if how == "module" else [group["params"] for group in one.param_groups]
-            of, own, get = recorder.numbers.of, recorder.numbers.of(one), GRAD.__get__
-            held = [p for group in groups for p in group if get(p) is not None]
-            if recorder.close:
-                looks = [digest(get(p)) for p in held]
-                cleared = tuple((of(p), look and look.norm) for p, look in zip(held, looks, strict=True))
-                recorder.emit(Clear, how=how, owner=own, held=cleared)
-            else:
-                recorder.jot(Clear, (how, own, tuple([of(p) for p in held])))
-            del held
+        if recorder.close:
+            with recorder.looking:
+                _cleared(recorder, how, one)
+        else:
+            try:
+                with torch._C.DisableTorchFunction():
+                    of = recorder.numbers.of
+                    recorder.jot(
+                        Clear, (how, of(one), tuple([of(p) for p in _parameters(how, one) if get(p) is not None]))
+                    )
+            except Exception as error:
+                if not recorder.excused(error):
+                    raise
         recorder.busy += 1
         try:
             return run(one, *args, **words)
@@ -170,6 +173,20 @@ def _clearing(recorder: Recorder, how: str, run: Any) -> Any:
             recorder.busy -= 1
 
     return clear
+
+
+def _parameters(how: str, one: Any) -> Iterable[Tensor]:
+    return one.parameters() if how == "module" else [p for group in one.param_groups for p in group["params"]]
+
+
+def _cleared(recorder: Recorder, how: str, one: Any) -> None:
+    held = tuple(
+        (recorder.numbers.of(p), look and look.norm)
+        for p in _parameters(how, one)
+        if (gradient := GRAD.__get__(p)) is not None
+        for look in [digest(gradient)]
+    )
+    recorder.emit(Clear, how=how, owner=recorder.numbers.of(one), held=held)
 
 
 class _Clipping:

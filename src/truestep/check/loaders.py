@@ -8,7 +8,7 @@ import weakref
 from array import array
 from collections import Counter, deque
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, suppress
+from contextlib import AbstractContextManager
 from typing import Any
 from zlib import crc32
 
@@ -155,7 +155,9 @@ class _Passes:
             index = known.waiting.popleft() if known.waiting else None
             place, known.place = known.place, known.place + 1
             if type(index) is array and not recorder.close and type(found) is list and _bare(found):
-                recorder.jot(Batch, (known.loader, True), array("q", (known.run, place)) + index, tuple(found))
+                index.append(known.run)
+                index.append(place)
+                recorder.jot(Batch, (known.loader, True), index, tuple(found))
             else:
                 self._batch(known, place, None if index is None else tuple(index), found)
             return found
@@ -174,18 +176,20 @@ class _Passes:
                     Batch, loader=known.loader, run=known.run, place=place, index=index, tensors=looks
                 )  # fmt: skip
             else:
-                recorder.jot(Batch, (known.loader, index is not None), (known.run, place, *(index or ())), given)
+                recorder.jot(Batch, (known.loader, index is not None), (*(index or ()), known.run, place), given)
 
 
 def _bare(values: Any) -> bool:
-    return all(type(each) is Tensor for each in values)
+    return {Tensor}.issuperset(map(type, values))
 
 
 def _indices(drawn: Any) -> Any:
     """Indices as they are kept: whole numbers side by side where they are such."""
     if type(drawn) is list and drawn and type(drawn[0]) is int:
-        with suppress(TypeError, OverflowError):
+        try:
             return array("q", drawn)
+        except (TypeError, OverflowError):
+            pass
     return tuple(drawn) if isinstance(drawn, list | tuple) else (drawn,)
 
 

@@ -22,8 +22,8 @@ class Numbers:
     def __init__(self) -> None:
         self._known: dict[int, tuple[weakref.ref[Any], int]] = {}
         self._stores: dict[int, int] = {}  # address -> number; each is held weakly, so no address is given out again
-        self._fresh: list[int] = []
-        self._fresh_stores: list[int] = []
+        self._fresh, self._older = list[int](), list[int]()
+        self._fresh_stores, self._older_stores = list[int](), list[int]()
         self._last, self._swept = 0, 1 << 12
 
     def of(self, one: Any) -> int:
@@ -38,6 +38,8 @@ class Numbers:
         self._last += 1
         self._known[id(one)] = (reference, self._last)
         self._fresh.append(id(one))
+        if len(self._fresh) >= 2 * FEW:
+            self.sweep()
         return self._last
 
     def knows(self, one: Any) -> int:
@@ -78,24 +80,34 @@ class Numbers:
         return len(self._stores)
 
     def sweep(self) -> None:
-        """Forget what is gone of what was met since the last time, and now and then of all."""
+        """Forget what is gone of what was met since the sweep before the last one, and now and then of all."""
         if len(self._fresh) < FEW and len(self._fresh_stores) < FEW:
             return
-        self._forget(self._fresh, self._fresh_stores)
+        self._forget(self._older, self._older_stores)
+        self._older, self._older_stores = self._forget(self._fresh, self._fresh_stores)
         self._fresh, self._fresh_stores = [], []
         if len(self._known) + len(self._stores) > self._swept:
             self._forget(list(self._known), list(self._stores))
             self._swept = 2 * (len(self._known) + len(self._stores)) + (1 << 12)
 
-    def _forget(self, objects: list[int], stores: list[int]) -> None:
+    def _forget(self, objects: list[int], stores: list[int]) -> tuple[list[int], list[int]]:
+        """Forget those that are gone; the others are returned."""
+        known, held, left, kept = self._known, self._stores, list[int](), list[int]()
         for address in objects:
-            known = self._known.get(address)
-            if known is not None and known[0]() is None:
-                del self._known[address]
+            one = known.get(address)
+            if one is not None:
+                if one[0]() is None:
+                    del known[address]
+                else:
+                    left.append(address)
         for address in stores:
-            if address in self._stores and UntypedStorage._expired(address):  # type: ignore[attr-defined]
-                del self._stores[address]
-                UntypedStorage._free_weak_ref(address)  # type: ignore[attr-defined]
+            if address in held:
+                if UntypedStorage._expired(address):  # type: ignore[attr-defined]
+                    del held[address]
+                    UntypedStorage._free_weak_ref(address)  # type: ignore[attr-defined]
+                else:
+                    kept.append(address)
+        return left, kept
 
     def alive(self) -> Iterator[tuple[int, Any]]:
         """The objects that still live, with their numbers."""

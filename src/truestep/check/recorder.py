@@ -5,7 +5,6 @@ from __future__ import annotations
 import weakref
 from collections.abc import Callable, Iterable, Sequence
 from heapq import merge
-from itertools import islice
 from types import TracebackType
 from typing import Any
 
@@ -15,12 +14,13 @@ from torch import Tensor, nn
 from truestep.check import site
 from truestep.check.changes import Step
 from truestep.check.events import Event, Names
+from truestep.check.facts import facts
 from truestep.check.looks import GRAD, seen
 from truestep.check.numbers import Numbers
 from truestep.check.points import Points
 from truestep.check.shorthand import FACTS, Shorthand
 from truestep.check.stowed import Stowed
-from truestep.check.trace import Kind, ModuleFacts, Trace
+from truestep.check.trace import Kind, Trace
 
 FIRST, SECOND = 100, 300
 """Updates from the start of a run that are looked at closely, and those after which closeness is rare."""
@@ -42,7 +42,6 @@ LAST = 600_000
 SNAPSHOTS = 400
 RESTS = 100
 """Of these so many at most are of the first update after an evaluation."""
-PLAIN = 100  # what is looked at of a module's plain list
 PARCEL = 1000
 """Events that are put away together."""
 
@@ -84,6 +83,7 @@ class Recorder:
         self.resting, self.later = False, 0  # whether the record is full, and the updates since then
         self._n, self._quiet, self._steps, self._backwards = 0, 0, 0, 0
         self._spent, self._began, self._stretch = 0, 0, STRETCH  # calls of torch looked at
+        self._due = 0  # the progress until which a quiet stretch goes on
         self._snapshots, self._rests, self.rested, self.hushed = 0, 0, False, False
         self.wrapped: set[tuple[str, int]] = set()
         self._described: dict[int, int] = {}
@@ -124,8 +124,8 @@ class Recorder:
                 raise
             return
         with self.looking:
-            facts = FACTS[kind](same, varied, tuple(seen(one, self.numbers) for one in tensors))
-            self.trace.events.append(kind(n=n, site=site.site(depth), update=update, close=False, **facts))
+            told = FACTS[kind](same, varied, tuple(seen(one, self.numbers) for one in tensors))
+            self.trace.events.append(kind(n=n, site=site.site(depth), update=update, close=False, **told))
 
     def excused(self, error: Exception) -> bool:
         """Whether a failure of ours is noted instead of raised."""
@@ -160,6 +160,8 @@ class Recorder:
 
     def updated(self) -> None:
         """An optimizer has made an update."""
+        if not self._steps:  # until now progress was counted by backward passes
+            self._due = 0
         self._steps += 1
         self.trace.updates_made += 1
         self._renew(self._steps)
@@ -171,6 +173,9 @@ class Recorder:
             self._renew(self._backwards)
 
     def _renew(self, progress: int) -> None:
+        self.numbers.sweep()
+        if progress < self._due and not self.rested and not self.close:  # a quiet stretch goes on
+            return
         if self.rested and self._rests < RESTS:  # what an evaluation gave is in the names by now
             self._rests += 1
             with self.looking:
@@ -180,7 +185,7 @@ class Recorder:
         reached = max(progress, self._spent // WORTH) if progress >= LEAST else progress
         near = reached < FIRST or progress % (EVERY if reached < SECOND else RARELY) < 2
         self.near, self._began = near and written < MOST, self._spent
-        self.numbers.sweep()
+        self._due = progress if self.near else min(progress // each * each + each for each in (EVERY, RARELY))
         self.look(self.near)
         if len(self.trace.events) >= PARCEL:
             with self.looking:
@@ -207,7 +212,10 @@ class Recorder:
 
     def look(self, close: bool) -> None:
         """Look closely or not from now on: a look is close where every call of torch is seen."""
-        self.close = self.lens(close) and close
+        on = self.lens(close)
+        self.close = on and close
+        if on is not close:  # a mode of the user's is in the way
+            self._due = 0
 
     def begins(self, module: nn.Module) -> None:
         """A call of a module by the user's code: without training, the first few of a stretch are looked at closely."""
@@ -229,26 +237,10 @@ class Recorder:
         kind = type(module).__name__
         for name, child in module.named_modules(remove_duplicate=False):
             number = self.numbers.of(child)
-            self.trace.modules[number] = self._facts(child)
+            self.trace.modules[number] = facts(child, self.numbers)
             self.trace.names.setdefault(number, f"{kind}.{name}".rstrip("."))
         for name, parameter in module.named_parameters(remove_duplicate=False):
             self.trace.names.setdefault(self.numbers.of(parameter), f"{kind}.{name}")
-
-    def _facts(self, module: nn.Module) -> ModuleFacts:
-        parameters = dict(module.named_parameters(remove_duplicate=False))
-        plain = {k: v for k, v in vars(module).items() if isinstance(v, bool | int | float | str | None)}
-        plain |= {f"{k}.{own}": v for k, p in parameters.items() for own, v in vars(p).items() if type(v) is bool}
-        return ModuleFacts(
-            type(module).__name__,
-            {name: self.numbers.of(p) for name, p in parameters.items()},
-            {name: self.numbers.of(child) for name, child in module.named_children()},
-            {name: self.numbers.storage(p) for name, p in parameters.items()},
-            {name: self.numbers.storage(b) for name, b in module.named_buffers(remove_duplicate=False)},
-            frozenset(self.numbers.of(p) for p in parameters.values() if not p.requires_grad),
-            type(module).__module__.startswith("torch."),
-            {name: value for name, value in plain.items() if not name.startswith("_")},
-            tuple(self.numbers.of(p) for p in _unregistered(module, set(map(id, parameters.values())))),
-        )
 
     def snapshot(self, when: str, names: dict[str, Any] | None = None) -> None:
         """Take down what the user's names stand for now."""
@@ -280,15 +272,6 @@ class Recorder:
         self.trace.events[:] = merge(seen, self.shorthand.told(), key=_place)
         self.trace.finished = True
         return self.trace
-
-
-def _unregistered(module: nn.Module, own: set[int]) -> list[nn.Parameter]:
-    """The parameters that a module keeps in plain lists and dicts, alone or in modules, and has nowhere else."""
-    plain = [value for name, value in vars(module).items() if name[:1] != "_" and type(value) in (list, tuple, dict)]
-    held = [each for value in plain for each in islice(value.values() if type(value) is dict else value, PLAIN)]
-    found = [each for each in held if isinstance(each, nn.Parameter)]
-    found += [p for each in held if isinstance(each, nn.Module) for p in each.parameters()]
-    return [each for each in found if id(each) not in own]
 
 
 def _place(event: Event) -> int:

@@ -112,7 +112,7 @@ Facts = Callable[[tuple[Any, ...], Sequence[int], tuple[Seen, ...]], dict[str, A
 def _batch(same: Any, varied: Any, tensors: Any) -> dict[str, Any]:
     loader, known = same
     return {
-        "loader": loader, "run": varied[0], "place": varied[1], "index": tuple(varied[2:]) if known else None,
+        "loader": loader, "run": varied[-2], "place": varied[-1], "index": tuple(varied[:-2]) if known else None,
         "tensors": tensors,
     }  # fmt: skip
 

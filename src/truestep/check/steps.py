@@ -61,7 +61,7 @@ class Steps:
         recorder.stepping += 1
         held: list[tuple[Tensor, Tensor]] = []
         rates: Any = [group.get("lr", math.nan) for group in one.param_groups]
-        if recorder.close or {type(rate) for rate in rates} - {float}:
+        if recorder.close or not {float}.issuperset(map(type, rates)):
             with recorder.looking:
                 rates = [float(rate) for rate in rates]
                 parameters = [p for group in one.param_groups for p in group["params"]] if recorder.close else []
