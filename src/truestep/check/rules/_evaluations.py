@@ -10,7 +10,7 @@ from truestep.check.changes import Backward
 from truestep.check.events import Forward, Number, Op
 from truestep.check.rules._chains import origin, reaches
 from truestep.check.rules._facts import moments
-from truestep.check.trace import LOSSES, Trace
+from truestep.check.trace import LOSSES, ModuleFacts, Trace
 
 COMPARES = LOSSES | {"eq", "ne", "sub", "dist", "cdist", "cosine_similarity"}
 DRAWS = {"randn", "rand", "randn_like", "rand_like", "normal", "normal_", "uniform_"}
@@ -27,15 +27,18 @@ class Call(NamedTuple):
 def evaluated(trace: Trace, calls: Iterable[Call]) -> Iterator[list[Call]]:
     """Of calls of a trained model those that only numbers were made of, by line.
 
-    Left out are passes on the batch just trained on (unless other rows of it are scored than those trained on), the
-    same inputs run several times, and what a model that learned from nothing but noise gives where that is compared
-    with nothing.
+    Left out are passes on the batch just trained on (unless other rows of it are scored than those trained on), lines
+    that mostly run the same inputs several times, and what a model that learned from nothing but noise gives where that
+    is compared with nothing. A copy of a trained model, and one whose results others are trained with, count where they
+    are scored.
     """
     read = {number.of.number for number in trace.of(Number) if number.how in READ}
     roots = {root.number for event in trace.of(Backward) for root in event.roots}
     trained, when = trace.trained, moments(trace)
     lines: dict[tuple[str, int], list[Call]] = defaultdict(list)
     learned: dict[int, tuple[int, ...]] = {}
+    used: set[int] = set()  # models whose results others were trained with
+    kinds = {_kind(each) for each in trace.modules.values() if trained & set(each.parameters.values())}
     fed: dict[int, set[int]] = defaultdict(set)
     chosen: dict[int, list[set[tuple[int, int]]]] = defaultdict(list)
     seen: dict[tuple[object, ...], int] = defaultdict(int)
@@ -43,25 +46,41 @@ def evaluated(trace: Trace, calls: Iterable[Call]) -> Iterator[list[Call]]:
         event = call.event
         facts = trace.modules.get(event.module)
         rows = event.inputs[0].rows if event.inputs else ()
-        if facts is None or not trained & set(facts.parameters.values()):
+        own = facts is not None and bool(trained & set(facts.parameters.values()))
+        if facts is None or not (own or event.module in used or _alike(trace, facts, kinds)):
             continue
         ops, numbers = reaches(trace, event.outputs, event.n)
         if (event.grad and numbers & roots) or any(out.needs_grad for op in ops for out in op.out if not event.grad):
             learned[event.module] = rows
+            used.add(event.module)
             fed[event.module].add(_draw(trace, event))
             chosen[event.module].append(_places(ops))
         elif (
             when(event.n)
             and numbers & read
+            and (own or scored(trace, event))
             and (not rows or learned.get(event.module) != rows or _others(_places(ops), chosen[event.module], event))
         ):
             seen[event.module, when(event.n), _given(event)] += 1
             lines[event.site.place].append(call)
     for group in lines.values():
-        repeated = any(seen[c.event.module, when(c.event.n), _given(c.event)] > 1 for c in group if c.event.inputs)
+        repeated = sum(seen[c.event.module, when(c.event.n), _given(c.event)] > 1 for c in group if c.event.inputs)
         event = group[0].event
-        if not repeated and not (_noise(fed[event.module]) and not any(scored(trace, c.event) for c in group)):
+        if 2 * repeated <= len(group) and not (
+            _noise(fed[event.module]) and not any(scored(trace, c.event) for c in group)
+        ):
             yield group
+
+
+def _kind(facts: ModuleFacts) -> tuple[str, frozenset[str]]:
+    return facts.kind, frozenset(facts.parameters)
+
+
+def _alike(trace: Trace, facts: ModuleFacts, kinds: set[tuple[str, frozenset[str]]]) -> bool:
+    """Whether this is a copy of a model that is trained, as an average of its weights is, or holds nothing but one."""
+    inner = [trace.modules[number] for number in facts.children.values() if number in trace.modules]
+    whole = [each for each in inner if len(each.parameters) == len(facts.parameters)]
+    return bool(facts.parameters) and any(_kind(each) in kinds for each in (facts, *whole))
 
 
 def _places(ops: Iterable[Op]) -> set[tuple[int, int]]:
