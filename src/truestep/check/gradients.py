@@ -128,9 +128,9 @@ class _Before:
                 )
                 for leaf, before in self._leaves
             )  # fmt: skip
-            norms = tuple(look.norm for each in given if (look := digest(each)) is not None)
+            looks = tuple(look for each in given if (look := digest(each)) is not None)
             recorder.emit(
-                Backward, self.site, roots=self._roots, leaves=leaves, nodes=tuple(self._names), given=norms, **facts
+                Backward, self.site, roots=self._roots, leaves=leaves, nodes=tuple(self._names), given=looks, **facts
             )
         self._leaves = []
 

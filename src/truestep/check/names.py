@@ -66,6 +66,8 @@ def _tell(found: dict[str, Any], path: str, value: Any, numbers: Numbers) -> Non
 
 def _inside(value: Any, outer: bool) -> Iterator[tuple[str, Any]]:
     """What a value holds, with the words for it: of a list the first and the last, and what all of them have."""
+    if isinstance(value, Optimizer) and type(value).__module__.startswith("torch."):  # which has no such attribute
+        yield from ((".lr", held) for held in (vars(value).get("lr"),) if isinstance(held, float))
     if isinstance(value, str | bytes | Tensor | Optimizer | ModuleType | type) or value is None:
         return
     if type(value) in _LISTS:

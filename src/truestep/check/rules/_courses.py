@@ -24,6 +24,11 @@ class Course(NamedTuple):
     updates: tuple[Step, ...]
 
     @property
+    def name(self) -> str:
+        """What a finding calls it."""
+        return f"{self.made.kind} is stepped" if self.made.scheduler else "the rate is set by hand"
+
+    @property
     def between(self) -> float:
         """Updates between two of its steps, in the median; 0 without two steps."""
         places = [sum(1 for update in self.updates if update.n < step.n) for step in (self.steps[0], self.steps[-1])]
@@ -62,6 +67,33 @@ def courses(trace: Trace) -> list[Course]:
     for made in trace.of(SchedulerMade):
         own = tuple(each for each in updates[made.optimizer] if each.n > made.n)
         found.append(Course(made, tuple(steps[made.scheduler]), own))
+    return found
+
+
+def by_hand(trace: Trace) -> list[Course]:
+    """The rates that programs set themselves, of optimizers without a scheduler: as if one stepped at each change.
+
+    Only where they change after so many updates each time.
+    """
+    scheduled = {event.optimizer for event in trace.of(SchedulerMade)}
+    made = {number: events[0] for number, events in trace.optimizers().items() if number not in scheduled}
+    updates: dict[int, list[Step]] = defaultdict(list)
+    for update in trace.of(Step):
+        if update.optimizer in made and not update.nested and update.rates:
+            updates[update.optimizer].append(update)
+    found = []
+    for number, own in updates.items():
+        start = made[number]
+        facts = {"update": start.update, "close": False, "kind": "LambdaLR", "scheduler": 0, "optimizer": number}
+        base = tuple(group.get("lr") for group in start.groups)
+        whole = SchedulerMade(n=start.n, site=start.site, settings={"base_lrs": base}, **facts)
+        pairs = [(at, *pair) for at, pair in enumerate(pairwise(own)) if pair[0].rates[0] != pair[1].rates[0]]
+        steps = [
+            SchedulerStep(n=after.began, site=after.site, metric=None, before=before.rates, after=after.rates, **facts)
+            for _, before, after in pairs
+        ]
+        if len({later[0] - one[0] for one, later in pairwise(pairs)}) == 1:
+            found.append(Course(whole, tuple(steps), tuple(own)))
     return found
 
 

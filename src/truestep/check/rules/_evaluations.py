@@ -10,11 +10,11 @@ from truestep.check.changes import Backward
 from truestep.check.events import Forward, Number, Op
 from truestep.check.rules._chains import origin, reaches
 from truestep.check.rules._facts import moments
-from truestep.check.trace import LOSSES, Trace
+from truestep.check.trace import LOSSES, ModuleFacts, Trace
 
 COMPARES = LOSSES | {"eq", "ne", "sub", "dist", "cdist", "cosine_similarity"}
 DRAWS = {"randn", "rand", "randn_like", "rand_like", "normal", "normal_", "uniform_"}
-READ = {"item", "tolist", "__float__", "numpy", "__format__", "__array__"}
+READ = {"item", "tolist", "__float__", "__bool__", "numpy", "__format__", "__array__"}
 
 
 class Call(NamedTuple):
@@ -25,66 +25,62 @@ class Call(NamedTuple):
 
 
 def evaluated(trace: Trace, calls: Iterable[Call]) -> Iterator[list[Call]]:
-    """Of calls of what was trained those that only numbers were made of, by line.
+    """Of calls of a trained model those that only numbers were made of, by line.
 
-    Left out are passes on the batch just trained on (unless other rows of it are scored than those trained on), the
-    same inputs run several times, and what a model that learned from nothing but noise gives where that is compared
-    with nothing.
+    Left out are passes on the batch just trained on (unless other rows of it are scored than those trained on), lines
+    that mostly run the same inputs several times, and what a model that learned from nothing but noise gives where that
+    is compared with nothing. A copy of a trained model, and one whose results others are trained with, count where they
+    are scored.
     """
     read = {number.of.number for number in trace.of(Number) if number.how in READ}
     roots = {root.number for event in trace.of(Backward) for root in event.roots}
     trained, when = trace.trained, moments(trace)
-    averages = _averages(trace, trained)
     lines: dict[tuple[str, int], list[Call]] = defaultdict(list)
     learned: dict[int, tuple[int, ...]] = {}
+    used: set[int] = set()  # models whose results others were trained with
+    kinds = {_kind(each) for each in trace.modules.values() if trained & set(each.parameters.values())}
     fed: dict[int, set[int]] = defaultdict(set)
     chosen: dict[int, list[set[tuple[int, int]]]] = defaultdict(list)
     seen: dict[tuple[object, ...], int] = defaultdict(int)
     for call in calls:
         event = call.event
+        facts = trace.modules.get(event.module)
         rows = event.inputs[0].rows if event.inputs else ()
-        ops, numbers = reaches(trace, event.outputs, event.n)
-        if event.module not in averages and not _at_work(trace, event, ops, trained):
+        own = facts is not None and bool(trained & set(facts.parameters.values()))
+        if facts is None or not (own or event.module in used or _alike(trace, facts, kinds)):
             continue
+        ops, numbers = reaches(trace, event.outputs, event.n)
         if (event.grad and numbers & roots) or any(out.needs_grad for op in ops for out in op.out if not event.grad):
             learned[event.module] = rows
+            used.add(event.module)
             fed[event.module].add(_draw(trace, event))
             chosen[event.module].append(_places(ops))
         elif (
             when(event.n)
             and numbers & read
+            and (own or scored(trace, event))
             and (not rows or learned.get(event.module) != rows or _others(_places(ops), chosen[event.module], event))
         ):
             seen[event.module, when(event.n), _given(event)] += 1
             lines[event.site.place].append(call)
     for group in lines.values():
-        once = [c for c in group if not c.event.inputs or seen[c.event.module, when(c.event.n), _given(c.event)] == 1]
-        if once and not (_noise(fed[once[0].event.module]) and not any(scored(trace, c.event) for c in once)):
-            yield once
+        repeated = sum(seen[c.event.module, when(c.event.n), _given(c.event)] > 1 for c in group if c.event.inputs)
+        event = group[0].event
+        if 2 * repeated <= len(group) and not (
+            _noise(fed[event.module]) and not any(scored(trace, c.event) for c in group)
+        ):
+            yield group
 
 
-def _at_work(trace: Trace, event: Forward, ops: Iterable[Op], trained: set[int]) -> bool:
-    """Whether a model was trained, or what it gives goes on into one that was, as the features of a frozen part do."""
-    facts = trace.modules.get(event.module)
-    return facts is not None and (
-        bool(trained & set(facts.parameters.values())) or any(i.number in trained for op in ops for i in op.inputs)
-    )
+def _kind(facts: ModuleFacts) -> tuple[str, frozenset[str]]:
+    return facts.kind, frozenset(facts.parameters)
 
 
-def _averages(trace: Trace, trained: set[int]) -> set[int]:
-    """The modules that were not trained and hold one built like a module that was: averages, restored copies."""
-    built: dict[int, tuple[str, ...]] = {}
-    for number, facts in trace.modules.items():
-        if facts.parameters:
-            built[number] = (facts.kind, *sorted(facts.parameters))
-    learners = {built[n] for n in built if trained & set(trace.modules[n].parameters.values())}
-    return {
-        number
-        for number, facts in trace.modules.items()
-        if facts.parameters
-        and not trained & set(facts.parameters.values())
-        and (built[number] in learners or any(built.get(child) in learners for child in facts.children.values()))
-    }
+def _alike(trace: Trace, facts: ModuleFacts, kinds: set[tuple[str, frozenset[str]]]) -> bool:
+    """Whether this is a copy of a model that is trained, as an average of its weights is, or holds nothing but one."""
+    inner = [trace.modules[number] for number in facts.children.values() if number in trace.modules]
+    whole = [each for each in inner if len(each.parameters) == len(facts.parameters)]
+    return bool(facts.parameters) and any(_kind(each) in kinds for each in (facts, *whole))
 
 
 def _places(ops: Iterable[Op]) -> set[tuple[int, int]]:

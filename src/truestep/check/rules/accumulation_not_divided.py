@@ -7,7 +7,8 @@ Why: the gradient is as many times too large as there are micro-batches: so is t
 should not.
 
 Evidence: the passes of each window add to the same gradients, the root of each is a mean times one, and the step used
-that sum.
+that sum. Where a program gathers the gradients of each pass itself, the sums of their elements add up to that of the
+gradient that the step used.
 
 False alarms: several losses of one batch are meant to be added: they come from other lines or share a graph. A sum
 reduction, weights, a rate written as a quotient and gradients divided later are all no finding. Adam's update does not
@@ -39,6 +40,7 @@ from truestep.check.finding import Finding, Level, Rule
 from truestep.check.mends.updates import Divided
 from truestep.check.rules import found
 from truestep.check.rules._facts import Window, scale, stepping, windows
+from truestep.check.rules._gathered import gathered
 from truestep.check.trace import Trace
 
 RULE = Rule("TS111", "accumulation_not_divided", "accumulated losses are not divided", "warning", "updates")
@@ -56,34 +58,41 @@ def look(trace: Trace) -> Iterator[Finding]:
         near = [one for one in windows(trace, optimizer) if one.step and one.step.close and one.passes]
         near = [one for one in near if one.step and not one.step.closure]
         whole = [one for one in near if len(one.passes) > 1 and _added(trace, one) and _undivided(trace, one)]
-        if len(whole) < OFTEN or 2 * len(whole) < len(near) or QUOTIENT.search(made[0].site.text):
-            continue
-        first = whole[0]
-        event, k = first.passes[0], len(first.passes)
-        kind = made[0].kind
-        clipped = any(_clips(trace, one) for one in whole)
-        level: Level = "advice" if kind in SCALE_FREE and not clipped else "warning"
-        leaf = max(first.passes[-1].leaves, key=lambda each: each.after.norm if each.after else 0.0)
-        alone = next((each.after.norm for each in event.leaves if each.number == leaf.number and each.after), 0.0)
-        yield found(
-            RULE,
-            event.site,
-            f"the gradients of {k} mean losses are added up and not divided by {k}",
-            f"{len(whole)} of {len(near)} steps used the sum of {k} such passes; for {trace.name(leaf.number)} one "
-            f"gave a gradient of norm {alone:.3g}, the first step used {leaf.after.norm if leaf.after else 0.0:.3g}",
-            f"the step is that of a rate {k} times as large"
-            + (", and clipping bites earlier" if clipped else "")
-            + (f" ({kind} cancels the size of the gradient)" if level == "advice" else ""),
-            f"divide each loss by {k} before its backward pass (for unequal micro-batches weight by their sizes)",
-            level,
-        )
+        looked = len(near)
+        if not whole:
+            sums, looked = gathered(trace, optimizer)
+            whole = [one for one in sums if _alike(trace, one) and _means(trace, one)]
+        if len(whole) >= OFTEN and 2 * len(whole) >= looked and not QUOTIENT.search(made[0].site.text):
+            yield _told(trace, made[0].kind, whole, looked)
+
+
+def _told(trace: Trace, kind: str, whole: list[Window], looked: int) -> Finding:
+    first = whole[0]
+    event, k = first.passes[0], len(first.passes)
+    clipped = any(_clips(trace, one) for one in whole)
+    level: Level = "advice" if kind in SCALE_FREE and not clipped else "warning"
+    moved = first.step.moved if first.step is not None else ()
+    most = max(moved, key=lambda each: each.grad.norm if each.grad else 0.0)
+    looks = {leaf.number: leaf.after for leaf in event.leaves if leaf.after is not None}
+    looks |= {one.number: look for one, look in zip(moved, event.given, strict=False)}
+    alone = looks.get(most.number)
+    return found(
+        RULE,
+        event.site,
+        f"the gradients of {k} mean losses are added up and not divided by {k}",
+        f"{len(whole)} of {looked} steps used the sum of {k} such passes; for {trace.name(most.number)} one gave a "
+        f"gradient of norm {alone.norm if alone else 0.0:.3g}, the first step used "
+        f"{most.grad.norm if most.grad else 0.0:.3g}",
+        f"the step is that of a rate {k} times as large"
+        + (", and clipping bites earlier" if clipped else "")
+        + (f" ({kind} cancels the size of the gradient)" if level == "advice" else ""),
+        f"divide each loss by {k} before its backward pass (for unequal micro-batches weight by their sizes)",
+        level,
+    )
 
 
 def _added(trace: Trace, one: Window) -> bool:
     """Whether these passes of one line, over different batches, add into the same gradients."""
-    first, last = one.passes[0], one.passes[-1]
-    if any(event.site.place != first.site.place or event.kept or not event.close for event in one.passes):
-        return False
     after: dict[int, int] = {}
     for event in one.passes:
         now = {leaf.number: leaf for leaf in event.leaves if leaf.after is not None}
@@ -93,6 +102,14 @@ def _added(trace: Trace, one: Window) -> bool:
         ):
             return False
         after = {number: leaf.after.mark for number, leaf in now.items() if leaf.after is not None}
+    return _alike(trace, one)
+
+
+def _alike(trace: Trace, one: Window) -> bool:
+    """Whether these are passes of one line, over different batches."""
+    first, last = one.passes[0], one.passes[-1]
+    if any(event.site.place != first.site.place or event.kept or not event.close for event in one.passes):
+        return False
     calls = Counter(
         call.module
         for call in trace.between(first.n, last.n, Forward)
@@ -103,16 +120,21 @@ def _added(trace: Trace, one: Window) -> bool:
     return max(calls.values(), default=0) >= len(one.passes) - 1 and len(batches) <= 1
 
 
-def _undivided(trace: Trace, one: Window) -> bool:
-    """Whether each root is a plain mean, and the step used what the passes left (but for clipping)."""
+def _means(trace: Trace, one: Window) -> bool:
+    """Whether each root is a plain mean."""
     for event in one.passes:
         told = scale(trace, event.roots[0], event.n) if len(event.roots) == 1 and not event.seeded else None
         if told is None or told.reduction != "mean" or abs(told.factor - 1) > 1e-9:
             return False
+    return True
+
+
+def _undivided(trace: Trace, one: Window) -> bool:
+    """Whether each root is a plain mean, and the step used what the passes left (but for clipping)."""
     assert one.step is not None
     left = {leaf.number: leaf.after for leaf in one.passes[-1].leaves}
     pairs = [(left[each.number], each.grad) for each in one.step.moved if left.get(each.number) and each.grad]
-    if not pairs or any(a is None or b is None for a, b in pairs):
+    if not _means(trace, one) or not pairs or any(a is None or b is None for a, b in pairs):
         return False
     clips = _clips(trace, one)
     if not clips:

@@ -87,14 +87,45 @@ def look(trace: Trace) -> Iterator[Finding]:
 
 def _in_vain(trace: Trace) -> Iterator[Finding]:
     """Passes whose whole gradient was cleared unread, before a step that follows another pass."""
+    steps = _wasted(trace)
+    sets = [steps]
+    for optimizer in dict.fromkeys(step.optimizer for step, _ in steps):
+        mine = trace.held(optimizer)  # of several optimizers one alone may lose its passes
+        own = [(step, pairs) for step, pairs in steps if step.optimizer == optimizer]
+        sets.append([(step, [pair for pair in pairs if _given(pair[0]) <= mine]) for step, pairs in own])
+    for taken in sets:
+        told = [(step, pairs) for step, pairs in taken if pairs]
+        if len(told) > OFTEN and len(told) >= MOST * len(taken):
+            step, pairs = told[0]
+            event, clear = pairs[0]
+            count = sum(len(each) for _, each in told)
+            yield found(
+                RULE,
+                clear.site,
+                f"what the backward pass of line {event.site.line} gave is cleared here, before {step.kind}.step() on "
+                f"line {step.site.line} could use it",
+                f"all {plural(len(event.leaves), 'gradient')} of {plural(count, 'pass', 'passes')} were cleared "
+                f"unread, before {len(told)} of {len(taken)} "
+                "steps; each of these followed the last pass alone",
+                "the losses of the passes before it have no say",
+                "clear once, before the first backward pass of a step",
+            )
+            return
+
+
+def _given(event: Backward) -> set[int]:
+    return {leaf.number for leaf in event.leaves if leaf.after is not None and leaf.after.norm}
+
+
+def _wasted(trace: Trace) -> list[tuple[Step, list[tuple[Backward, Clear]]]]:
+    """Every step that follows a pass, with the passes before it whose whole gradient was cleared unread."""
     mine = held(trace)
-    told: list[tuple[Step, list[tuple[Backward, Clear]]]] = []
-    steps = 0
+    steps: list[tuple[Step, list[tuple[Backward, Clear]]]] = []
     waiting: list[tuple[Backward, set[int]]] = []
     wasted: list[tuple[Backward, Clear]] = []
     for event in trace.of(Backward, Clear, Step, Clip, Scaler, Op):
         if isinstance(event, Backward) and event.how == "backward" and not event.nested:
-            given = {leaf.number for leaf in event.leaves if leaf.after is not None and leaf.after.norm}
+            given = _given(event)
             if given and given <= mine:
                 waiting.append((event, given))
         elif isinstance(event, Clear):
@@ -103,23 +134,8 @@ def _in_vain(trace: Trace) -> Iterator[Finding]:
             waiting = [(each, left - gone) for each, left in waiting if not left <= gone]
         elif isinstance(event, Step):
             if event.close and not event.closure and not event.nested and waiting:
-                steps += 1
-                told += [(event, wasted)] if wasted else []
+                steps.append((event, wasted))
             waiting, wasted = [], []
         elif not isinstance(event, Op) or event.name in ("grad", "grad="):
             waiting = []  # it was read, clipped or judged by a scaler
-    if len(told) > OFTEN and len(told) >= MOST * steps:
-        step, pairs = told[0]
-        event, clear = pairs[0]
-        count = sum(len(each) for _, each in told)
-        yield found(
-            RULE,
-            clear.site,
-            f"what the backward pass of line {event.site.line} gave is cleared here, before {step.kind}.step() on line "
-            f"{step.site.line} could use it",
-            f"all {plural(len(event.leaves), 'gradient')} of {plural(count, 'pass', 'passes')} were cleared "
-            f"unread, before {len(told)} of {steps} "
-            "steps; each of these followed the last pass alone",
-            "the losses of the passes before it have no say",
-            "clear once, before the first backward pass of a step",
-        )
+    return steps

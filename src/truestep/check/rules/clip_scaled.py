@@ -35,7 +35,7 @@ from truestep.check.mends.updates import Unscaled
 from truestep.check.rules import found
 from truestep.check.rules._facts import scale, stepping
 from truestep.check.rules._words import plural
-from truestep.check.trace import Trace
+from truestep.check.trace import LOSSES, Trace
 
 RULE = Rule("TS114", "clip_scaled", "gradients are clipped before they are unscaled", "error", "updates")
 MENDING = Unscaled()
@@ -81,19 +81,36 @@ def _by_scaler(trace: Trace, optimizer: int, mine: set[int]) -> list[tuple[Clip,
 
 def _by_hand(trace: Trace, optimizer: int, mine: set[int]) -> list[tuple[Clip, float]]:
     hits: list[tuple[Clip, float]] = []
-    last: Backward | None = None
+    passes: list[Backward] = []
     clip: Clip | None = None
     for event in trace.of(Backward, Clip, Step):
         if isinstance(event, Backward):
-            last, clip = event, None
-        elif isinstance(event, Clip):
-            clip = event if mine & set(event.params) and event.norm and event.how == "norm" else None
-        elif event.optimizer == optimizer:
-            if clip is not None and clip.norm and last is not None and last.close and last.roots and event.close:
-                used = math.hypot(*(one.grad.norm for one in event.moved if one.grad and one.number in clip.params))
-                told = scale(trace, last.roots[0], last.n)
-                ratio = min(clip.norm, clip.most) / used if used else 0.0
-                if told is not None and ratio >= LEAST and abs(ratio / told.factor - 1) < 0.01:
-                    hits.append((clip, told.factor))
             clip = None
+            passes.append(event)
+        elif isinstance(event, Clip):
+            copied = not mine & trace.trained  # what is stepped are copies of what is differentiated
+            clip = event if event.norm and event.how == "norm" and (copied or mine & set(event.params)) else None
+        elif event.optimizer == optimizer:
+            if clip is not None and clip.norm and passes and event.close:
+                own = [one for one in event.moved if one.number in clip.params] or event.moved
+                used = math.hypot(*(one.grad.norm for one in own if one.grad))
+                ratio = min(clip.norm, clip.most) / used if used else 0.0
+                factors = [each * size for each in _factors(trace, passes[-1]) for size in {1, len(passes)}]
+                if ratio >= LEAST and any(abs(ratio / each - 1) < 0.01 for each in factors):
+                    hits.append((clip, ratio))
+            clip, passes = None, []
     return hits
+
+
+def _factors(trace: Trace, event: Backward) -> list[float]:
+    """What a loss was multiplied by before its pass: as the plain numbers on the way tell it, and as its values do."""
+    if not event.close or len(event.roots) != 1:
+        return []
+    root = event.roots[0]
+    told = scale(trace, root, event.n)
+    known = [told.factor] if told is not None else []
+    loss = next((op for op in trace.chain(root, event.n) if op.name in LOSSES | {"mean", "sum"}), None)
+    value = loss.out[0].values if loss is not None and loss.out else None
+    if value is not None and value.mean and root.values is not None:
+        known.append(root.values.mean / value.mean)
+    return [each for each in known if each >= LEAST]

@@ -57,6 +57,8 @@ def look(trace: Trace) -> Iterator[Finding]:
     for event in trace.events:
         update = moves.get(event.n)
         if update is not None:
+            if update.step is not None:  # clipping, say, changed what the pass had left
+                fresh |= {one.number: one.grad.mark for one in update.step.moved if one.grad and one.number in fresh}
             for number in update.by_hand if update.step is None else [one.number for one in update.step.moved]:
                 if number in pending:
                     stale[number] += 1

@@ -31,7 +31,6 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 from truestep.check.changes import OptimizerMade, StateLoaded, Step
-from truestep.check.events import LoaderStart
 from truestep.check.finding import Finding, Rule
 from truestep.check.mends.updates import StateKept
 from truestep.check.rules import found
@@ -91,7 +90,8 @@ def _same(trace: Trace, last: Step, first: Step, made: OptimizerMade) -> bool | 
 
 def _often(trace: Trace, made: list[OptimizerMade], same: list[bool | None]) -> bool:
     """Once per pass over the data, or too often for stages of a training."""
-    starts = [event.n for event in trace.of(LoaderStart)]
+    passes = [one for one in trace.passes() if one.batches and one.batches[-1].update > one.start.update]
+    starts = [one.start.n for one in passes]  # those that trained
     places = [event.n for event in made]
     between = [sum(a < n < b for n in starts) for a, b in pairwise(places)]
     if any(between):

@@ -5,7 +5,8 @@ not small, and the loss stays where it was.
 
 Why: nothing is learned, however long the training.
 
-Evidence: the change of the weights over their norm in every update that was looked at, the gradients, and the loss.
+Evidence: the change of the weights over their norm in every update that was looked at, the gradients, and the loss. By
+hand the rate is measured: what the sums of the weights lost, over the sums of their gradients.
 
 False alarms: a warm-up begins with a small rate, and a converged model has small gradients or a loss that has fallen.
 Neither is a finding.
@@ -22,7 +23,6 @@ Right:
 from __future__ import annotations
 
 import math
-from collections import defaultdict
 from collections.abc import Iterator
 from statistics import fmean
 
@@ -31,6 +31,9 @@ from truestep.check.finding import Finding, Rule
 from truestep.check.looks import Digest
 from truestep.check.mends.updates import Rate
 from truestep.check.rules import found
+from truestep.check.rules._chains import origin
+from truestep.check.rules._facts import scale
+from truestep.check.rules._hand import lines, rate, steepness
 from truestep.check.rules._pace import Pace, paces
 from truestep.check.trace import Trace
 
@@ -40,6 +43,8 @@ FEW = 20
 WHOLE = 1e-3
 EACH = 1e-5
 STEEP = 1e-3
+MORE, LEAST, EXACT = 0.02, 8, 5e-3
+"""What all updates may change of the weights at a rate that was divided once too often, and by how many terms."""
 
 
 def look(trace: Trace) -> Iterator[Finding]:
@@ -71,33 +76,59 @@ def look(trace: Trace) -> Iterator[Finding]:
 
 
 def _by_hand(trace: Trace) -> Iterator[Finding]:
-    """Weights that are moved by hand: neither their norms nor their sums change, though their bits do."""
-    lines: dict[tuple[str, int], list[Backward]] = defaultdict(list)
-    for event in trace.of(Backward):
-        if event.close and not event.made and not event.nested and event.leaves:
-            lines[event.site.place].append(event)
-    for passes in lines.values():
-        pairs = _pairs(passes[0], passes[-1])
+    """Weights that are moved by hand: neither their norms nor their sums change, or so little as their rate says."""
+    for passes in lines(trace):
         losses = [event.roots[0].values.mean for event in passes if event.roots and event.roots[0].values is not None]
         third = len(losses) // 3
-        if len(passes) < FEW or third < FEW // 3 or not pairs or fmean(losses[-third:]) < 0.95 * fmean(losses[:third]):
+        if len(passes) < FEW or third < FEW // 3 or fmean(losses[-third:]) < 0.95 * fmean(losses[:third]):
             continue
-        weights = math.hypot(*(one.norm for one, _ in pairs))
-        gone = max(max(abs(b.norm - a.norm), abs(b.total - a.total)) for a, b in pairs) / weights
-        norms = passes[0].given or [leaf.after.norm for leaf in passes[0].leaves if leaf.after is not None]
-        slope = math.hypot(*norms) / weights
-        if any(one.mark != other.mark for one, other in pairs) and gone < EACH and slope > STEEP:
+        slope = fmean(steepness(event) for event in passes)
+        evidence = _slow(trace, passes, slope) or _still(passes) if slope > STEEP else ""
+        if evidence:
             yield found(
                 RULE,
                 passes[0].site,
                 "the weights are moved by hand at a rate far too small: they stay where they are",
-                f"over {len(passes)} passes no norm and no sum of a weight changed by more than {100 * gone:.2g} % of "
-                f"their norm, while the gradients came to {100 * slope:.3g} % of it; the loss went from "
-                f"{fmean(losses[:third]):.4g} to {fmean(losses[-third:]):.4g}",
+                f"over {len(passes)} passes {evidence}, while the gradients came to {100 * slope:.3g} % of it; the "
+                f"loss went from {fmean(losses[:third]):.4g} to {fmean(losses[-third:]):.4g}",
                 "nothing is learned at this rate, however long the training",
                 "raise the rate until an update changes the weights by about a thousandth of their norm",
             )
             return
+
+
+def _slow(trace: Trace, passes: list[Backward], slope: float) -> str:
+    """A rate so small as that of an optimizer would have to be, or one that was divided by the samples of a mean."""
+    own = rate(passes)
+    count = sum(event.site.place == passes[0].site.place for event in trace.of(Backward))
+    told = f"each update changed the weights by {own:.3g} times their gradient, {100 * own * slope:.2g} % of their norm"
+    if 0 < own * slope < EACH and own * slope * count < WHOLE:
+        return told
+    root = passes[0].roots[0] if len(passes[0].roots) == 1 else None
+    op = None if root is None else origin(trace, root, passes[0].n)
+    how = None if root is None else scale(trace, root, passes[0].n)
+    shape = op.inputs[0].shape if op is not None and op.inputs else ()
+    if not shape or how is None or how.reduction != "mean" or how.factor != 1:
+        return ""
+    rows = [size for size in {shape[0], math.prod(shape)} if size >= LEAST and _round(own * size) and not _round(own)]
+    if 0 < own * slope * count < MORE and rows:
+        return f"{told}: it is {own * rows[0]:.3g} over the {rows[0]} terms of a loss that is their mean already"
+    return ""
+
+
+def _round(number: float) -> bool:
+    """Whether it is one of the numbers that rates are written with."""
+    first = number / 10 ** math.floor(math.log10(number)) if number > 0 else 0.0
+    return any(abs(first - each) < EXACT * each for each in (*range(1, 11), 1.5, 2.5))
+
+
+def _still(passes: list[Backward]) -> str:
+    pairs = _pairs(passes[0], passes[-1])
+    weights = math.hypot(*(one.norm for one, _ in pairs))
+    gone = max((max(abs(b.norm - a.norm), abs(b.total - a.total)) for a, b in pairs), default=math.inf)
+    if any(one.mark != other.mark for one, other in pairs) and gone < EACH * weights:
+        return f"no norm and no sum of a weight changed by more than {100 * gone / weights:.2g} % of their norm"
+    return ""
 
 
 def _pairs(first: Backward, last: Backward) -> list[tuple[Digest, Digest]]:

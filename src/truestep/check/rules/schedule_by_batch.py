@@ -35,10 +35,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import pairwise
 
+from truestep.check.changes import SchedulerMade
 from truestep.check.finding import Finding, Level, Rule
 from truestep.check.mends.schedules import OnceAnEpoch
 from truestep.check.rules import found
-from truestep.check.rules._courses import EXACT, Course, courses, epoch
+from truestep.check.rules._courses import EXACT, Course, by_hand, courses, epoch
 from truestep.check.rules._words import plural
 from truestep.check.trace import Trace
 
@@ -52,22 +53,45 @@ MOST_OF = 0.6
 def look(trace: Trace) -> Iterator[Finding]:
     """Look at what became of the rate where the scheduler moves with every update."""
     size, known = epoch(trace), epoch(trace, sure=True)
+    for course in by_hand(trace):
+        evidence = _set(course, known)
+        if evidence:
+            yield _told(course, f"{len(course.steps)} changes of the rate in {len(course.updates)} updates; {evidence}")
     for course in courses(trace):
         if len(course.updates) >= FEW and len(course.steps) >= FEW and course.between <= 1.25:
-            evidence = _several(course) or _swings(course, size) or _spent(course, size) or _marks(course, size)
+            evidence = _several(course) or _swings(trace, course, size) or _spent(course, size) or _marks(course, size)
             evidence, level = evidence or _stairs(course, known), RULE.level
             if not evidence:
                 evidence, level = _fast(course, size, size == known)
             if evidence:
-                yield found(
-                    RULE,
-                    course.steps[0].site,
-                    f"{course.made.kind} is stepped for every batch",
-                    f"{len(course.steps)} steps of the scheduler in {len(course.updates)} updates; {evidence}",
-                    "lengths that were meant in epochs pass in as many batches",
-                    "step the scheduler once an epoch, or count its lengths in batches",
-                    level,
-                )
+                steps = f"{len(course.steps)} steps of the scheduler in {len(course.updates)} updates"
+                yield _told(course, f"{steps}; {evidence}", level)
+
+
+def _told(course: Course, evidence: str, level: Level | None = None) -> Finding:
+    return found(
+        RULE,
+        course.steps[0].site,
+        f"{course.name} for every batch" if course.made.scheduler else f"{course.name} in batches",
+        evidence,
+        "lengths that were meant in epochs pass in as many batches",
+        "step the scheduler once an epoch, or count its lengths in batches",
+        level,
+    )
+
+
+def _set(course: Course, size: float) -> str:
+    """Stairs or a decay by hand, several steps in each epoch, that leave next to nothing for much of the run."""
+    factor, epochs = course.factor, len(course.updates) / size if size else 0.0
+    if not 0 < factor < 1 or abs(round(factor, 2) - factor) > EXACT or epochs < 3 or course.between > size / 2:
+        return ""
+    later = course.updates[int(MOST_OF * len(course.updates))].rates[0]
+    if later >= 1e-2 * course.start:
+        return ""
+    return (
+        f"times {factor:.2g} after {plural(round(course.between), 'update')} each took it from {course.start:.4g} to "
+        f"{later:.3g} before the last two fifths of the run, whose {epochs:.3g} epochs have {size:g} updates each"
+    )
 
 
 def _several(course: Course) -> str:
@@ -76,14 +100,21 @@ def _several(course: Course) -> str:
     return ""
 
 
-def _swings(course: Course, size: float) -> str:
-    """A cosine without restarts that came up again, its period shorter than an epoch or as long as there are epochs."""
-    period = course.made.settings.get("T_max")
-    if course.made.kind != "CosineAnnealingLR" or not isinstance(period, int | float) or period < 1 or not size:
+def _swings(trace: Trace, course: Course, size: float) -> str:
+    """A cosine without restarts that came up again, its period shorter than an epoch or as long as there are epochs.
+
+    It may follow a warm-up as a part of the scheduler that is stepped.
+    """
+    parts = [made for made in trace.of(SchedulerMade) if made.optimizer == course.made.optimizer]
+    cosines = [made for made in parts if made.kind == "CosineAnnealingLR"]
+    if course.made.kind not in ("CosineAnnealingLR", "SequentialLR") or len(cosines) != 1 or not size:
+        return ""
+    period = cosines[0].settings.get("T_max")
+    if not isinstance(period, int | float) or period < 1:
         return ""
     epochs = len(course.updates) / size
     short = period < size or period <= round(epochs) + 1
-    rates = course.rates
+    rates = course.rates[course.rates.index(max(course.rates)) :]
     risen = sum(after > before for before, after in pairwise(rates))
     if short and len(rates) > 1.5 * period and risen > period / 4:
         return (

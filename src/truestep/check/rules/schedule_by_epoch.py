@@ -40,7 +40,7 @@ from itertools import pairwise
 from truestep.check.finding import Finding, Level, Rule
 from truestep.check.mends.schedules import WithEachUpdate
 from truestep.check.rules import found
-from truestep.check.rules._courses import Course, courses
+from truestep.check.rules._courses import Course, by_hand, courses
 from truestep.check.trace import Trace
 
 RULE = Rule("TS743", "schedule_by_epoch", "a schedule of updates stepped by epochs", "error", "schedules")
@@ -62,9 +62,9 @@ CHANCE = 0.05
 
 def look(trace: Trace) -> Iterator[Finding]:
     """Look at how much of each schedule took place."""
-    for course in courses(trace):
+    for course in (*courses(trace), *by_hand(trace)):
         if len(course.steps) >= 2 and course.between >= 2:
-            evidence, level = _long(course) or _falling(course) or _power(course), RULE.level
+            evidence, level = _long(course) or _falling(course) or _power(course) or _cycle(course), RULE.level
             for told in (_still, _rising, _unreached, _climbing) if not evidence else ():
                 evidence, level = told(course)
                 if evidence:
@@ -73,7 +73,7 @@ def look(trace: Trace) -> Iterator[Finding]:
                 yield found(
                     RULE,
                     course.steps[0].site,
-                    f"{course.made.kind} is stepped once in {course.between:.3g} updates",
+                    f"{course.name} once in {course.between:.3g} updates",
                     evidence,
                     "only the first part of the schedule takes place",
                     "step the scheduler after each update, or count its lengths in epochs",
@@ -91,6 +91,21 @@ def _long(course: Course) -> str:
     if abs(length - updates) > max(steps + 1, EXACT * updates):
         return ""
     return f"{name} is {length:g}, as many as the {updates} updates of the run, and it was stepped {steps} times"
+
+
+def _cycle(course: Course) -> str:
+    """A cycle, which torch counts in updates, that never came to its top, and would have in as many updates."""
+    told = course.made.settings
+    size, part = told.get("total_size"), told.get("step_ratio")
+    if course.made.kind != "CyclicLR" or not isinstance(size, int | float) or not isinstance(part, int | float):
+        return ""
+    steps, updates = len(course.steps), len(course.updates)
+    if not 2 * steps < size * part < updates:
+        return ""
+    return (
+        f"its rate comes to its top after {size * part:g} steps; the run had {updates} updates and it was stepped "
+        f"{steps} times, so it never did"
+    )
 
 
 def _rising(course: Course) -> tuple[str, Level]:

@@ -1,10 +1,12 @@
 """A scheduler is built and never stepped.
 
-What: the optimizer makes its updates, and its scheduler is never asked to move.
+What: the optimizer makes its updates, and its scheduler is never asked to move. Or a rate is computed by hand again and
+again, and never given to the optimizer: only a name, a copy of its groups or an attribute of its own has it.
 
 Why: the rate stays where it started: the decay or the warm-up that was chosen does not take place.
 
-Evidence: the count of the scheduler's steps against that of its optimizer's updates, and the one rate of all updates.
+Evidence: the count of the scheduler's steps against that of its optimizer's updates, and the one rate of all updates;
+the values that the name of a rate had meanwhile, where the source does nothing with them but to tell them.
 
 False alarms: schedulers that are parts of a `SequentialLR` or `ChainedScheduler` are stepped by it; a run that stops
 within its first epoch may not have come to the step. Neither is a finding, nor is a rate that moves by other hands.
@@ -33,6 +35,7 @@ from truestep.check.events import LoaderEnd, Names
 from truestep.check.finding import Finding, Rule
 from truestep.check.rules import found
 from truestep.check.rules._courses import PARTS, Course, courses
+from truestep.check.rules._unused import unused
 from truestep.check.rules._words import plural
 from truestep.check.trace import Trace
 
@@ -44,6 +47,7 @@ def look(trace: Trace) -> Iterator[Finding]:
     """Look for schedulers without a step."""
     known = courses(trace)
     yield from _of_another(trace, known)
+    yield from _computed(trace)
     moved = {course.made.optimizer for course in known if course.steps}
     whole = {course.made.optimizer: course for course in known if course.made.kind in PARTS}
     ended = any(names.when == "end" for names in trace.of(Names))
@@ -64,6 +68,21 @@ def look(trace: Trace) -> Iterator[Finding]:
                 "the rate stays where it started, and the schedule that was chosen does not take place",
                 "call scheduler.step() at the end of each epoch, or after each update if it counts updates",
             )
+
+
+def _computed(trace: Trace) -> Iterator[Finding]:
+    """A rate that changes by name alone."""
+    for name, values, steps, site in unused(trace, FEW):
+        told = ", ".join(f"{value:.4g}" for value in values[:4]) + (", ..." if len(values) > 4 else "")
+        yield found(
+            RULE,
+            site,
+            f"{name} is set and the optimizer never uses it",
+            f"{name} was {told}, and all {plural(len(steps), 'update')} were made at the rate {steps[0].rates[0]:.4g}",
+            "the rate stays where it started, and the schedule that was chosen does not take place",
+            'put it where the optimizer reads it: for group in optimizer.param_groups: group["lr"] = ...',
+        )
+        return
 
 
 def _of_another(trace: Trace, known: list[Course]) -> Iterator[Finding]:

@@ -37,7 +37,7 @@ from truestep.check.finding import Finding, Rule
 from truestep.check.mends.modes import InTrain
 from truestep.check.rules import found
 from truestep.check.rules._chains import reaches
-from truestep.check.rules._modes import by_mode
+from truestep.check.rules._modes import asking, by_mode
 from truestep.check.trace import Trace, Update
 
 RULE = Rule("TS501", "train_in_eval", "training in eval mode", "error", "modes")
@@ -52,7 +52,7 @@ def look(trace: Trace) -> Iterator[Finding]:
     still = [op for op in trace.ops("dropout") if op.arg(2, "training", True) is False and op.arg(1, "p", 0.5)]
     forwards = [event for event in trace.of(Forward) if event.depth == 0 and event.grad and event.close]
     yield from _parts(trace, forwards)
-    place = 0
+    place, kinds = 0, asking(trace)
     for update in trace.updates():
         if update.step is None or update.step.nested:
             continue
@@ -65,7 +65,7 @@ def look(trace: Trace) -> Iterator[Finding]:
             facts = trace.modules.get(event.module)
             if facts is not None and reached & set(facts.parameters.values()):
                 trained[event.module] = trained.get(event.module, 0) + 1
-                layer = _layer(trace, event) or _call(still, event)
+                layer = _layer(trace, event, kinds) or _call(still, event)
                 if not event.training and layer and reaches(trace, event.outputs, event.n)[1] & roots:
                     calls.setdefault(event.module, []).append((event, layer))
     for module, wrong in calls.items():
@@ -131,15 +131,15 @@ def _call(still: list[Op], root: Forward) -> str:
     return f"dropout on line {inside[0].site.line}" if inside else ""
 
 
-def _layer(trace: Trace, root: Forward) -> str:
-    """A layer below whose work depends on the mode, in eval mode too."""
+def _layer(trace: Trace, root: Forward, kinds: set[str]) -> str:
+    """A layer below whose work depends on the mode, in eval mode too; of the user's own those of these `kinds`."""
     waiting = [root.module]
     while waiting:
         number = waiting.pop()
         facts = trace.modules.get(number)
         if facts is None:
             continue
-        if by_mode(facts):
+        if by_mode(facts) or (facts.kind in kinds and not facts.torch):
             return f"{trace.name(number)} ({facts.kind})"
         waiting += facts.children.values()
     return ""

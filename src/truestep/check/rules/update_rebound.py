@@ -38,7 +38,7 @@ from truestep.check.trace import Trace
 RULE = Rule("TS104", "update_rebound", "the update is bound to a name or thrown away", "error", "updates")
 OFTEN = 4
 COPIES = {"detach", "clone", "requires_grad_", "data", "requires_grad="}
-LOOKS = {"item", "norm"}
+LOOKS = {"item", "norm", "grad", "grad="}
 SUMS = {"sub", "add", "__sub__", "__add__", "addcmul", "addcdiv", "lerp", "sub_", "add_"}
 
 

@@ -1,16 +1,19 @@
 """Somebody puts the weights back, again and again, while one optimizer trains on.
 
 What: between two steps of the same optimizer the weights return to the bits that they had before its first step; or
+each step is undone at once, as by a search that puts the old weights back behind the step instead of before it; or
 they are initialised anew, several times.
 
 Why: what was learned since is lost at each time. The optimizer's moments, which are not put back, belong to weights
 that are gone.
 
 Evidence: the digests before and after the steps: those found are not those left, and equal to the very first ones; or
-the calls that filled the weights with random numbers between the steps.
+the first passes of all updates, that saw the same weights, and the writes that came between a step and the next call of
+a model; or the calls that filled the weights with random numbers between the steps.
 
 False alarms: averaged weights are swapped in and out again: then the weights return to where they were. The best
-weights may be put back: these are not the first. A new fold or trial has a new optimizer or loads its state.
+weights may be put back: these are not the first. A new fold or trial has a new optimizer or loads its state. Weights
+that are adapted to one sample and put back were used in between.
 
 Mend: initialise once, before the loop; take the backup when the weights are swapped, not before the training.
 
@@ -31,8 +34,8 @@ from collections import defaultdict
 from collections.abc import Iterator
 from itertools import pairwise
 
-from truestep.check.changes import StateLoaded, Step
-from truestep.check.events import Event, Op
+from truestep.check.changes import Backward, StateLoaded, Step
+from truestep.check.events import Event, Forward, Op
 from truestep.check.finding import Finding, Rule
 from truestep.check.rules import found
 from truestep.check.rules._words import plural
@@ -49,6 +52,7 @@ RANDOM = (
     "orthogonal_",
     "_no_grad_uniform_",
 )
+WRITES = ("copy_", "data=", "set_", "_foreach_copy_")
 WHY = "what the steps before it learned is lost each time"
 
 
@@ -65,7 +69,8 @@ def look(trace: Trace) -> Iterator[Finding]:
         steps = [step for step in trace.of(Step) if step.optimizer == optimizer and step.close and step.moved]
         loads = [event.n for event in trace.of(StateLoaded) if event.of == "optimizer" and event.owner == optimizer]
         if len(steps) > OFTEN and not loads:
-            yield from _returned(trace, steps)
+            told = [*_returned(trace, steps)]
+            yield from told or _at_once(trace, optimizer)
             yield from _drawn(trace, steps, drawn)
 
 
@@ -78,9 +83,11 @@ def _returned(trace: Trace, steps: list[Step]) -> Iterator[Finding]:
         moved = [one for one in step.moved if one.number in left and left[one.number] != one.before]
         if moved and step.update == last.update + 1:
             jumps.append((last, step, all(one.before == start.get(one.number) for one in moved)))
+    if len(jumps) == len(steps) - 1 and all(_used(trace, last, step) for last, step, _ in jumps):
+        return  # each step was for what came right behind it
     if len(jumps) >= OFTEN and all(first for _, _, first in jumps):
         last, step, _ = jumps[0]
-        loads: list[Event] = [*trace.between(last.n, step.began, StateLoaded), *_writes(trace, last, step)]
+        loads: list[Event] = [*trace.between(last.n, step.began, StateLoaded), *_writes(trace, last, step.began)]
         where = loads[-1] if loads else step
         largest = max(step.moved, key=lambda one: one.before.norm if one.before else 0.0)
         yield found(
@@ -95,8 +102,57 @@ def _returned(trace: Trace, steps: list[Step]) -> Iterator[Finding]:
         )
 
 
-def _writes(trace: Trace, last: Step, step: Step) -> list[Op]:
-    return [op for op in trace.between(last.n, step.began, Op) if op.name in ("copy_", "data=")]
+def _at_once(trace: Trace, optimizer: int) -> Iterator[Finding]:
+    """Where each step is undone before anybody used what it left: the next pass begins where the last one did."""
+    undone: list[Op] = []
+    pairs = 0
+    for (first, last), (after, _) in pairwise(_firsts(trace, optimizer)):
+        old, new = _found(first), _found(after)
+        moved = {one.number for one in last.moved if one.change > 0}
+        if not moved or last.closure or not moved <= old.keys() & new.keys():
+            continue
+        pairs += 1
+        writes = _writes(trace, last, after.n)
+        calls = trace.between(last.n, writes[0].n, Forward) if writes else ()
+        if all(old[number] == new[number] for number in moved) and writes and not calls:
+            undone.append(writes[0])
+    if len(undone) > OFTEN and len(undone) == pairs:
+        yield found(
+            RULE,
+            undone[0].site,
+            "each step is undone here, before anybody used the weights that it left",
+            f"{plural(len(undone), 'time')} the first pass after a step found all weights as the first pass before it, "
+            f"bit for bit, though the step had moved them; so it was at all of {pairs} steps looked at",
+            WHY,
+            "put the old weights back before the step, so that it starts from them",
+        )
+
+
+def _firsts(trace: Trace, optimizer: int) -> list[tuple[Backward, Step]]:
+    """The steps of an optimizer, each with the first pass since the step before it."""
+    found, first = [], None
+    for event in trace.of(Backward, Step):
+        if isinstance(event, Backward):
+            first = first or event
+        elif first is not None and not event.nested:
+            found += [(first, event)] if event.optimizer == optimizer else []
+            first = None
+    return found
+
+
+def _found(event: Backward) -> dict[int, int]:
+    """The weights that a pass saw."""
+    return {leaf.number: leaf.weight.mark for leaf in event.leaves if leaf.weight is not None}
+
+
+def _used(trace: Trace, last: Step, step: Step) -> bool:
+    """Whether a model was called between a step and the write behind it."""
+    writes = _writes(trace, last, step.began)
+    return bool(writes and trace.between(last.n, writes[0].n, Forward))
+
+
+def _writes(trace: Trace, last: Step, before: int) -> list[Op]:
+    return [op for op in trace.between(last.n, before, Op) if op.name in WRITES]
 
 
 def _drawn(trace: Trace, steps: list[Step], drawn: dict[int, list[Op]]) -> Iterator[Finding]:
