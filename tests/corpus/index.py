@@ -1,6 +1,18 @@
 """The corpus as a table: every wrong program with its mistake and its effect, and every correct one by its path."""
 
-from corpus.entries import advice, data, losses, modes, parameters, preparing, ranks, reporting, schedules, updates
+from corpus.entries import (
+    advice,
+    arrays,
+    data,
+    losses,
+    modes,
+    parameters,
+    preparing,
+    ranks,
+    reporting,
+    schedules,
+    updates,
+)
 from corpus.entry import HERE
 
 WRONG = [
@@ -11,6 +23,7 @@ WRONG = [
     *data.WRONG,
     *preparing.WRONG,
     *modes.WRONG,
+    *arrays.WRONG,
     *reporting.WRONG,
     *schedules.WRONG,
     *advice.WRONG,
