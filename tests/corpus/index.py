@@ -2,6 +2,7 @@
 
 from corpus.entries import (
     advice,
+    arrays,
     data,
     losses,
     modes,
@@ -23,6 +24,7 @@ WRONG = [
     *data.WRONG,
     *preparing.WRONG,
     *modes.WRONG,
+    *arrays.WRONG,
     *reporting.WRONG,
     *schedules.WRONG,
     *unseen.WRONG,

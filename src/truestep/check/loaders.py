@@ -23,6 +23,7 @@ from truestep.check.events import Batch, LoaderEnd, LoaderMade, LoaderStart, See
 from truestep.check.looks import LARGEST, seen, tensors
 from truestep.check.patches import exchanged, replaced
 from truestep.check.recorder import FETCHED, FETCHES, Recorder
+from truestep.check.rewrites import Rewrites
 from truestep.check.sources import beside, generators, inner, reaches, stored
 
 
@@ -69,6 +70,7 @@ class _Passes:
     def __init__(self, recorder: Recorder) -> None:
         self._recorder, self._fresh = recorder, deque[Any]()
         self._under_way: dict[int, _Pass] = {}
+        self._rewrites = Rewrites()
         self._looked: dict[int, int] = {}  # loader -> calls that were looked at while its batches were made
 
     def made(self, run: Any, loader: Any, *args: Any, **words: Any) -> None:
@@ -137,6 +139,7 @@ class _Passes:
             looked = self._looked.get(known.loader, 0)
             unseen = known.torchs or (looked >= FETCHES and known.place > 0)
             recorder.fetching, recorder.fetched = recorder.fetching + 1, FETCHED if unseen else 0
+            after = self._rewrites.before(recorder, known, iterator)
             off = unseen and recorder.close
             if off:
                 recorder.lens(False)
@@ -152,6 +155,7 @@ class _Passes:
                     recorder.look(recorder.close)
                 if not unseen:
                     self._looked[known.loader] = looked + min(recorder.fetched, FETCHED)
+            after()
             index = known.waiting.popleft() if known.waiting else None
             place, known.place = known.place, known.place + 1
             if type(index) is array and not recorder.close and type(found) is list and _bare(found):

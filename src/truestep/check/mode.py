@@ -163,6 +163,7 @@ class Seeing(TorchFunctionMode):
         """A tensor has become a number or an array."""
         self._recorder.rested |= not torch.is_grad_enabled()
         self._recorder.emit(Number, place, how=how, value=value_of(tensor), of=told)
+        self._recorder.contents.take(self._recorder, how, tensor, place)
 
     def gradient(self, leaf: Tensor, gradient: Tensor) -> None:
         """A gradient was asked for by name: what is done to it in place is done to that leaf's."""

@@ -6,12 +6,11 @@ What a name holds inside goes by the words of the source: "self.best", "best['lo
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from types import FrameType, ModuleType
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.utils.data import Dataset
@@ -136,6 +135,9 @@ def told_as(value: Any, numbers: Numbers) -> Any:
     ):
         value = value.tolist()
         return value if isinstance(value, int | float) else ("list", len(value), tuple(value), ())
+    lent = None if isinstance(value, Tensor) else _lent(value)
+    if lent is not None:
+        return ("tensor", numbers.of(lent), numbers.storage(lent))
     if isinstance(value, Tensor):
         single = value.numel() == 1 and value.device.type == "cpu" and plain(value) and not value.is_complex()
         number = (float(value.detach()),) if single else ()
@@ -147,9 +149,25 @@ def told_as(value: Any, numbers: Numbers) -> Any:
     if isinstance(value, Dataset):
         return ("data", numbers.of(value))
     if isinstance(value, dict):
-        tensors = [each for each in list(dict.values(value))[:200] if isinstance(each, torch.Tensor)]
-        return ("dict", numbers.of(value), tuple(numbers.storage(each) for each in tensors))
+        return ("dict", numbers.of(value), _storages(list(dict.values(value))[:200], numbers))
     if isinstance(value, list | tuple):
         told = tuple(v for v in value[:64] if isinstance(v, bool | int | float))
-        return ("list", len(value), told, tuple(numbers.storage(v) for v in value[:64] if isinstance(v, Tensor)))
+        return ("list", len(value), told, _storages(value[:64], numbers))
     return _NOTHING
+
+
+def _storages(held: Sequence[Any], numbers: Numbers) -> tuple[int, ...]:
+    """The memory of the tensors among some values, and of the arrays that have theirs from a tensor."""
+    found = (each if isinstance(each, Tensor) else _lent(each) for each in held)
+    return tuple(numbers.storage(each) for each in found if each is not None)
+
+
+def _lent(value: Any) -> Tensor | None:
+    """The tensor whose memory an array of numpy's shows, as `tensor.numpy()` does; None for any other value."""
+    for _ in range(8):
+        if isinstance(value, Tensor):
+            return value
+        if type(value).__module__ != "numpy" or getattr(value, "base", None) is None:
+            return None
+        value = value.base
+    return None

@@ -9,6 +9,7 @@ from __future__ import annotations
 from array import array
 from functools import cache
 from typing import TYPE_CHECKING, Any
+from zlib import crc32
 
 import torch
 from torch import Tensor
@@ -24,6 +25,7 @@ COMPARED = LOSSES | {"eq", "sub", "ne"}
 """Calls whose second tensor, or either, is a target."""
 TALL, LARGEST = 30, 1 << 20
 WIDTH, ROWS, COLUMNS = 16, 256, 512
+SHORTEST = 3
 MOST = 500
 """Tensors of a run of which points are taken."""
 
@@ -53,8 +55,8 @@ class Points:
             self._last = {**dict(list(self._last.items())[-8:]), number: version}
             self._count += 1
             held = array("f", found.contiguous().numpy().tobytes())
-            told = (number, version, *found.shape)
-            recorder.emit(Op, name="points", args=told, words={"points": held}, out=(), grad=torch.is_grad_enabled())
+            told, words = (number, version, *found.shape), {"points": held, "lasts": _lasts(tensor, target)}
+            recorder.emit(Op, name="points", args=told, words=words, out=(), grad=torch.is_grad_enabled())
 
 
 def columns(tensor: Any) -> tuple[float, float] | None:
@@ -90,6 +92,18 @@ def _sketch(tensor: Tensor) -> Tensor | None:
     return (
         flat.double() @ _weights(flat.shape[1])
     ).float()  # autocast, which may be on, leaves products in double alone
+
+
+def _lasts(tensor: Tensor, target: bool) -> tuple[int, ...]:
+    """Digests of the last step of sequences (N, T) or (N, T, F), one a feature; of targets that of themselves."""
+    held = tensor.detach()[:ROWS]
+    if target:
+        columns = [held.reshape(-1)]
+    elif held.dim() in (2, 3) and held.shape[1] >= SHORTEST:
+        columns = [each.reshape(-1) for each in held[:, -1].reshape(len(held), -1)[:, :WIDTH].unbind(1)]
+    else:
+        columns = []
+    return tuple(crc32(each.double().cpu().contiguous().numpy().data) for each in columns)
 
 
 @cache

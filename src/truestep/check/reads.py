@@ -69,6 +69,7 @@ class _Reads:
                     with recorder.looking:
                         value = value_of(tensor)
                         recorder.jot(Number, (name,), () if value is None else (bits(value),), (tensor,), 3)
+                        recorder.contents.take(recorder, name, tensor)
                 recorder.rested |= not torch.is_grad_enabled()
             return out
 

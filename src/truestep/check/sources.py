@@ -165,13 +165,18 @@ def _generator(value: Any) -> bool:
 
 
 def beside(shuffled: Any) -> tuple[tuple[str, int, tuple[Any, ...]], ...]:
-    """The other lists as long as this one under the user's innermost names: name, distinct items, the first 64."""
+    """The other lists as long as this one under the user's innermost names, or in what `self` holds: name, distinct
+    items, the first 64.
+    """
     frame = site.frame()
     if frame is None or len(shuffled) > MOST:
         return ()
+    names = list(frame.f_locals.items())
+    own = getattr(frame.f_locals.get("self"), "__dict__", {})
+    names += [(f"self.{name}", held) for name, held in list(own.items())[:50]]
     return tuple(
         (name, len(set(held)), tuple(held[:64]))
-        for name, held in list(frame.f_locals.items())
+        for name, held in names
         if isinstance(held, list) and held is not shuffled and len(held) == len(shuffled)
         and all(isinstance(each, bool | int | float | str) for each in held)
     )  # fmt: skip

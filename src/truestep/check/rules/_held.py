@@ -16,6 +16,7 @@ from truestep.check.trace import Trace
 
 CLAIM = re.compile(r"(?<![a-z])(tests?|testing|tested|val|valid|validation|held|dev|eval|evaluation)(?![a-z])", re.I)
 SHARED, ALIKE = 20, 0.95
+SHARE, FEW = 0.1, 5
 
 
 def claims(trace: Trace, *texts: str) -> bool:
@@ -80,40 +81,62 @@ def picked(trace: Trace) -> tuple[Picked | None, list[Picked]]:
     trained = {call.n for call in split(trace)[0]}
     learned: Picked | None = None
     scored: dict[tuple[tuple[str, int], int], Picked] = {}
-    for op, call in _picks(trace, calls):
+    for op, call, rows in _picks(trace, calls):
         index = op.arg(PICKS[op.name], "index")
         if op.n < began(trace, trace.events[-1].n + 1):
             continue
         if call.n in trained and op.out[0].needs_grad:
             one = learned = learned or Picked(op, call.inputs[0].storage)
         elif ends(trace, op.out[0], op.n)[0]:
-            which = (op.site.place, op.words["places"].mark)
+            which = (op.site.place, hash(frozenset(rows)))
             one = scored.setdefault(which, Picked(op, call.inputs[0].storage))
         else:
             continue
         if one.data != call.inputs[0].storage:  # batches, whose rows are other samples each time
             return None, []
-        one.rows |= set(op.words["places"].held)
+        one.rows |= rows
         one.masks |= {index.number} if isinstance(index, Seen) else set()
         one.whole = op.inputs[0].shape[0]
     return learned, [each for each in scored.values() if learned is not None and each.data == learned.data]
 
 
-def _picks(trace: Trace, calls: dict[int, Forward]) -> Iterator[tuple[Op, Forward]]:
+def _picks(trace: Trace, calls: dict[int, Forward]) -> Iterator[tuple[Op, Forward, set[int]]]:
+    """The calls that take rows by number, or a slice of them, of what a model gave for all samples."""
     for op in trace.ops(*PICKS):
-        where = op.words.get("places")
-        if where is None or where.held is None or not op.inputs or not op.out:
-            continue
-        seen, before = op.inputs[0], op.n
-        for _ in range(4):
-            call = calls.get(seen.number)
-            if call is not None and call.inputs and call.inputs[0].shape[:1] == op.inputs[0].shape[:1]:
-                yield op, call
+        rows = _rows(op)
+        call = _whole(trace, op, calls) if rows and op.out else None
+        if call is not None and rows is not None:
+            yield op, call, rows
+
+
+def _rows(op: Op) -> set[int] | None:
+    """The rows that a call takes; a slice counts where it leaves some out at an end of its own."""
+    where, index = op.words.get("places"), op.arg(PICKS[op.name], "index")
+    if where is not None:
+        return None if where.held is None or not op.inputs else set(where.held)
+    index = index[0] if isinstance(index, tuple) and index else index
+    if not isinstance(index, slice) or not _plain(index) or not op.inputs or not op.inputs[0].shape:
+        return None
+    rows = range(op.inputs[0].shape[0])[index]
+    return set(rows) if 1 < len(rows) < op.inputs[0].shape[0] else None
+
+
+def _whole(trace: Trace, op: Op, calls: dict[int, Forward], most: int = 40) -> Forward | None:
+    """The call of a model that gave what rows are taken of: of several the one that was given the data."""
+    size = op.inputs[0].shape[:1]
+    waiting, known, found = [(op.inputs[0], op.n)], set[int](), None
+    while waiting and len(known) < most:
+        seen, before = waiting.pop(0)
+        known.add(seen.number)
+        call = calls.get(seen.number)
+        if call is not None and call.inputs and call.inputs[0].shape[:1] == size:
+            found = call
+            if trace.maker(call.inputs[0], call.began) is None:
                 break
-            made = trace.maker(seen, before)
-            if made is None or not made.inputs or made.inputs[0].shape[:1] != op.inputs[0].shape[:1]:
-                break
-            seen, before = made.inputs[0], made.n
+        made = trace.maker(seen, before)
+        inputs = made.inputs if made is not None else ()
+        waiting += [(each, made.n) for each in inputs if made and each.shape[:1] == size and each.number not in known]
+    return found
 
 
 def parted(trace: Trace, call: Forward, train: set[int]) -> bool:
@@ -173,3 +196,11 @@ def cut_off(trace: Trace, held: set[int], behind: set[int], given: set[int], sco
 def _rest(one: slice, other: slice) -> bool:
     """Whether two slices share out the rows between them."""
     return (one.start or 0, one.stop) in ((other.stop, None), (0, other.start))
+
+
+def spare_mask(trace: Trace, learned: Picked) -> str:
+    """A mask of all other rows that was made and never used."""
+    for op in trace.ops("bitwise_not", "__invert__", "logical_not"):
+        if op.inputs and op.inputs[0].number in learned.masks and op.out and not trace.users(op.out[0], op.n):
+            return f"; the mask of all others, made in line {op.site.line}, goes into nothing"
+    return ""

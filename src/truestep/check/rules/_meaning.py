@@ -14,13 +14,15 @@ from dataclasses import dataclass
 from truestep.check.events import Forward, Number, Op
 from truestep.check.looks import Seen
 from truestep.check.rules._metrics import equal, overlap
-from truestep.check.rules._readings import near
+from truestep.check.rules._readings import SAME, near
+from truestep.check.rules._scored import pairs, scores
 from truestep.check.trace import LOSSES, Trace
 
 BY_HAND = {"pow", "square", "abs"}
 TURNS = {"reciprocal", "rsqrt", "__rdiv__", "__rtruediv__"}
 JOINS = {"cat", "stack", "concat", "hstack"}
 LONGEST = 300
+SINGLY = 3e-6  # what numpy adds up in single precision
 Place = tuple[str, int]
 
 
@@ -31,6 +33,7 @@ class Line:
     place: Place
     kind: str
     readings: tuple[tuple[int, int, float, int], ...]
+    within: float = SAME  # how near a figure of the program's must come
 
     def before(self, n: int) -> list[tuple[int, int, float, int]]:
         """The last readings before an event, the latest first."""
@@ -74,10 +77,22 @@ def lines(trace: Trace) -> list[Line]:
             kind = made_of(trace, event) if event.close else ""
             if kind:
                 kinds.setdefault(event.site.place, set()).add(kind)
-    return [
+    seen = [
         Line(place, kinds[place].pop(), tuple(held))
         for place, held in found.items() if len(kinds.get(place, ())) == 1
     ]  # fmt: skip
+    return seen + list(_unseen(trace))
+
+
+def _unseen(trace: Trace) -> Iterator[Line]:
+    """What a program may have made of a model's outputs that it read as lists or arrays, with labels beside them."""
+    found: dict[tuple[Place, str, bool, bool], list[tuple[int, int, float, int]]] = {}
+    for pair in pairs(trace):
+        for name, rises, value in scores(pair):
+            held = found.setdefault((pair.site.place, name, rises, pair.several), [])
+            held.append((pair.n, pair.update, value, len(pair.label)))
+    for (place, _, rises, _), held in found.items():
+        yield Line(place, "hits" if rises else "loss", tuple(held), SAME if rises else SINGLY)
 
 
 def figure(known: Sequence[Line], values: Sequence[tuple[int, float]]) -> Figure | None:
@@ -107,7 +122,7 @@ def _forms(line: Line, n: int, value: float) -> set[tuple[str, str, int]]:
                   "exp": math.log(value) if value > 0 else math.nan}  # fmt: skip
     return {
         (base, form, count) for base, made, count in _bases(line, line.before(n))
-        for form, want in wanted.items() if near(made, want)
+        for form, want in wanted.items() if near(made, want, line.within)
     }  # fmt: skip
 
 

@@ -16,6 +16,7 @@ import torch
 
 from truestep.check.events import Forward, LoaderStart, Names, Number, Op, Printed
 from truestep.check.looks import Seen
+from truestep.check.rules._scored import classes, pairs
 from truestep.check.site import Site
 from truestep.check.trace import LOSSES, Trace
 
@@ -92,6 +93,13 @@ def readings(trace: Trace) -> dict[Key, list[Reading]]:
             (held if kind or event.close or again else unseen.setdefault(event.site.place, [])).append(one)
     for place, held in unseen.items():
         _infer(found, place, held)
+    for pair in pairs(trace):
+        guess = None if pair.several else classes(pair)
+        if guess is not None:
+            size, hits = guess.numel(), float((guess == pair.label).sum())
+            for kind, value in (("mean", hits / size), ("sum", hits)):
+                one = Reading(pair.n, pair.update, pair.site, value, kind, size, len(guess), pair.run, True)
+                found.setdefault((pair.site.place, kind, True), []).append(one)
     # a line whose numbers are now known and now not (looked at too seldom) has gaps
     blank = {key[0]: {each.update for each in held} for key, held in found.items() if not key[1]}
     whole = {key: [each for each in held if each.update not in blank.get(key[0], ())] for key, held in found.items()}

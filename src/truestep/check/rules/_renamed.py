@@ -13,20 +13,24 @@ import torch
 from torch import Tensor
 
 from truestep.check.events import Op
+from truestep.check.rules._scored import Pair, classes, pairs
 from truestep.check.rules._ties import key, points
+from truestep.check.site import Site
 from truestep.check.trace import Trace
 
 LEAST, SHARE, MOVED = 8, 0.6, 3
 """Samples of a class, the share of them that is called by one number, and the classes with a number not theirs."""
+TURNED = 0.1
+"""The share of guesses below which two classes stand for one another."""
 LATE = 0.7
 KEEPS = ("squeeze", "view", "reshape", "cpu", "to", "long", "flatten")
 """Calls that hand guesses on as they are."""
 
 
 class Renamed(NamedTuple):
-    """The comparison, how many samples were compared and equal, and the classes with what they are mostly called."""
+    """Where they are compared, how many were compared and equal, and the classes with what they are mostly called."""
 
-    op: Op
+    site: Site
     compared: int
     equal: int
     names: dict[int, int]
@@ -37,8 +41,9 @@ def renamed(trace: Trace) -> Iterator[Renamed]:
     if trace.ops("sign", "sign_"):
         return  # attacks are made to be mistaken for others
     taken = points(trace)
-    late = LATE * max((op.update for op in trace.ops("eq")), default=0)
-    lines: dict[tuple[str, int], list[tuple[Op, Tensor, Tensor]]] = {}
+    compared = [op.update for op in trace.ops("eq")] + [pair.update for pair in pairs(trace)]
+    late = LATE * max(compared, default=0)
+    lines: dict[tuple[str, int], list[tuple[Op | Pair, Tensor, Tensor]]] = {}
     for op in trace.ops("eq"):
         if op.grad or op.update < late or len(op.inputs) != 2 or op.inputs[0].shape != op.inputs[1].shape:
             continue
@@ -46,12 +51,19 @@ def renamed(trace: Trace) -> Iterator[Renamed]:
             first, second = taken.get(key(guess)), taken.get(key(label))
             if first is not None and second is not None and first.shape == second.shape and _guessed(trace, op, guess):
                 lines.setdefault(op.site.place, []).append((op, first[:, 0], second[:, 0]))
+    for pair in pairs(trace):
+        guess = None if pair.several or pair.call.grad or pair.update < late else classes(pair)
+        if guess is not None:
+            lines.setdefault(pair.site.place, []).append((pair, guess.reshape(-1), pair.label.reshape(-1)))
     for held in lines.values():
         guesses = torch.cat([guess for _, guess, _ in held]).long()
         labels = torch.cat([label for _, _, label in held]).long()
         names = _names(guesses, labels)
-        if len([label for label, name in names.items() if label != name]) >= MOVED:
-            yield Renamed(held[0][0], len(labels), int((guesses == labels).sum()), names)
+        moved = [label for label, name in names.items() if label != name]
+        if len(moved) >= MOVED or (
+            len(moved) == len(names) == 2 and int((guesses == labels).sum()) < TURNED * len(labels)
+        ):
+            yield Renamed(held[0][0].site, len(labels), int((guesses == labels).sum()), names)
 
 
 def _guessed(trace: Trace, op: Op, guess: object) -> bool:

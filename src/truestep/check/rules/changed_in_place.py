@@ -7,7 +7,8 @@ Why: the data drift further with each visit, and labels stay behind.
 
 Evidence: memory that is older than the loop was written in place in several epochs, by arithmetic, with what was
 computed from it, or where a drawn mask is true, and the changed numbers went into the model or the batch; or the same
-place in an array of numpy's held other numbers each time that it was visited.
+place in an array of numpy's held other numbers each time that it was visited; or what the data set stores held other
+numbers after the first batch of a pass was made than before, in several passes.
 
 False alarms: a part that is always set to the same number changes nothing after the first time. That, states, buffers
 and weights that are updated in place, and memory that is new for each item, are no finding. A buffer of numpy's that is
@@ -33,6 +34,7 @@ from truestep.check.looks import Seen
 from truestep.check.mode import DRAWS
 from truestep.check.rules import found
 from truestep.check.rules._batches import split
+from truestep.check.rules._rewritten import rewritten
 from truestep.check.trace import Trace
 
 RULE = Rule("TS477", "changed_in_place", "the stored data are changed in place", "error", "data")
@@ -46,9 +48,11 @@ MEND = "make a new tensor, sample = (sample - mean) / std, or change a clone"
 
 def look(trace: Trace) -> Iterator[Finding]:
     """Look for writes into views of older data, then for arrays that change under their visitors."""
-    yield from _tensors(trace)
-    yield from _items(trace)
-    yield from _arrays(trace)
+    told = [*_tensors(trace), *_items(trace), *_arrays(trace)]
+    yield from told
+    if all(each.level == "advice" for each in told):
+        for site, message, evidence in rewritten(trace):
+            yield found(RULE, site, message, evidence, WHY, MEND)
 
 
 def _tensors(trace: Trace) -> Iterator[Finding]:

@@ -53,7 +53,7 @@ def look(trace: Trace) -> Iterator[Finding]:
     for one in renamed(trace):
         names = ", ".join(f"{label} as {name}" for label, name in list(one.names.items())[:6])
         yield found(
-            RULE, one.op.site, "the labels of the score go by another numbering than those of training",
+            RULE, one.site, "the labels of the score go by another numbering than those of training",
             f"{one.equal} of {one.compared} late guesses are equal to the labels, yet each class is known by a number "
             f"of its own: the model sees {names}",
             "right answers count as wrong", "make one table of the classes, and number all parts of the data by it",
@@ -138,7 +138,8 @@ def _off(
     low, high, number = trained.get(classes, (0.0, 0.0, 0))
     above = values.high == classes and values.low >= 1 and not moved
     apart = number and high - low == values.high - values.low and low - values.low in (-1, 0, 1)
-    shifted = apart and low + moved != values.low and high - low == classes - 1
+    alike = high - low == classes - 1 or (moved and (low, high) == (values.low, values.high))
+    shifted = apart and low + moved != values.low and alike
     if not (above or shifted or (apart and not moved and low != values.low)):
         return None
     if moved:

@@ -226,9 +226,9 @@ def _tokens(trace: Trace, call: LossCall) -> tuple[str, str | float] | None:
 
 
 def _masks(trace: Trace, seen: Seen, before: int) -> Op | None:
-    """The comparison behind a mask by which a tensor was multiplied."""
+    """The comparison behind a mask by which a tensor was multiplied, or that chose between it and zeros."""
     op = trace.maker(seen, before)
-    if op is None or op.name not in ("mul", "masked_fill") or len(op.inputs) < 2:
+    if op is None or op.name not in ("mul", "masked_fill", "where") or len(op.inputs) < 2:
         return None
     for one, other in (op.inputs[:2], op.inputs[1::-1]):
         made = trace.maker(root(trace, one, op.n), op.n)

@@ -7,9 +7,9 @@ Why: the same order, the same noise and the same masks come back, so augmentatio
 a fixed part of the data that can be learned by heart.
 
 Evidence: draws at one line that are equal to the bit in different updates of one model; passes of a shuffling loader,
-or shuffles of one list or array, in one and the same order; arrays equal to the bit beside a generator in one state; a
-generator that the data set draws with while several workers hold a copy of it; or a draw from before the first update
-that is added to the data in update after update.
+or shuffles of one list or array, in one and the same order; arrays equal to the bit, or of different items,
+beside a generator in one state; a generator that the data set draws with while several workers hold a copy of it; or a
+draw from before the first update that is added to the data in update after update.
 
 False alarms: several models that start from one seed are compared on purpose, fixed noise to look at a generator's
 pictures takes part in no training, and data made up item by item have a generator of their own for each. None of them
@@ -42,6 +42,7 @@ from truestep.check.finding import Finding, Rule
 from truestep.check.looks import Seen
 from truestep.check.rules import found
 from truestep.check.rules._batches import drawn, split
+from truestep.check.rules._renewed import generated
 from truestep.check.trace import Trace
 
 RULE = Rule("TS476", "same_draws", "random draws that repeat themselves", "error", "data")
@@ -102,25 +103,35 @@ def _repeats(trace: Trace) -> Iterator[Finding]:
     for ops in lines.values():
         if _by_item(ops):
             continue
-        values: dict[tuple[object, ...], set[int]] = {}
+        values: dict[tuple[object, ...], list[Op]] = {}
         for op in ops:
-            values.setdefault((op.out[0].shape, op.out[0].rows), set()).add(op.update)
-        again = max(values.values(), key=len)
-        bits = _bits(ops[0])
-        least = OFTEN - (ops[0].name == "randperm" and bits > SURE)
-        all_same = sum(len(updates) for updates in values.values() if len(updates) >= least)
-        by_chance = bits * (len(again) - 1) < 40 or (bits < 20 and len(again) < 0.6 * len(ops))
+            values.setdefault((op.out[0].shape, op.out[0].rows), []).append(op)
+        again = max((each for each in values.values() if not _by_chance(each, ops)), key=_updates, default=[])
+        least = OFTEN - (ops[0].name == "randperm" and bool(again) and _bits(again[0]) > SURE)
+        all_same = sum(_updates(each) for each in values.values() if _updates(each) >= least)
         often = len({op.update for op in ops}) >= 0.8 * len(busy) or _feeds(trace, ops[-1], fed)
-        if len(again) >= least and all_same >= 0.6 * len({op.update for op in ops}) and often and not by_chance:
+        if _updates(again) >= least and all_same >= 0.6 * len({op.update for op in ops}) and often:
             before = [event for event in trace.of(Seeded) if event.n < ops[-1].n]
             seeded = before[-1] if before and before[-1].update > 1 else None
             yield found(
                 RULE, seeded.site if seeded else ops[-1].site, f"{ops[0].name} draws the same numbers again and again",
                 f"in {len(ops)} draws at line {ops[0].site.line} there were {len(values)} different ones; one of them "
-                f"came in {len(again)} updates, equal to the bit",
+                f"came in {_updates(again)} updates, equal to the bit",
                 WHY, "set a seed, or build a generator, once and before the loop",
             )  # fmt: skip
             return
+
+
+def _updates(ops: list[Op]) -> int:
+    return len({op.update for op in ops})
+
+
+def _by_chance(equal: list[Op], drawn: list[Op]) -> bool:
+    """Whether so many equal ones may come up by chance among the draws of that shape."""
+    times, bits = _updates(equal), _bits(equal[0])
+    alike = sum(op.out[0].shape == equal[0].out[0].shape for op in drawn)
+    told = bits * (times - 1) - math.log2(math.comb(max(alike, times), times))
+    return told < 40 or (bits < 20 and times < 0.6 * len(drawn))
 
 
 def _by_item(ops: list[Op]) -> bool:
@@ -166,26 +177,12 @@ def _shuffles(trace: Trace) -> Iterator[Finding]:
 
 
 def _generated(trace: Trace) -> Iterator[Finding]:
-    """Arrays that come out equal to the bit, beside a generator that is in the same state each time."""
-    trained = {call.n for call in split(trace)[0]}
-    calls = [event.n for event in trace.of(Forward) if event.depth == 0]
-    lines: dict[tuple[str, int], list[Op]] = {}
-    for op in trace.ops("generated"):
-        at = bisect_right(calls, op.n)
-        if op.grad and at < len(calls) and calls[at] in trained:
-            lines.setdefault(op.site.place, []).append(op)
-    for ops in lines.values():
-        same = [op for op in ops if op.args == ops[0].args]
-        updates = {op.update for op in ops}
-        if len(updates) >= 3 and len(same) == len(ops) >= 2 * OFTEN:
-            name, shape, real = ops[0].args[3][0][0], ops[0].args[1], ops[0].args[2]
-            yield found(
-                RULE, ops[0].site, f"{name} draws the same numbers at each call",
-                f"{len(ops)} arrays of shape {shape} in {len(updates)} updates were equal to the bit, and {name} was "
-                "in one and the same state beside each",
-                WHY, "build the generator once and keep it", level="warning" if real else "advice",
-            )  # fmt: skip
-            return
+    """Arrays that come out equal to the bit, or of items that differ, beside a generator in one state each time."""
+    for site, name, evidence, level in generated(trace):
+        yield found(
+            RULE, site, f"{name} draws the same numbers at each call", evidence, WHY,
+            "build the generator once and keep it", level=level,
+        )  # fmt: skip
 
 
 def _feeds(trace: Trace, draw: Op, fed: set[int], most: int = 100) -> bool:

@@ -1,14 +1,16 @@
 """Some samples are never in any batch.
 
-What: an evaluation drops its last, incomplete batch; or a loop over `n // batch_size` slices leaves the tail out, in an
-evaluation, or in a training that goes through the data in a fixed order.
+What: an evaluation drops its last, incomplete batch; or a data set counts one or two items less than it has; or a loop
+over `n // batch_size` slices leaves the tail out, in an evaluation, or in a training that goes through the data in a
+fixed order.
 
 Why: a score that leaves samples out is not the score of the set, and a tail that is never trained on is lost data,
 often one particular kind of it.
 
-Evidence: the items that a complete pass handed out against the size of the set; or the rows that slices of a tensor,
-or the parts of one long slice, covered, and those that nothing else ever touched. Of a single slice from 0, as a loop
-over `n // batch_size` takes where only one fits in, there is advice.
+Evidence: the items that a complete pass handed out against the size of the set; or the rows that its items took of what
+the set stores, each at the same distance from the item before, up to where the next one would find its own; or the rows
+that slices of a tensor, or the parts of one long slice, covered, and those that nothing else ever touched. Of a single
+slice from 0, as a loop over `n // batch_size` takes where only one fits in, there is advice.
 
 False alarms: a shuffled training drops other samples each epoch, and scoring the first few batches leaves out more than
 one batch. Neither is a finding.
@@ -33,6 +35,7 @@ from truestep.check.finding import Finding, Rule
 from truestep.check.mends.keeping import WithTail
 from truestep.check.rules import found
 from truestep.check.rules._batches import drawn, split
+from truestep.check.rules._offsets import spare
 from truestep.check.trace import Trace
 
 RULE = Rule("TS470", "samples_unseen", "samples that are in no batch", "error", "data")
@@ -45,6 +48,8 @@ WHY = "a score without them is not the score of the set, and what is not trained
 def look(trace: Trace) -> Iterator[Finding]:
     """Look at complete passes over loaders, then at slices of tensors."""
     yield from _dropped(trace)
+    for site, message, evidence in spare(trace):
+        yield found(RULE, site, message, evidence, WHY, "count the items in __len__ to the end", level="warning")
     said = set[tuple[str, int]]()
     yield from _sliced(trace, said)
     yield from _trimmed(trace, said)

@@ -30,6 +30,8 @@ from truestep.check.finding import Finding, Rule
 from truestep.check.looks import Seen
 from truestep.check.rules import found
 from truestep.check.rules._guards import Guard, guards, kept, pair
+from truestep.check.rules._readings import near
+from truestep.check.rules._scored import pairs, scores
 from truestep.check.trace import Trace
 
 RULE = Rule("TS678", "selected_by_batch", "the best model is chosen by a batch's loss", "warning", "reporting")
@@ -87,11 +89,21 @@ class _Read:
                 each for each in reversed(self._numbers) if each.n < event.n and each.site.place == guard.site.place
             )
             value = next((each.value for each in here if each.how != "__bool__"), None)
+        if value is not None and self._scored(value, event.n):
+            return value
         last = [number for number in self._numbers if number.value == value and number.n < event.n]
         if not last or not (last[-1].of.number in self._roots or last[-1].site.place in self._lines):
             return None
         later = (each for each in self._numbers if last[-1].n < each.n < event.n)
         return None if any(each.site.place == last[-1].site.place for each in later) else value
+
+    def _scored(self, value: float, before: int) -> bool:
+        """Whether a value is the score of arrays that were read of one training batch's outputs, and of no other."""
+        told = [
+            pair for pair in pairs(self._trace) if pair.n < before
+            and any(near(value, part * score) for _, _, score in scores(pair) for part in (1, 100))
+        ]  # fmt: skip
+        return bool(told) and not told[-1].several and all(pair.call.grad and pair.call.training for pair in told)
 
     def _trained(self, tensor: Seen, before: int) -> bool:
         """Whether a tensor is the root of a backward pass, or made of the outputs of a forward that was trained."""

@@ -42,6 +42,8 @@ from truestep.check.points import COMPARED
 from truestep.check.rules import found
 from truestep.check.rules._batches import split
 from truestep.check.rules._chains import call_behind, compared, source_of
+from truestep.check.rules._facing import facing
+from truestep.check.rules._listed import alone, twice
 from truestep.check.rules._ties import ORDERS, Tie, key, points, tie
 from truestep.check.trace import Trace
 
@@ -68,7 +70,8 @@ def look(trace: Trace) -> Iterator[Finding]:
         if told:
             yield told
             return
-    yield from next(([one] for one in _lists(trace)), None) or _untied(trace, calls)
+    apart = (*_lists(trace), *_facing(trace, batches))
+    yield from apart[:1] or _untied(trace, calls)
 
 
 def _losses(trace: Trace) -> Iterator[tuple[Op, Seen, Seen]]:
@@ -152,6 +155,18 @@ def _zipped(trace: Trace, source: Seen, n: int, op: Op, target: Seen, batches: d
         f"the inputs of one loss were the items {_few(one.index)}, its targets the items {_few(other.index)}",
         WHY, MEND,
     )  # fmt: skip
+
+
+def _facing(trace: Trace, batches: dict[int, Batch]) -> Iterator[Finding]:
+    """A table of scores whose diagonal is to be found, with rows and columns of two loaders that shuffle apart."""
+    for site, one, other in facing(trace, batches):
+        yield found(
+            RULE, site, "two loaders whose items are to match one for one shuffle each on its own",
+            f"the rows of a table of scores were the items {_few(one)}, its columns the items {_few(other)}, and the "
+            "targets are its diagonal",
+            WHY, MEND,
+        )  # fmt: skip
+        return
 
 
 def _untied(trace: Trace, calls: dict[int, Forward]) -> Iterator[Finding]:
@@ -258,22 +273,6 @@ def _few(index: tuple[object, ...]) -> str:
 
 
 def _lists(trace: Trace) -> Iterator[Finding]:
-    """A list shuffled beside a list of labels that then becomes the targets in its old order."""
-    shuffled = trace.of(Shuffled)
-    for event in shuffled:
-        if event.ordinal or event.size < 10:
-            continue
-        twice = [other for other in shuffled if other is not event and other.size == event.size]
-        for name, kinds, head in event.beside:
-            labels = 1 < kinds <= max(2, event.size // 5) and all(isinstance(each, int) for each in head)
-            if not labels or twice:
-                continue
-            for op in trace.ops("tensor", "as_tensor", "LongTensor", "FloatTensor"):
-                if op.n > event.n and op.args and op.args[0] == head and op.out[0].shape[:1] == (event.size,):
-                    yield found(
-                        RULE, event.site, f"a list of {event.size} is shuffled, and {name} beside it is not",
-                        f"{name} has {kinds} values and became a tensor of {event.size} in its old order in line "
-                        f"{op.site.line}",
-                        WHY, MEND, level="warning",
-                    )  # fmt: skip
-                    return
+    """Lists that are shuffled without the labels beside them, or each into an order of its own."""
+    for site, message, evidence, level in (*alone(trace), *twice(trace)):
+        yield found(RULE, site, message, evidence, WHY, MEND, level=level)

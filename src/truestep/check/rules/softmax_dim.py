@@ -3,7 +3,8 @@
 What: probabilities that a loss, a pick or a sum reads along the classes were made to add up over the samples instead;
 or the weights of a self-attention add up over the queries, and are summed over the keys, or those of a pooling over
 steps add up over the samples; or the scores of a model that learns its classes along one dimension are turned into
-probabilities along the other one elsewhere, for a soft target or a report.
+probabilities along the other one elsewhere, for a soft target or a report; with torch's softmax, or by hand from
+exponentials and their sums.
 
 Why: the samples of a batch compete with one another. The loss can be made small without any sample being right, and
 what a model says of one sample depends on its neighbours.
@@ -35,6 +36,7 @@ from truestep.check.looks import Seen
 from truestep.check.mends.losses import AlongClasses
 from truestep.check.rules import found
 from truestep.check.rules._chains import SOUND, origin, root
+from truestep.check.rules._normalised import by_hand
 from truestep.check.trace import Trace
 
 RULE = Rule("TS345", "softmax_dim", "softmax over the wrong dimension", "error", "losses")
@@ -54,30 +56,35 @@ class Misread(NamedTuple):
 
     words: str
     along: int | None
+    target: bool = False
 
 
 def look(trace: Trace) -> Iterator[Finding]:
     """Look at the dimension of each softmax and at how its result is read."""
     lines: dict[tuple[str, int], list[tuple[Op, int, Misread | None]]] = defaultdict(list)
-    for op in trace.ops(*KINDS):
+    for op in (*trace.ops(*KINDS), *by_hand(trace)):
         dim = _dim(op)
         if dim is not None and op.inputs:
             lines[op.site.place].append((op, dim, _misread(trace, op, dim)))
     classified = _classified(trace)
     for calls in lines.values():
-        op, dim, how = next((call for call in calls if call[2]), calls[0])
-        learned = [each for made, _, each in calls if made.grad and made.inputs[0].needs_grad]
-        if how and learned and sum(map(bool, learned)) >= MOST * len(learned):
+        op, dim, first = next((call for call in calls if call[2]), calls[0])
+        learned = [
+            how
+            for made, _, how in calls
+            if (made.grad and made.inputs[0].needs_grad) or (how is not None and how.target)
+        ]  # fmt: skip
+        if first and learned and sum(map(bool, learned)) >= MOST * len(learned):
             yield found(
                 RULE,
                 op.site,
                 f"{op.name} is taken over dimension {dim} of {tuple(op.inputs[0].shape)}, and its result is read along "
                 "another one",
                 f"in {len(calls)} calls its {op.inputs[0].shape[dim]} entries over dimension {dim} add up to 1; "
-                f"{how.words}",
+                f"{first.words}",
                 "so the entries that should add up do not, and samples or positions compete with one another",
                 "give softmax the dimension along which its result is read: dim=-1 in most cases",
-                facts={"along": how.along},
+                facts={"along": first.along},
             )
         elif told := next((each for each in calls if _across(trace, *each[:2], classified)), None):
             op, dim = told[:2]
@@ -139,6 +146,10 @@ def _misread(trace: Trace, op: Op, dim: int) -> Misread | None:
     for user in _users(trace, op):
         classes = 1 if len(shape) > 1 else 0
         loss = user.name == "nll_loss" or (user.name == "kl_div" and len(shape) == 2)
+        if user.name == "cross_entropy" and dim == 0 and len(shape) == 2 and user.grad and user.inputs[0].needs_grad:
+            target = user.inputs[0].number not in {out.number for out in op.out}
+            told = f"{user.name} on line {user.site.line} reads them along dimension 1"
+            return Misread(f"{told}{', as its target' * target}", None if target else 1, target)
         if loss and user.inputs[0].shape[1:] == shape[1:] and dim != classes:
             return Misread(f"{user.name} on line {user.site.line} reads them along dimension {classes}", classes)
         if op.name == "log_softmax" and dim == 0 and len(shape) == 2 and _weighed(trace, user, shape):
@@ -168,21 +179,11 @@ def _pools(trace: Trace, op: Op, user: Op) -> bool:
     shape, weights = op.inputs[0].shape, {out.number for out in op.out}
     if len(shape) not in (2, 3) or shape[1] < 2 or shape.count(shape[0]) > 1 or not _samples(trace, op, shape[0]):
         return False
-    others = [each for each in user.inputs if each.number not in weights]
-    spread = [later for out in user.out for later in trace.users(out, user.n)] if user.name == "unsqueeze" else []
-    if spread and all(later.name == "mul" for later in spread):
-        weights, user = {out.number for out in user.out}, spread[0]
-        others = [each for each in user.inputs if each.number not in weights]
-    if user.name == "mul" and len(user.inputs) == 2 and len(others) == 1 and others[0].shape[:2] == shape[:2]:
-        made = origin(trace, others[0], user.n)
-        sums = [later for out in user.out for later in trace.users(out, user.n)]
-        along = [later.arg(1, "dim") for later in sums if later.name == "sum"]
-        return (
-            bool(along)
-            and set(along) <= {1, (1,)}
-            and len(sums) == len(along)
-            and (made is None or made.name not in KINDS)
-        )
+    if _weighs(trace, user, shape, weights):
+        return True
+    if user.name in ("unsqueeze", "__getitem__") and user.out and user.out[0].shape == (*shape[:2], 1):
+        later = trace.users(user.out[0], user.n)
+        return any(_weighs(trace, each, shape, {user.out[0].number}) for each in later)
     if user.name in ("transpose", "unsqueeze", "permute") and user.out and user.out[0].shape[0] == shape[0]:
         later = trace.users(user.out[0], user.n)
         return bool(later) and all(
@@ -190,6 +191,24 @@ def _pools(trace: Trace, op: Op, user: Op) -> bool:
             and each.inputs[0].shape[0] == shape[0] and each.inputs[0].shape[-1] == shape[1] for each in later
         )  # fmt: skip
     return False
+
+
+def _weighs(trace: Trace, user: Op, shape: tuple[int, ...], weights: set[int]) -> bool:
+    """Whether a product weighs the entries of each sample, which are then summed."""
+    others = [each for each in user.inputs if each.number not in weights]
+    if len(user.inputs) != 2 or len(others) != 1 or others[0].shape[:2] != shape[:2]:
+        return False
+    if user.name == "einsum":
+        terms, _, out = str(user.args[0]).replace(" ", "").partition("->")
+        mine = terms.split(",")[user.inputs.index(others[0]) ^ 1]
+        return len(mine) == len(shape) and mine[0] in out and mine[1] not in out
+    if user.name != "mul":
+        return False
+    made = origin(trace, others[0], user.n)
+    sums = [later for out in user.out for later in trace.users(out, user.n)]
+    along = [later.arg(1, "dim") for later in sums if later.name == "sum"]
+    plain = made is None or made.name not in KINDS
+    return bool(along) and set(along) <= {1, (1,)} and len(sums) == len(along) and plain
 
 
 def _samples(trace: Trace, op: Op, size: int) -> bool:
@@ -233,8 +252,10 @@ def _along(user: Op, shape: tuple[int, ...]) -> int | None:
         return dim % len(shape) if isinstance(dim, int) and not isinstance(dim, bool) else None
     if user.name == "__getitem__" and len(user.args) > 1 and isinstance(user.args[1], tuple):
         rows, picks = (*user.args[1], None, None)[:2]
-        whole = isinstance(rows, Seen) and isinstance(picks, Seen) and rows.shape == picks.shape == shape[:1]
-        return 1 if whole else None
+        if not isinstance(picks, Seen) or picks.shape != shape[:1]:
+            return None
+        each = rows.shape == picks.shape and rows.number != picks.number if isinstance(rows, Seen) else rows == "range"
+        return 1 if each else None  # and not the diagonal
     return None
 
 

@@ -1,11 +1,13 @@
 """The targets are the inputs themselves: the model is asked for what it was just given.
 
-What: a sequence model that keeps every position is scored, at every position, against its own input there.
+What: a sequence model that keeps every position is scored, at every position, against its own input there; or what
+should come after a window is the last step of that window.
 
 Why: copying solves the task. The loss falls to nothing, and nothing is learned of what comes next.
 
 Evidence: the digests of the rows of inputs and targets, equal in every call; and a way from each input to the output
-of the same position that passes through no bottleneck.
+of the same position that passes through no bottleneck. Or the digests of the last steps of all windows and of their
+targets, equal in every call.
 
 False alarms: an autoencoder that squeezes its input through a vector, and a model that shifts or masks its input
 itself, are no findings; nor are inputs to which noise was added, or that are changed after the targets were copied.
@@ -28,12 +30,12 @@ from truestep.check.events import Batch, Forward, Op
 from truestep.check.finding import Finding, Rule
 from truestep.check.looks import Seen
 from truestep.check.rules import found
-from truestep.check.rules._chains import SOUND, by_line, compared, root
+from truestep.check.rules._chains import SOUND, by_line, call_behind, compared, root
 from truestep.check.trace import LossCall, Trace
 
 RULE = Rule("TS347", "targets_unshifted", "targets that are the inputs", "error", "losses")
 LOSSES = ("cross_entropy", "nll_loss", "mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss")
-MOST = 0.9
+MOST, SURE = 0.9, 60
 RECURRENT = ("lstm", "gru", "rnn_tanh", "rnn_relu")
 PLACED = SOUND | {
     "relu", "relu_", "tanh", "gelu", "sigmoid", "silu", "elu", "leaky_relu", "dropout", "layer_norm", "rms_norm", "add",
@@ -61,6 +63,36 @@ def look(trace: Trace) -> Iterator[Finding]:
                 "copying solves the task, and nothing is learned of what comes next",
                 "shift the targets by one step against the inputs",
             )
+
+    yield from _given(trace)
+
+
+def _given(trace: Trace) -> Iterator[Finding]:
+    """Targets that are the last step of the very window of their input, in every call of a loss on this line."""
+    lasts = {op.args[:2]: op.words.get("lasts", ()) for op in trace.ops("points")}
+    calls = {out.number: event for event in trace.of(Forward) if event.depth == 0 for out in event.outputs}
+    lines: dict[tuple[str, int], list[tuple[Op, Seen, int]]] = {}
+    for op in trace.ops(*LOSSES, "sub"):
+        pairs = (op.inputs[:2], op.inputs[1::-1]) if len(op.inputs) > 1 and op.grad else ()
+        for guess, target in pairs:
+            call = call_behind(trace, guess, op.n, calls) if guess.needs_grad and not target.needs_grad else None
+            own = lasts.get(_key(target), ())
+            if call is not None and call.inputs and own:
+                steps = lasts.get(_key(call.inputs[0]), ())
+                place = steps.index(own[0]) if own[0] in steps else -1
+                lines.setdefault(op.site.place, []).append((op, call.inputs[0], place))
+    for told in lines.values():
+        op, window, place = told[0]
+        rows = sum(each.shape[0] for _, each, _ in told)
+        if len(told) >= 3 and rows >= SURE and place >= 0 and {where for _, _, where in told} == {place}:
+            yield found(
+                RULE, op.site, "the target of each sequence is the last step of its own input",
+                f"in {len(told)} calls, over {rows} sequences of {window.shape[1]} steps, each target is equal to what "
+                "the input ends with",
+                "copying solves the task, and nothing is learned of what comes next",
+                "take the step after the window: x = data[i : i + n], y = data[i + n]",
+            )  # fmt: skip
+            return
 
 
 def _by_hand(trace: Trace) -> list[LossCall]:

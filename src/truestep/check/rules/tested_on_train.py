@@ -33,7 +33,8 @@ from truestep.check.finding import Finding, Rule
 from truestep.check.rules import found
 from truestep.check.rules._batches import Drawn, began, drawn, split
 from truestep.check.rules._chains import root
-from truestep.check.rules._held import Picked, array_left, claims, contents, cut_off, parted, picked
+from truestep.check.rules._held import array_left, claims, contents, cut_off, parted, picked, spare_mask
+from truestep.check.rules._indexed import indexed
 from truestep.check.rules._rows import FEW, SHARE, mixes, passes, scored, telling
 from truestep.check.trace import Trace
 
@@ -47,7 +48,7 @@ def look(trace: Trace) -> Iterator[Finding]:
     passes = list(drawn(trace))
     same = contents(trace)
     proofs = (_overlap(trace, passes), _rows(trace), _unused(trace, passes), _twin(trace, passes, same), _left(trace))
-    for proof in (*proofs, _picks(trace)):
+    for proof in (*proofs, _picks(trace), _indexed(trace)):
         told = next(proof, None)
         if told is not None:
             yield told
@@ -132,7 +133,7 @@ def _picks(trace: Trace) -> Iterator[Finding]:
         total = len(one.rows) == one.whole or (fresh and fresh <= apart)
         if len(both) < max(FEW, SHARE * len(one.rows)) or total or learned.rows == set(range(one.whole)):
             continue
-        spared = _spare_mask(trace, learned) if not fresh and not apart else ""
+        spared = spare_mask(trace, learned) if not fresh and not apart else ""
         if fresh or spared:
             yield found(
                 RULE, one.op.site, f"{len(both)} of {len(one.rows)} scored rows were trained on",
@@ -143,12 +144,16 @@ def _picks(trace: Trace) -> Iterator[Finding]:
             return
 
 
-def _spare_mask(trace: Trace, learned: Picked) -> str:
-    """A mask of all other rows that was made and never used."""
-    for op in trace.ops("bitwise_not", "__invert__", "logical_not"):
-        if op.inputs and op.inputs[0].number in learned.masks and op.out and not trace.users(op.out[0], op.n):
-            return f"; the mask of all others, made in line {op.site.line}, goes into nothing"
-    return ""
+def _indexed(trace: Trace) -> Iterator[Finding]:
+    one = indexed(trace)
+    if one is not None:
+        sure = claims(trace, one.call.site.text)
+        yield found(
+            RULE, one.call.site, f"all {one.scored} rows that are scored were trained on",
+            f"training and the scores take rows of one tensor by number: {one.trained} and, of the same, {one.scored}; "
+            f"{one.left} others are taken by neither",
+            WHY, "score the rows that training does not take", level="warning" if sure else "advice",
+        )  # fmt: skip
 
 
 def _rows(trace: Trace) -> Iterator[Finding]:

@@ -2,7 +2,7 @@
 
 What: means of batches are added up and divided by the number of samples, sums over samples by the number of batches,
 or either by the size of another set, or by batches times batch size although a batch is smaller; or hits are divided by
-all places, though some carry the label that the loss ignores and no prediction can equal.
+all places, though some carry the label that the loss ignores and no prediction can equal, or a mask leaves them out.
 
 Why: the figure is wrong by a factor that is constant, so its curve looks right; it cannot be compared with any other,
 and a perfect model seems to score below one.
@@ -34,6 +34,7 @@ from truestep.check.events import LoaderEnd, LoaderMade
 from truestep.check.finding import Finding, Rule
 from truestep.check.rules import found
 from truestep.check.rules._collected import blank, collected
+from truestep.check.rules._masked import masked
 from truestep.check.rules._printed import printed
 from truestep.check.rules._quotients import dividing
 from truestep.check.rules._readings import Figure, Reading, figures, near, shown
@@ -53,7 +54,7 @@ def look(trace: Trace) -> Iterator[Finding]:
     unsound = [same for same in together if not any(near(one.value, each) for one in same for each in _sound(one))]
     yield from _told(_of_tensors(trace))
     yield from _told(collected(trace, others))
-    yield from _told(blank(together))
+    yield from _told(list(masked(trace)) or blank(together))
     single = {one.start.run for one in trace.passes() if one.whole and len(one.batches) == 1}
     alone = list(chain.from_iterable(unsound))
     yield from _told(_of_readings(alone, others, single) or _of_prints(alone, single) or printed(trace, others))
