@@ -7,13 +7,14 @@ from math import prod
 from typing import NamedTuple
 
 from truestep.check.events import LoaderMade, Op
+from truestep.check.finding import Level
 from truestep.check.rules._batches import drawn
 from truestep.check.site import Site
 from truestep.check.trace import Trace
 
-FEW, LEAST = 2, 8
+FEW, LEAST, SMALL = 2, 8, 0.01
 BYTES = {"float64": 8, "int64": 8, "float32": 4, "int32": 4, "float16": 2, "int16": 2, "uint8": 1, "bool": 1}
-Told = tuple[Site, str, str]
+Told = tuple[Site, str, str, Level]
 
 
 class Taken(NamedTuple):
@@ -50,6 +51,7 @@ def _told(taken: Taken, made: LoaderMade, left: int) -> Told:
         f"the last {'item' if left == 1 else f'{left} items'} of a data set can be in no batch",
         f"len() is {made.size}, and a whole pass took the rows of items 0 to {(made.size or 0) - 1}, each at the same "
         f"distance from the one before; item {made.size} would still find its own, and nothing takes them",
+        "warning" if left > SMALL * (made.size or 0) else "advice",
     )
 
 

@@ -10,7 +10,8 @@ often one particular kind of it.
 Evidence: the items that a complete pass handed out against the size of the set; or the rows that its items took of what
 the set stores, each at the same distance from the item before, up to where the next one would find its own; or the rows
 that slices of a tensor, or the parts of one long slice, covered, and those that nothing else ever touched. Of a single
-slice from 0, as a loop over `n // batch_size` takes where only one fits in, there is advice.
+slice from 0, as a loop over `n // batch_size` takes where only one fits in, there is advice, and of an item or two
+that are less than a hundredth of the set.
 
 False alarms: a shuffled training drops other samples each epoch, and scoring the first few batches leaves out more than
 one batch. Neither is a finding.
@@ -48,8 +49,8 @@ WHY = "a score without them is not the score of the set, and what is not trained
 def look(trace: Trace) -> Iterator[Finding]:
     """Look at complete passes over loaders, then at slices of tensors."""
     yield from _dropped(trace)
-    for site, message, evidence in spare(trace):
-        yield found(RULE, site, message, evidence, WHY, "count the items in __len__ to the end", level="warning")
+    for site, message, evidence, level in spare(trace):
+        yield found(RULE, site, message, evidence, WHY, "count the items in __len__ to the end", level=level)
     said = set[tuple[str, int]]()
     yield from _sliced(trace, said)
     yield from _trimmed(trace, said)
