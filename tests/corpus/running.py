@@ -1,21 +1,23 @@
 """Runs a program of the corpus as `python program.py` would, inside this process or on two ranks."""
 
 import contextlib
+import faulthandler
 import io
 import multiprocessing
 import os
 import queue
 import runpy
-import socket
 import sys
 import warnings
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 from unittest import mock
 
 import torch
+from torch._C._distributed_c10d import TCPStore
 
 SECONDS = 60
 
@@ -49,37 +51,31 @@ def run(
 def run_on_ranks(path: Path, ranks: int, each: Callable[[Path], Any] = lambda path: run(path).measured) -> list[Any]:
     """What `each` gives on each rank, when the program runs under the variables that torchrun sets.
 
-    A port that was free may be somebody else's a moment later, and then the ranks wait for one another: once more.
+    The ranks meet at a store of ours, as at torchrun's: a port that is only looked up for them may be somebody else's a
+    moment later. One that hangs says where it does, on stderr.
     """
-    try:
-        return _run_on_ranks(path, ranks, each, SECONDS / 2)
-    except TimeoutError:
-        return _run_on_ranks(path, ranks, each, SECONDS)
-
-
-def _run_on_ranks(path: Path, ranks: int, each: Callable[[Path], Any], seconds: float) -> list[Any]:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    store = TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
     fork = multiprocessing.get_context("fork")  # torch is imported already: a rank starts in milliseconds
     found = fork.Queue()
-    processes = [fork.Process(target=_rank, args=(path, rank, ranks, port, found, each)) for rank in range(ranks)]
+    rank = partial(_rank, path, found, each, {"WORLD_SIZE": str(ranks), "MASTER_PORT": str(store.port)})
+    processes = [fork.Process(target=rank, args=(number,)) for number in range(ranks)]
     try:
         for process in processes:
             process.start()
-        results = dict(found.get(timeout=seconds) for _ in processes)
+        results = dict(found.get(timeout=SECONDS) for _ in processes)
     except queue.Empty:
-        raise TimeoutError(f"{path.name}: a rank did not finish within {seconds:g} s") from None
+        raise TimeoutError(f"{path.name}: a rank did not finish within {SECONDS} s") from None
     finally:
         for process in processes:
             process.join(1)
             process.kill()
-    return [results[rank] for rank in range(ranks)]
+    return [results[number] for number in range(ranks)]
 
 
-def _rank(path: Path, rank: int, ranks: int, port: int, found: Any, each: Callable[[Path], Any]) -> None:
-    os.environ |= {"RANK": str(rank), "WORLD_SIZE": str(ranks), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
-    found.put((rank, each(path)))
+def _rank(path: Path, found: Any, each: Callable[[Path], Any], words: dict[str, str], number: int) -> None:
+    faulthandler.dump_traceback_later(SECONDS - 5, file=sys.__stderr__ or sys.stderr)
+    os.environ |= words | {"RANK": str(number), "MASTER_ADDR": "127.0.0.1", "TORCHELASTIC_USE_AGENT_STORE": "True"}
+    found.put((number, each(path)))
 
 
 @contextlib.contextmanager

@@ -1,8 +1,11 @@
 """Scripts as they are found in the world: beside them lie libraries, from wherever they were installed."""
 
+import json
+import random
 import sys
 from importlib import import_module
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -12,6 +15,7 @@ from truestep.check.events import Forward, Op
 from truestep.check.looks import Numbers
 from truestep.check.site import Site, site
 from truestep.check.watch import Watching
+from truestep.cli.main import main
 
 HELPER = """
 import torch
@@ -59,3 +63,62 @@ def test_memory_that_is_gone_is_forgotten_and_its_number_is_never_given_again():
     assert not given & set(first)
     assert [numbers.storage(each) for each in kept] == first
     assert numbers.storages < 200
+
+
+CELLS = [
+    """%matplotlib inline
+import random
+import numpy as np
+import torch
+from torch import nn
+from torch.utils.data import DataLoader, TensorDataset
+print(__name__, torch.rand(2), random.random(), np.random.rand())""",
+    """x = torch.randn(96, 5)
+loader = DataLoader(TensorDataset(x, x.sum(1, keepdim=True)), batch_size=8, shuffle=True)
+model = nn.Sequential(nn.Linear(5, 16), nn.ReLU(), nn.Dropout(0.2), nn.Linear(16, 1))
+optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
+def train():
+    total = 0.0
+    for inputs, targets in loader:
+        optimizer.zero_grad()
+        loss = nn.functional.mse_loss(model(inputs), targets)
+        loss.backward()
+        optimizer.step()
+        total += loss.item()
+    return total / len(loader)""",
+    """!echo not run
+for epoch in range(30):
+    model.train()
+    print(epoch, train())
+    model.eval()
+    with torch.no_grad():
+        print(f"{model(x).mean():.17g}")""",
+    """left = [*model.state_dict().values(), *optimizer.state[model[0].weight].values(), torch.get_rng_state()]
+print([each.double().sum().item() for each in left], random.getstate(), np.random.get_state()[1].tolist())
+torch.save(left, "left.pt")""",
+]
+
+
+def test_a_notebook_that_is_checked_does_what_its_cells_do_alone(tmp_path, monkeypatch, capsys):
+    told = [{"cell_type": "code", "source": cell} for cell in CELLS]
+    (tmp_path / "lesson.ipynb").write_text(json.dumps({"cells": told, "nbformat": 4}))
+    monkeypatch.chdir(tmp_path)
+
+    def seeded(run):
+        torch.manual_seed(5)
+        random.seed(5)
+        np.random.seed(5)
+        run()
+        return torch.load("left.pt")
+
+    def alone():
+        names = {"__name__": "__main__"}
+        for cell in CELLS:
+            exec("\n".join(line for line in cell.splitlines() if line[:1] not in "%!"), names)
+
+    left, printed = seeded(alone), capsys.readouterr().out
+    assert printed.count("\n") == 62
+    again, out = seeded(lambda: main(["check", "lesson.ipynb"])), capsys.readouterr().out
+    assert out[: len(printed)] == printed
+    assert "rules" in out[len(printed) :], "the report comes after it"
+    assert all(map(torch.equal, left, again))

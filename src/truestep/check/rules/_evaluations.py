@@ -29,15 +29,14 @@ def evaluated(trace: Trace, calls: Iterable[Call]) -> Iterator[list[Call]]:
 
     Left out are passes on the batch just trained on (unless other rows of it are scored than those trained on), lines
     that mostly run the same inputs several times, and what a model that learned from nothing but noise gives where that
-    is compared with nothing. A copy of a trained model, and one whose results others are trained with, count where they
-    are scored.
+    is compared with nothing. A copy of a trained model, and one whose results go on into trained weights, count where
+    they are scored.
     """
     read = {number.of.number for number in trace.of(Number) if number.how in READ}
     roots = {root.number for event in trace.of(Backward) for root in event.roots}
     trained, when = trace.trained, moments(trace)
     lines: dict[tuple[str, int], list[Call]] = defaultdict(list)
     learned: dict[int, tuple[int, ...]] = {}
-    used: set[int] = set()  # models whose results others were trained with
     kinds = {_kind(each) for each in trace.modules.values() if trained & set(each.parameters.values())}
     fed: dict[int, set[int]] = defaultdict(set)
     chosen: dict[int, list[set[tuple[int, int]]]] = defaultdict(list)
@@ -47,12 +46,11 @@ def evaluated(trace: Trace, calls: Iterable[Call]) -> Iterator[list[Call]]:
         facts = trace.modules.get(event.module)
         rows = event.inputs[0].rows if event.inputs else ()
         own = facts is not None and bool(trained & set(facts.parameters.values()))
-        if facts is None or not (own or event.module in used or _alike(trace, facts, kinds)):
-            continue
         ops, numbers = reaches(trace, event.outputs, event.n)
+        if facts is None or not (own or _alike(trace, facts, kinds) or _feeds(ops, trained)):
+            continue
         if (event.grad and numbers & roots) or any(out.needs_grad for op in ops for out in op.out if not event.grad):
             learned[event.module] = rows
-            used.add(event.module)
             fed[event.module].add(_draw(trace, event))
             chosen[event.module].append(_places(ops))
         elif (
@@ -70,6 +68,11 @@ def evaluated(trace: Trace, calls: Iterable[Call]) -> Iterator[list[Call]]:
             _noise(fed[event.module]) and not any(scored(trace, c.event) for c in group)
         ):
             yield group
+
+
+def _feeds(ops: Iterable[Op], trained: set[int]) -> bool:
+    """Whether what a model gives goes on into trained weights, as the features of a frozen part do."""
+    return any(each.number in trained for op in ops for each in op.inputs)
 
 
 def _kind(facts: ModuleFacts) -> tuple[str, frozenset[str]]:

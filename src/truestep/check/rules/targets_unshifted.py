@@ -77,7 +77,7 @@ def _given(trace: Trace) -> Iterator[Finding]:
         for guess, target in pairs:
             call = call_behind(trace, guess, op.n, calls) if guess.needs_grad and not target.needs_grad else None
             own = lasts.get(_key(target), ())
-            if call is not None and call.inputs and own:
+            if call is not None and call.inputs and own and prod(target.shape) < prod(call.inputs[0].shape):
                 steps = lasts.get(_key(call.inputs[0]), ())
                 place = steps.index(own[0]) if own[0] in steps else -1
                 lines.setdefault(op.site.place, []).append((op, call.inputs[0], place))
