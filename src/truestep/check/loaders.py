@@ -1,4 +1,4 @@
-"""Watches what loaders hand out, what is shuffled and seeded, and how schedulers move."""
+"""Watches what loaders hand out, and what is shuffled and seeded."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import random
 import sys
 import weakref
 from array import array
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from typing import Any
@@ -14,11 +14,9 @@ from zlib import crc32
 
 import torch
 from torch import Tensor
-from torch.optim import lr_scheduler
 from torch.utils.data import DataLoader, Subset, TensorDataset, default_collate, sampler
 from torch.utils.data import dataloader as loading
 
-from truestep.check.changes import SchedulerMade, SchedulerStep
 from truestep.check.events import Batch, LoaderEnd, LoaderMade, LoaderStart, Seeded, Shuffled
 from truestep.check.looks import LARGEST, seen, tensors
 from truestep.check.patches import exchanged, replaced
@@ -28,7 +26,7 @@ from truestep.check.sources import beside, generators, inner, reaches, stored
 
 
 def watches(recorder: Recorder) -> Iterator[AbstractContextManager[None]]:
-    """Everything that is replaced for data, seeds and schedules."""
+    """Everything that is replaced for data and seeds."""
     passes = _Passes(recorder)
     yield replaced(DataLoader, "__init__", passes.made)
     yield replaced(DataLoader, "__iter__", passes.begin)
@@ -43,12 +41,6 @@ def watches(recorder: Recorder) -> Iterator[AbstractContextManager[None]]:
         yield replaced(np.random, "seed", lambda run, *a, **k: _seeded(recorder, "numpy", run, a, k))
         for name in ("permutation", "shuffle"):
             yield replaced(np.random, name, lambda run, x, *a, **k: _permuted(recorder, run, x, a, k))
-    schedules = _Schedules(recorder)
-    for kind in vars(lr_scheduler).values():
-        if isinstance(kind, type) and issubclass(kind, lr_scheduler.LRScheduler):
-            for name, around in (("__init__", schedules.made), ("step", schedules.step)):
-                if name in vars(kind):
-                    yield replaced(kind, name, around)
 
 
 class _Pass:
@@ -246,59 +238,3 @@ def _seeded(recorder: Recorder, who: str, run: Any, args: Any, words: Any) -> An
             value = args[0] if args else words.get("seed")
             recorder.emit(Seeded, who=who, value=value if isinstance(value, int) else None)
     return run(*args, **words)
-
-
-class _Schedules:
-    """Schedulers as they are built and stepped; what they do to one another is not the user's."""
-
-    def __init__(self, recorder: Recorder) -> None:
-        self._recorder, self._depth = recorder, 0
-
-    def made(self, run: Any, one: Any, *args: Any, **words: Any) -> None:
-        """A scheduler is built; its own first step is part of that."""
-        self._depth += 1
-        try:
-            run(one, *args, **words)
-        finally:
-            self._depth -= 1
-        recorder = self._recorder
-        if self._depth or not recorder.awake:
-            return
-        with recorder.looking:
-            settings = {key: _plain(value) for key, value in vars(one).items() if not callable(value)}
-            recorder.emit(
-                SchedulerMade, scheduler=recorder.numbers.of(one), kind=type(one).__name__,
-                optimizer=recorder.numbers.of(one.optimizer), settings=settings,
-            )  # fmt: skip
-
-    def step(self, run: Any, one: Any, *args: Any, **words: Any) -> Any:
-        """The user moves a scheduler."""
-        recorder = self._recorder
-        if self._depth or not recorder.awake:
-            return run(one, *args, **words)
-        before = _rates(one)
-        self._depth += 1
-        try:
-            found = run(one, *args, **words)
-        finally:
-            self._depth -= 1
-        with recorder.looking:
-            given = args[0] if args else words.get("metrics")
-            recorder.emit(
-                SchedulerStep, scheduler=recorder.numbers.of(one), kind=type(one).__name__,
-                optimizer=recorder.numbers.of(one.optimizer), metric=None if given is None else float(given),
-                before=before, after=_rates(one),
-            )  # fmt: skip
-        return found
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, list | tuple):
-        return tuple(_plain(each) for each in value)
-    if isinstance(value, Counter):  # milestones
-        return tuple(sorted(value.elements()))
-    return value if value is None or isinstance(value, bool | int | float | str) else type(value).__name__
-
-
-def _rates(scheduler: Any) -> tuple[float, ...]:
-    return tuple(float(group["lr"]) for group in scheduler.optimizer.param_groups)

@@ -75,12 +75,13 @@ class Watching:
             patches,
             ranks,
             reads,
+            schedules,
             site,
             state,
             steps,
         )
 
-        frames.hide(calls, compilers, gradients, loaders, mode, patches, ranks, reads, state, steps)
+        frames.hide(calls, compilers, gradients, loaders, mode, patches, ranks, reads, schedules, state, steps)
         enter, seeing = self._stack.enter_context, mode.Seeing(self._recorder)
         enter(site.below(_entered()))
         with patches.at_once():
@@ -88,6 +89,7 @@ class Watching:
                 *gradients.watches(self._recorder, self._stop),
                 *ranks.watches(self._recorder),
                 *loaders.watches(self._recorder),
+                *schedules.watches(self._recorder),
                 *state.watches(self._recorder),
                 *compilers.watches(self._recorder),
                 *reads.watches(self._recorder, seeing),

@@ -65,4 +65,22 @@ WRONG = [
         at="correct += (model(data)",
         effect=lambda wrong, right: wrong.gap != right.gap,
     ),
+    Wrong(
+        "samples_mixed_w2",
+        "The last states of both directions of packed sentences are viewed as rows.",
+        at="h = h.view(x.size(0), -1)",
+        effect=lambda wrong, right: wrong.apart > 1e-3 and right.apart < 1e-5,
+    ),
+    Wrong(
+        "schedule_by_epoch_w1",
+        "A warm-up and a fall whose lengths were counted in updates are stepped by epochs.",
+        at="scheduler.step()",
+        effect=lambda wrong, right: wrong.rates[0] > 1e-3 > right.rates[0],
+    ),
+    Wrong(
+        "eval_in_train_w4",
+        "The accuracy of each class is counted with dropout at work.",
+        at="_, predictions = torch.max(net(images), 1)",
+        effect=lambda wrong, right: wrong.right < right.right,
+    ),
 ]

@@ -59,7 +59,7 @@ def paces(trace: Trace) -> list[Pace]:
         strides[step.optimizer].append(_stride(update, step))
     rows = _rows(trace)
     found = [
-        Pace(made.get(number), kinds[number], tuple(told), tuple(each.update.backwards[0] for each in told), rows)
+        Pace(made.get(number), kinds[number], tuple(told), tuple(_passes(each.update)[0] for each in told), rows)
         for number, told in strides.items()
     ]
     return found if trace.of(Step) else _by_hand(trace, rows)
@@ -71,11 +71,16 @@ def _rows(trace: Trace) -> float:
     return median([shape[0] for shape in given if shape] or [MANY])
 
 
+def _passes(update: Update) -> list[Backward]:
+    """The passes that the gradients of an update are of: not those of torch.autograd.grad inside a loss."""
+    return [each for each in update.backwards if each.how == "backward"] or list(update.backwards)
+
+
 def _stride(update: Update, step: Step) -> Stride:
     weights = math.sqrt(sum(one.before.norm**2 for one in step.moved if one.before is not None))
     change = math.sqrt(sum(one.change**2 for one in step.moved))
     slope = math.sqrt(sum(one.grad.norm**2 for one in step.moved if one.grad is not None))
-    loss = sum(_value(each) for each in update.backwards)
+    loss = sum(_value(each) for each in _passes(update))
     over = weights or math.nan
     return Stride(update, loss, weights, change / over, slope / over)
 

@@ -8,6 +8,7 @@ What a call does to samples that this module does not know, it forgets: an unkno
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import prod
 from typing import Any
 
 import torch
@@ -67,6 +68,8 @@ def follow(op: Op, known: dict[int, Tensor]) -> list[Tensor | None]:
     """The labels of what a call put out, from those of what went in; None where they are not known."""
     labels = [known.get(each.number) for each in op.inputs]
     first = labels[0] if labels else None
+    if op.name in RECURRENT and first is None:
+        return _packed(op)
     if all(each is None for each in labels):
         return [None] * len(op.out)
     try:
@@ -93,6 +96,13 @@ def _made(op: Op, known: dict[int, Tensor], labels: list[Tensor | None], first: 
         return [first.expand(shape) if op.name == "expand_as" else first.reshape(shape)]
     if op.name in MOVES:
         return _moved(op, first)
+    if op.name == "index_select":  # of samples: as packed sequences are put back into their order
+        dim = op.arg(1, "dim")
+        count = [1] * len(shape)
+        if isinstance(dim, int) and dim in alone(first):
+            count[dim] = -1
+            return [torch.arange(shape[dim]).view(count).expand(shape)]
+        return [None]
     if op.name in ROWS:
         return [_by_row(op, first, labels, shape)] * len(op.out)
     if op.name in LAYERS and 0 in alone(first):
@@ -167,6 +177,15 @@ def _recurrent(op: Op, first: Tensor) -> list[Tensor | None]:
     samples = first.select(1 - axis, 0)[:, 0]
     states = [samples.view(1, -1, 1).expand(out.shape) for out in op.out[1:]]
     return [first[..., :1].expand(op.out[0].shape), *states]
+
+
+def _packed(op: Op) -> list[Tensor | None]:
+    """The last states of a recurrent layer, whatever it was given: of packed sequences only they are in one piece."""
+    found: list[Tensor | None] = [None]
+    for out in op.out[1:]:
+        whole = len(out.shape) == 3 and prod(out.shape) <= LARGEST
+        found.append(torch.arange(out.shape[1]).view(1, -1, 1).expand(out.shape).contiguous() if whole else None)
+    return found
 
 
 def _front(labels: list[Tensor | None], shape: tuple[int, ...]) -> Tensor | None:

@@ -83,14 +83,21 @@ def look(trace: Trace) -> Iterator[Finding]:
 
 def _long(course: Course) -> str:
     """A schedule as long as the run has updates, of which only a part took place."""
-    name = LENGTHS.get(course.made.kind, "")
-    length = course.made.settings.get(name)
     updates, steps = len(course.updates), len(course.steps)
-    if not isinstance(length, int | float) or steps > 0.6 * length:
-        return ""
-    if abs(length - updates) > max(steps + 1, EXACT * updates):
-        return ""
-    return f"{name} is {length:g}, as many as the {updates} updates of the run, and it was stepped {steps} times"
+    name = LENGTHS.get(course.made.kind, "")
+    lengths = [(name, course.made.settings.get(name))] if name else []
+    if updates >= SURE:  # a small number may be anything
+        lengths += [("a number in the function of its rate", each) for each in course.made.settings.get("counts", ())]
+    for words, length in lengths:
+        if (
+            isinstance(length, int | float)
+            and steps <= 0.6 * length
+            and abs(length - updates) <= max(steps + 1 if words == name else 1, EXACT * updates)
+        ):
+            return (
+                f"{words} is {length:g}, as many as the {updates} updates of the run, and it was stepped {steps} times"
+            )
+    return ""
 
 
 def _cycle(course: Course) -> str:
