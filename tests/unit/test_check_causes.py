@@ -4,7 +4,9 @@ import runpy
 
 import pytest
 
+from truestep.check.finding import Finding, Rule, merged
 from truestep.check.rules import judge
+from truestep.check.site import Site
 from truestep.check.watch import Watching
 
 START = """
@@ -85,3 +87,10 @@ def test_weights_blown_up_by_gradients_that_add_up_are_a_word_of_advice(levels):
 def test_weights_blown_up_by_the_rate_alone_are_an_error(levels):
     found = levels(GROWING.replace("RATE", "30").replace("CLEAR", "opt.zero_grad()"))
     assert found["rate_too_large"] == "error"
+
+
+def test_of_findings_on_one_line_the_most_serious_is_told():
+    rule, place = Rule("TS470", "samples_unseen", "samples that are in no batch", "error", "data"), Site("train.py", 3)
+    mild, grave = (Finding(rule, level, place, level, "", "", "") for level in ("advice", "warning"))
+    (told,) = merged([mild, grave, mild])
+    assert (told.level, told.message, told.count) == ("warning", "warning", 3)

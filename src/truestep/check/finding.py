@@ -117,11 +117,12 @@ def ignored(finding: Finding) -> bool:
 
 
 def merged(findings: list[Finding]) -> list[Finding]:
-    """One finding for each line and rule, the first one with a count; errors first, then warnings, then advice."""
+    """One finding for each line and rule, the first of the most serious; errors first, then warnings, then advice."""
+    order = {"error": 0, "warning": 1, "advice": 2}
     kept: dict[tuple[str, str, int], Finding] = {}
     for finding in findings:
         key = (finding.rule, *finding.site.place)
-        held = kept.get(key)
-        kept[key] = finding if held is None else replace(held, count=held.count + finding.count)
-    order = {"error": 0, "warning": 1, "advice": 2}
+        held = kept.get(key, finding)
+        worst = finding if order[finding.level] < order[held.level] else held
+        kept[key] = worst if key not in kept else replace(worst, count=held.count + finding.count)
     return sorted(kept.values(), key=lambda each: (order[each.level], each.site.place, each.rule))
