@@ -6,7 +6,7 @@ import pytest
 
 from corpus import index, running
 
-SAMPLE = 8  # every eighth in the quick suite, all of them in `make test-long`
+SAMPLE = 12  # every twelfth in the quick suite, all of them in `make test-long`
 
 
 def sampled(items, name):
