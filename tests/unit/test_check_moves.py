@@ -170,6 +170,27 @@ def test_an_attack_in_eval_mode_is_no_training_in_eval_mode(watched, way):
     assert levels(watched(program.replace("MODE", "eval"))[1])["train_in_eval"] == "error"
 
 
+FROZEN = """
+body, head = nn.Sequential(nn.Linear(6, 8), nn.BatchNorm1d(8)).requires_grad_(False), nn.Linear(8, 1)
+opt = torch.optim.SGD(head.parameters(), 0.05)
+body.MODE()
+for epoch in range(4):
+    for i in range(0, 160, 20):
+        with torch.no_grad():
+            features = body(x[i:i + 20])
+        opt.zero_grad()
+        nn.functional.mse_loss(head(features), y[i:i + 20]).backward()
+        opt.step()
+    with torch.no_grad():
+        print(nn.functional.mse_loss(head(body(x[160:])), y[160:]).item())
+"""
+
+
+def test_a_frozen_part_is_scored_in_eval_mode_too(watched):
+    assert levels(watched(FROZEN.replace("MODE", "train"))[1])["eval_in_train"] == "error"
+    assert "eval_in_train" not in levels(watched(FROZEN.replace("MODE", "eval"))[1])
+
+
 SHORT = """
 net = nn.Linear(6, 1)
 opt = torch.optim.SGD(net.parameters(), 0.05)

@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 from zlib import crc32
 
+import torch
 from torch import Tensor
 from torch.utils.data import Subset
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 PASSES = 8
 """Passes of a loader that are looked at."""
+REAL = {torch.float64, torch.float32, torch.float16, torch.uint8}
 LISTED, WEIGHTY = 100, 1 << 24
 """Arrays of a list that are looked at, and the bytes of an array above which it is not."""
 
@@ -76,7 +78,9 @@ def tables(dataset: Any) -> dict[str, int]:
 
 def _mark(value: Any, whole: bool) -> int | None:
     """A digest of a tensor or an array of real numbers or pixels; None for anything else, and for what is large."""
-    held: Any = value.detach().numpy() if isinstance(value, Tensor) and plain(value) and value.is_cpu else value
+    held: Any = value
+    if isinstance(value, Tensor) and plain(value) and value.is_cpu and value.dtype in REAL:
+        held = value.detach().resolve_neg().numpy()
     if type(held).__module__ != "numpy" or getattr(held, "ndim", 0) < 1 + whole or held.nbytes > WEIGHTY:
         return None
     return crc32(held.tobytes()) if held.dtype.kind == "f" or held.dtype.name == "uint8" else None

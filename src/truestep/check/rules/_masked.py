@@ -15,6 +15,8 @@ from truestep.check.rules._totals import terms
 from truestep.check.site import Site
 from truestep.check.trace import Trace
 
+COMPARED = {"lt", "le", "gt", "ge", "ne"}
+GUESSES = {"argmax", "max", "topk", "round", "sort", "argsort", "multinomial"}
 BOTH = {"mul", "bitwise_and", "logical_and", "__and__", "__rand__"}
 
 
@@ -106,10 +108,22 @@ def _part(trace: Trace, seen: Seen, before: int, handed: dict[int, Seen]) -> tup
 
 
 def _share(trace: Trace, mask: Seen, before: int, handed: dict[int, Seen]) -> float | None:
-    """The share of places that a mask leaves: of a comparison, or one that a loader handed out."""
+    """The share of places that a mask leaves: of lengths, or of what is no filling, or one that a loader handed out.
+
+    Masks of a class, or of what a model is sure of, choose what is counted, and all places may be meant below.
+    """
     first = root(trace, mask, before, SOUND)
     made: Op | None = trace.maker(first, before)
-    seen = made.out[0] if made is not None and made.out else handed.get(first.number)
+    if made is not None and (made.name not in COMPARED or not made.out or not all(_whole(trace, made))):
+        return None
+    seen = made.out[0] if made is not None else handed.get(first.number)
     values = seen.values if seen is not None else None
     plain = values is not None and values.whole and values.low >= 0 and values.high <= 1
     return values.mean if plain and values is not None and prod(first.shape) == prod(mask.shape) else None
+
+
+def _whole(trace: Trace, made: Op) -> Iterator[bool]:
+    """Whether each side of a comparison holds whole numbers that no model guessed."""
+    for each in made.inputs:
+        guessed = any(op.name in GUESSES for op in trace.chain(each, made.n, 8))
+        yield each.dtype.startswith(("int", "uint")) and not guessed
