@@ -1,12 +1,14 @@
 """Rules of data where a small difference decides: what is held out, what is mixed, and what is taken to the end."""
 
+import gc
 import runpy
+import weakref
 
 import pytest
 
 from truestep.check.rules import judge
 from truestep.check.rules._pace import Pace, Stride, thrown
-from truestep.check.trace import Update
+from truestep.check.trace import Trace, Update
 from truestep.check.watch import Watching
 
 START = """
@@ -132,3 +134,25 @@ def test_updates_that_calm_down_to_a_better_loss_are_not_thrown(share, far):
         Stride(Update(None, None, (), ()), loss, 5.0, 0.3 if k < 5 else 0.1, 1.0) for k, loss in enumerate(losses)
     ]
     assert bool(thrown(Pace(None, "SGD", tuple(strides), (), 32.0))) == (share > 1 or far > 5)
+
+
+def test_what_rules_make_of_a_record_goes_with_it():
+    made = []
+
+    def count(trace):
+        made.append(trace.updates_made)
+        return Kept()
+
+    first, second = Trace(updates_made=1), Trace(updates_made=2)
+    one = weakref.ref(first.once(count))
+    assert first.once(count) is one()
+    assert second.once(count) is not one()
+    assert made == [1, 2]
+    judge(first, strict=True)
+    del first
+    gc.collect()
+    assert one() is None, "judging keeps the record of a run that is over"
+
+
+class Kept:
+    pass

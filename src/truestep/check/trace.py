@@ -20,7 +20,7 @@ evidence. `trace.blind` says what could not be seen, and `trace.note(...)` adds 
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any, TypeVar
@@ -30,6 +30,7 @@ from truestep.check.events import Batch, Event, LoaderEnd, LoaderMade, LoaderSta
 from truestep.check.looks import Seen
 
 Kind = TypeVar("Kind", bound=Event)
+Made = TypeVar("Made")
 LOSSES = {
     "cross_entropy", "nll_loss", "mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss", "binary_cross_entropy",
     "binary_cross_entropy_with_logits", "kl_div", "gaussian_nll_loss", "poisson_nll_loss", "hinge_embedding_loss",
@@ -108,6 +109,13 @@ class Trace:
     _makers: dict[int, list[Op]] | None = None
     _users: dict[int, list[Op]] | None = None
     _called: dict[int, str] | None = None
+    _once: dict[Callable[..., Any], Any] = field(default_factory=dict)
+
+    def once(self, make: Callable[[Trace], Made]) -> Made:
+        """What a function makes of the record, made once for all who ask, and gone with the record."""
+        if make not in self._once:
+            self._once[make] = make(self)
+        return self._once[make]
 
     def of(self, *kinds: type[Kind]) -> list[Kind]:
         """The events of these kinds, in order."""

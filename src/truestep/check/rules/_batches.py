@@ -57,7 +57,7 @@ def ends(trace: Trace, seen: Seen, after: int, most: int = 60) -> tuple[bool, bo
     And whether it joins something with a gradient: then it took part in training.
     """
     waiting, known = [(seen, after)], {seen.number}
-    numbers = _numbers(trace)
+    numbers = trace.once(_numbers)
     read = joined = met = False
     for _ in range(most):
         if not waiting:
@@ -74,16 +74,12 @@ def ends(trace: Trace, seen: Seen, after: int, most: int = 60) -> tuple[bool, bo
     return read and met, joined
 
 
-_KEPT: list[tuple[Trace, dict[int, list[int]]]] = []
-
-
 def _numbers(trace: Trace) -> dict[int, list[int]]:
-    if not _KEPT or _KEPT[0][0] is not trace:
-        found: dict[int, list[int]] = {}
-        for number in trace.of(Number):
-            found.setdefault(number.of.number, []).append(number.n)
-        _KEPT[:] = [(trace, found)]
-    return _KEPT[0][1]
+    """When each tensor was read as a number."""
+    found: dict[int, list[int]] = {}
+    for number in trace.of(Number):
+        found.setdefault(number.of.number, []).append(number.n)
+    return found
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,6 @@ from truestep.check.trace import Trace
 
 CLAIM = re.compile(r"(?<![a-z])(tests?|testing|tested|val|valid|validation|held|dev|eval|evaluation)(?![a-z])", re.I)
 SHARED, ALIKE = 20, 0.95
-SHARE, FEW = 0.1, 5
 
 
 def claims(trace: Trace, *texts: str) -> bool:

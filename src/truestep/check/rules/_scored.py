@@ -53,12 +53,11 @@ class Pair(NamedTuple):
 
 def pairs(trace: Trace) -> list[Pair]:
     """The guesses of a run with their labels, batch by batch; and, where an evaluation read several, all of them."""
-    if not _KEPT or _KEPT[0][0] is not trace:
-        _KEPT[:] = [(trace, list(_pairs(trace)))]
-    return _KEPT[0][1]
+    return trace.once(_paired)
 
 
-_KEPT: list[tuple[Trace, list[Pair]]] = []
+def _paired(trace: Trace) -> list[Pair]:
+    return list(_pairs(trace))
 
 
 def _pairs(trace: Trace) -> Iterator[Pair]:
