@@ -6,7 +6,8 @@ A rule gets a finished `Trace`. `trace.events` holds all events in order (see `e
 - `trace.name(number)`: a parameter as "Net.fc1.weight", a module as "Net.fc1";
 - `trace.modules[number]`: kind, parameters, children of every module that was called or lives at the end;
 - `trace.maker(seen, before=n)`: the `Op` that made a tensor; `trace.users(seen, after=n)`: those that it went into;
-- `trace.chain(seen)`: the makers, from the tensor back; `trace.behind(backward)`: all calls behind a backward pass;
+- `trace.chain(seen)`: the makers, from the tensor back along one way; `trace.back(seen)`: along all ways, with the
+  tensors between; `trace.behind(backward)`: all calls behind a backward pass;
 - `trace.losses()`: loss functions with prediction, target, reduction; `trace.backwards()`: passes that fill `.grad`;
 - `trace.updates()`: every change of weights by an optimizer or by hand, in order, with the passes since the last one;
 - `trace.passes()`: passes over loaders with their batches; `trace.trained`: leaves that received gradients;
@@ -20,7 +21,8 @@ evidence. `trace.blind` says what could not be seen, and `trace.note(...)` adds 
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any, TypeVar
@@ -175,6 +177,26 @@ class Trace:
                 return
             tensor, limit = next((each for each in inputs if each.needs_grad), inputs[0]), op.n
 
+    def back(
+        self, tensors: Iterable[Seen], before: int, most: int, along: Callable[[Op, Seen], bool] = lambda op, each: True
+    ) -> Iterator[tuple[Seen, Op | None]]:
+        """What tensors were made of: themselves and what lies behind them, the nearest first, each with its maker.
+
+        It goes on through those inputs of a maker that `along` lets pass, and ends after `most` makers. Where no maker
+        was seen, or it was told before (of several outputs), there is None.
+        """
+        waiting = deque((each, before) for each in tensors)
+        known = set[int]()
+        while waiting and len(known) < most:
+            seen, limit = waiting.popleft()
+            op = self.maker(seen, limit)
+            if op is not None and op.n in known:
+                op = None
+            yield seen, op
+            if op is not None:
+                known.add(op.n)
+                waiting += [(each, op.n) for each in op.inputs if along(op, each)]
+
     def losses(self) -> list[LossCall]:
         """Every call of one of torch's losses that was seen closely."""
         found = []
@@ -186,15 +208,8 @@ class Trace:
 
     def behind(self, backward: Backward, most: int = 200) -> list[Op]:
         """All calls behind the roots of a backward pass, the nearest first."""
-        waiting = [(root, backward.n) for root in backward.roots]
-        found: dict[int, Op] = {}
-        while waiting and len(found) < most:
-            tensor, limit = waiting.pop(0)
-            op = self.maker(tensor, limit)
-            if op is not None and op.n not in found:
-                found[op.n] = op
-                waiting += [(each, op.n) for each in op.inputs if each.needs_grad]
-        return list(found.values())
+        way = self.back(backward.roots, backward.n, most, along=lambda op, each: each.needs_grad)
+        return [op for _, op in way if op is not None]
 
     def backwards(self) -> list[Backward]:
         """The backward passes that fill `.grad`, without those inside others."""

@@ -40,14 +40,5 @@ def facing(trace: Trace, batches: dict[int, Batch]) -> Iterator[tuple[Site, Inde
 
 def _handed(trace: Trace, seen: Seen, before: int, batches: dict[int, Batch]) -> dict[int, Batch]:
     """The batches that one side was made of, by their loaders."""
-    waiting, known, found = [(seen, before)], set[int](), dict[int, Batch]()
-    while waiting and len(known) < MOST:
-        one, limit = waiting.pop(0)
-        if one.number in batches:
-            found[batches[one.number].loader] = batches[one.number]
-            continue
-        op = trace.maker(one, limit)
-        if op is not None and op.n not in known:
-            known.add(op.n)
-            waiting += [(each, op.n) for each in op.inputs]
-    return found
+    handed = (batches[one.number] for one, _ in trace.back([seen], before, MOST) if one.number in batches)
+    return {batch.loader: batch for batch in handed}

@@ -122,19 +122,13 @@ def _rows(op: Op) -> set[int] | None:
 
 def _whole(trace: Trace, op: Op, calls: dict[int, Forward], most: int = 40) -> Forward | None:
     """The call of a model that gave what rows are taken of: of several the one that was given the data."""
-    size = op.inputs[0].shape[:1]
-    waiting, known, found = [(op.inputs[0], op.n)], set[int](), None
-    while waiting and len(known) < most:
-        seen, before = waiting.pop(0)
-        known.add(seen.number)
+    size, found = op.inputs[0].shape[:1], None
+    for seen, _ in trace.back(op.inputs[:1], op.n, most, along=lambda _, each: each.shape[:1] == size):
         call = calls.get(seen.number)
         if call is not None and call.inputs and call.inputs[0].shape[:1] == size:
             found = call
             if trace.maker(call.inputs[0], call.began) is None:
                 break
-        made = trace.maker(seen, before)
-        inputs = made.inputs if made is not None else ()
-        waiting += [(each, made.n) for each in inputs if made and each.shape[:1] == size and each.number not in known]
     return found
 
 

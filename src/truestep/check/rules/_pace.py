@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from truestep.check.changes import Backward, OptimizerMade, Step
 from truestep.check.events import Forward
+from truestep.check.rules._hand import lines
 from truestep.check.trace import Trace, Update
 
 LARGE = 0.2
@@ -87,12 +88,8 @@ def _stride(update: Update, step: Step) -> Stride:
 
 def _by_hand(trace: Trace, rows: float) -> list[Pace]:
     """Without any optimizer: every pass at one line, its ratio the growth of the weights since the pass before it."""
-    lines: dict[tuple[str, int], list[Backward]] = defaultdict(list)
-    for event in trace.of(Backward):
-        if event.close and not event.nested and event.roots and not event.made:
-            lines[event.site.place].append(event)
     found = []
-    for passes in lines.values():
+    for passes in lines(trace):
         told, before = [], 0.0
         for event in passes:
             norm = math.sqrt(sum(leaf.weight.norm**2 for leaf in event.leaves if leaf.weight is not None))

@@ -137,16 +137,8 @@ def _reads(trace: Trace) -> list[Read]:
 
 def _behind(trace: Trace, seen: Seen, before: int, calls: dict[int, Forward], most: int = 40) -> Forward | None:
     """The call of a model that a tensor was made of."""
-    waiting, known = [(seen, before)], set[int]()
-    while waiting and len(known) < most:
-        one, limit = waiting.pop(0)
-        if one.number in calls and calls[one.number].n < limit:
-            return calls[one.number]
-        op = trace.maker(one, limit)
-        if op is not None and op.n not in known:
-            known.add(op.n)
-            waiting += [(each, op.n) for each in op.inputs]
-    return None
+    behind = (calls.get(one.number) for one, _ in trace.back([seen], before, most))
+    return next((call for call in behind if call is not None and call.n < before), None)
 
 
 def classes(pair: Pair) -> Tensor | None:

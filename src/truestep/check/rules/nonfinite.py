@@ -154,15 +154,7 @@ def _singular(op: Op) -> float | None:
 
 def _all_behind(trace: Trace, passed: Backward, most: int = 400) -> list[Op]:
     """All calls behind a pass, through inputs without a gradient too."""
-    waiting: list[tuple[Seen, int]] = [(root, passed.n) for root in passed.roots]
-    known: dict[int, Op] = {}
-    while waiting and len(known) < most:
-        seen, limit = waiting.pop(0)
-        op = trace.maker(seen, limit)
-        if op is not None and op.n not in known:
-            known[op.n] = op
-            waiting += [(each, op.n) for each in op.inputs]
-    return list(known.values())
+    return [op for _, op in trace.back(passed.roots, passed.n, most) if op is not None]
 
 
 def _data(trace: Trace, passed: Backward) -> Birth | None:

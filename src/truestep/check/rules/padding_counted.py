@@ -184,16 +184,9 @@ def _counts(op: Op, target: Seen, value: float, ended: bool) -> bool:
 
 def _given(trace: Trace, prediction: Seen, before: int, padded: dict[int, Op], most: int = 200) -> Op | None:
     """The padded input that a prediction was made of; None where a mask had a part in it last."""
-    waiting, known = [(prediction, before)], set[int]()
-    while waiting and len(known) < most:
-        seen, limit = waiting.pop(0)
-        if seen.number in padded:
-            return padded[seen.number]
-        op = trace.maker(seen, limit)
-        if op is not None and op.n not in known:
-            known.add(op.n)
-            waiting += [(each, op.n) for each in op.inputs]
-    return None
+    return next(
+        (padded[seen.number] for seen, _ in trace.back([prediction], before, most) if seen.number in padded), None
+    )
 
 
 def _source(trace: Trace, seen: Seen, before: int) -> Op | None:

@@ -107,12 +107,5 @@ class _Read:
 
     def _trained(self, tensor: Seen, before: int) -> bool:
         """Whether a tensor is the root of a backward pass, or made of the outputs of a forward that was trained."""
-        waiting, steps = [(tensor, before)], 0
-        while waiting and steps < 12:
-            seen, limit = waiting.pop(0)
-            steps += 1
-            if seen.number in self._roots or seen.number in self._outputs:
-                return True
-            op = self._trace.maker(seen, limit)
-            waiting += [] if op is None or op.name in JOINS else [(each, op.n) for each in op.inputs]
-        return False
+        way = self._trace.back([tensor], before, 12, along=lambda op, each: op.name not in JOINS)
+        return any(seen.number in self._roots or seen.number in self._outputs for seen, _ in way)

@@ -256,16 +256,7 @@ def _paired(
 
 def _own(trace: Trace, target: Seen, before: int, calls: dict[int, Forward], most: int = 60) -> bool:
     """Whether a target was made of what a model said, as actions and old probabilities are: a tie by construction."""
-    waiting, looked = [(target, before)], set[int]()
-    while waiting and len(looked) < most:
-        one, limit = waiting.pop()
-        if one.number in calls:
-            return True
-        op = trace.maker(one, limit)
-        if op is not None and op.n not in looked:
-            looked.add(op.n)
-            waiting += [(each, op.n) for each in op.inputs]
-    return False
+    return any(one.number in calls for one, _ in trace.back([target], before, most))
 
 
 def _few(index: tuple[object, ...]) -> str:
