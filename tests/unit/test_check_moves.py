@@ -78,6 +78,38 @@ for epoch in range(5):
 """
 
 
+def test_a_loss_of_several_sums_is_a_sum(watched):
+    more = "        loss = loss + 0.1 * (net(x[b]) - y[b]).abs().sum()\n"
+    both = SUM.replace("        opt.zero", f"{more}        opt.zero")
+    assert "sum_with_mean_rate" in levels(watched(both.replace("RATE", "0.2"))[1])
+    assert "sum_with_mean_rate" not in levels(watched(both.replace("RATE", "0.002"))[1])
+
+
+SMALL = """
+table, rest = x.numpy() * 3 + 2, torch.randn(24, 6).numpy() * 3 + 2
+mean, deviation = table.mean(0), table.std(0)
+truth = torch.from_numpy(rest[:, :1]).sin()
+x, held = torch.from_numpy((table - mean) / deviation), torch.from_numpy((rest - MEAN) / DEVIATION)
+net = nn.Linear(6, 1)
+opt = torch.optim.SGD(net.parameters(), 0.1)
+for step in range(20):
+    loss = nn.functional.mse_loss(net(x), y)
+    opt.zero_grad()
+    loss.backward()
+    opt.step()
+net.eval()
+with torch.no_grad():
+    print(nn.functional.mse_loss(net(held), truth).item())
+"""
+
+
+def test_a_small_held_out_table_that_is_standardised_by_itself_is_seen(watched):
+    own = SMALL.replace("MEAN", "rest.mean(0)").replace("DEVIATION", "rest.std(0)")
+    assert "preprocessing_differs" in levels(watched(own)[1])
+    shared = SMALL.replace("MEAN", "mean").replace("DEVIATION", "deviation")
+    assert "preprocessing_differs" not in levels(watched(shared)[1])
+
+
 @pytest.mark.long
 def test_a_rate_that_is_too_large_for_the_mean_too_is_no_matter_of_the_sum(watched):
     assert "sum_with_mean_rate" in levels(watched(SUM.replace("RATE", "0.2"))[1])

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 COMPARED = LOSSES | {"eq", "sub", "ne"}
 """Calls whose second tensor, or either, is a target."""
-TALL, LARGEST = 30, 1 << 20
+TALL, LARGEST = 16, 1 << 20
 WIDTH, ROWS, COLUMNS = 16, 256, 512
 SHORTEST = 3
 MOST = 500

@@ -30,6 +30,7 @@ from math import prod
 from truestep.check.changes import Backward
 from truestep.check.events import Op
 from truestep.check.finding import Finding, Rule
+from truestep.check.looks import Seen
 from truestep.check.mends.losses import Averaged
 from truestep.check.rules import found
 from truestep.check.rules._chains import origin
@@ -93,11 +94,28 @@ def _worse(pace: Pace) -> str:
 
 
 def _sum(trace: Trace, event: Backward) -> tuple[Op, int] | None:
-    """The sum at the root of a pass, with its number of samples."""
+    """The sum at the root of a pass, with its number of samples; of several that are added up the largest."""
     if len(event.roots) != 1:
         return None
-    op = origin(trace, event.roots[0], event.n)
-    if op is None or not op.inputs or not op.inputs[0].shape:
+    parts = [None if op is None else _whole(op) for op in _terms(trace, event.roots[0], event.n)]
+    known = [each for each in parts if each is not None]
+    return max(known, key=lambda each: each[1]) if known and len(known) == len(parts) else None
+
+
+def _terms(trace: Trace, seen: Seen, before: int, depth: int = 4) -> list[Op | None]:
+    """The calls whose results a loss is the sum of, behind plain factors."""
+    op = origin(trace, seen, before)
+    if op is None or not depth or op.name not in ("add", "sub", "mul", "neg"):
+        return [op]
+    inputs = [each for each in op.inputs if each.needs_grad]
+    if (op.name == "mul" and len(op.inputs) > 1) or not inputs:
+        return [op]
+    return [term for each in inputs for term in _terms(trace, each, op.n, depth - 1)]
+
+
+def _whole(op: Op) -> tuple[Op, int] | None:
+    """A sum over all of a tensor, or of a loss, with its number of samples."""
+    if not op.inputs or not op.inputs[0].shape:
         return None
     whole = op.name == "sum" and op.out and not op.out[0].shape and len(op.args) < 2 and "dim" not in op.words
     if not whole and not (op.name in LOSSES and op.words.get("reduction") == "sum"):
