@@ -1,5 +1,6 @@
 """Watching and telling: what is hooked is put back, what is found is told, what is ignored is not."""
 
+import ast
 import builtins
 import copy
 import json
@@ -17,6 +18,7 @@ import truestep as ts
 from truestep.check.changes import Backward, Clear, Step
 from truestep.check.events import Forward, Op
 from truestep.check.rules import rules
+from truestep.check.rules._source import tree_of
 from truestep.check.watch import Watching
 from truestep.cli.main import main
 
@@ -155,6 +157,15 @@ def test_a_comment_silences_its_line(tmp_path, comment, status):
     path = tmp_path / "train.py"
     path.write_text(WRONG.replace("IGNORE", comment))
     assert main(["check", str(path)]) == status
+
+
+def test_a_file_that_was_edited_since_the_last_watch_is_read_anew(tmp_path):
+    script = tmp_path / "train.py"
+    for name in ("first", "second"):
+        script.write_text(f"{name} = 1\n")
+        with Watching(strict=True):
+            pass
+        assert name in ast.dump(tree_of(str(script)))
 
 
 def test_a_run_stops_after_its_steps(tmp_path, capsys):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import linecache
 import os
 import sys
 import weakref
@@ -83,6 +84,7 @@ class Watching:
 
         frames.hide(calls, compilers, gradients, loaders, mode, patches, ranks, reads, schedules, state, steps)
         enter, seeing = self._stack.enter_context, mode.Seeing(self._recorder)
+        linecache.checkcache()  # findings quote the source as it is now, not as an earlier watch of the session read it
         enter(site.below(_entered()))
         with patches.at_once():
             for each in (

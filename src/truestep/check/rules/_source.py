@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import linecache
 from collections.abc import Iterator
-from functools import cache
 from typing import NamedTuple
 
 _INNER = (".item()", ".detach()", ".clone()", ".cpu()")
@@ -19,11 +18,21 @@ class Test(NamedTuple):
     less: bool
 
 
-@cache
+_parsed: dict[str, tuple[list[str], ast.Module | None]] = {}
+
+
 def tree_of(file: str) -> ast.Module | None:
-    """The parsed source of a file; None where there is none."""
+    """The parsed source of a file, as it was when the watch began; None where there is none."""
+    lines = linecache.getlines(file)
+    known = _parsed.get(file)
+    if known is None or known[0] != lines:  # a file may be edited between two watches of one session
+        known = _parsed[file] = lines, _parse(lines)
+    return known[1]
+
+
+def _parse(lines: list[str]) -> ast.Module | None:
     try:
-        return ast.parse("".join(linecache.getlines(file)))
+        return ast.parse("".join(lines))
     except (SyntaxError, ValueError):
         return None
 
