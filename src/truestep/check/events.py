@@ -41,11 +41,14 @@ class Op(Event):
     grad: bool
     module: int = 0
     within: tuple[int, ...] = ()
+    _inputs: tuple[Seen, ...] | None = field(default=None, init=False, repr=False, compare=False)
 
     @property
     def inputs(self) -> tuple[Seen, ...]:
         """All tensors among the arguments, in order, those in lists too."""
-        return tuple(_tensors((*self.args, *self.words.values())))
+        if self._inputs is None:  # rules ask for them again and again
+            object.__setattr__(self, "_inputs", tuple(_tensors((*self.args, *self.words.values()))))
+        return self._inputs or ()
 
     def arg(self, place: int, word: str, default: Any = None) -> Any:
         """An argument by its place or its name."""

@@ -52,7 +52,7 @@ def _foreign(event: Event) -> bool:
 
 @cache
 def _names(kind: type[Event]) -> tuple[str, ...]:
-    return tuple(each.name for each in fields(kind))
+    return tuple(each.name for each in fields(kind) if each.init)
 
 
 @cache

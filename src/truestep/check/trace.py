@@ -33,6 +33,7 @@ from truestep.check.looks import Seen
 
 Kind = TypeVar("Kind", bound=Event)
 Made = TypeVar("Made")
+Key = TypeVar("Key", int, str)
 LOSSES = {
     "cross_entropy", "nll_loss", "mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss", "binary_cross_entropy",
     "binary_cross_entropy_with_logits", "kl_div", "gaussian_nll_loss", "poisson_nll_loss", "hinge_embedding_loss",
@@ -108,9 +109,6 @@ class Trace:
     updates_made: int = 0
     finished: bool = False
     _sorted: tuple[int, dict[type[Event], list[int]]] = field(default_factory=lambda: (0, {}))
-    _makers: dict[int, list[Op]] | None = None
-    _users: dict[int, list[Op]] | None = None
-    _called: dict[int, str] | None = None
     _once: dict[Callable[..., Any], Any] = field(default_factory=dict)
 
     def once(self, make: Callable[[Trace], Made]) -> Made:
@@ -137,32 +135,24 @@ class Trace:
 
     def name(self, number: int) -> str:
         """What the model calls a parameter or a module; a plain description for what has no name."""
-        if number not in self.names and self._called is None:
-            self._called = _called(self.of(Names))
-        return self.names.get(number) or (self._called or {}).get(number, f"tensor {number}")
+        return self.names.get(number) or self.once(_called).get(number, f"tensor {number}")
 
     def ops(self, *names: str) -> list[Op]:
         """The calls of torch functions with these names, in order."""
-        return [event for event in self.of(Op) if event.name in names]
+        named = self.once(_named)
+        found = [named[name] for name in dict.fromkeys(names) if name in named]
+        return sorted(chain.from_iterable(found), key=_place) if len(found) != 1 else list(found[0])
 
     def maker(self, tensor: Seen, before: int | None = None) -> Op | None:
         """The call that made a tensor (the last one before event `before`); None for what was not seen being made."""
-        if self._makers is None:
-            self._makers = {}
-            for event in self.of(Op):
-                for each in event.out:
-                    self._makers.setdefault(each.number, []).append(event)
-        made = self._makers.get(tensor.number, [])
-        return next((op for op in reversed(made) if before is None or op.n < before), None)
+        made = self.once(_makers).get(tensor.number, [])
+        end = len(made) if before is None else bisect_left(made, before, key=_place)
+        return made[end - 1] if end else None
 
     def users(self, tensor: Seen, after: int = 0) -> list[Op]:
         """The calls that a tensor went into, after event `after`."""
-        if self._users is None:
-            self._users = {}
-            for op in self.of(Op):
-                for each in op.inputs:
-                    self._users.setdefault(each.number, []).append(op)
-        return [op for op in self._users.get(tensor.number, []) if op.n > after]
+        used = self.once(_users).get(tensor.number, [])
+        return used[bisect_right(used, after, key=_place) :]
 
     def chain(self, tensor: Seen, before: int | None = None, most: int = 40) -> Iterator[Op]:
         """The calls behind a tensor, from the last one back along the first input with a gradient, or the first."""
@@ -273,10 +263,31 @@ class Trace:
         return [event for event in self.events[begin:end] if isinstance(event, kinds)]
 
 
-def _called(moments: list[Names]) -> dict[int, str]:
+def _named(trace: Trace) -> dict[str, list[Op]]:
+    return _grouped(trace, lambda op: [op.name])
+
+
+def _makers(trace: Trace) -> dict[int, list[Op]]:
+    return _grouped(trace, lambda op: [each.number for each in op.out])
+
+
+def _users(trace: Trace) -> dict[int, list[Op]]:
+    return _grouped(trace, lambda op: [each.number for each in op.inputs])
+
+
+def _grouped(trace: Trace, keys: Callable[[Op], Iterable[Key]]) -> dict[Key, list[Op]]:
+    """The calls of torch functions under each of their keys, in order."""
+    found: dict[Key, list[Op]] = {}
+    for op in trace.of(Op):
+        for key in keys(op):
+            found.setdefault(key, []).append(op)
+    return found
+
+
+def _called(trace: Trace) -> dict[int, str]:
     """What the program calls its tensors: of the names that never stood for another one the shortest."""
     stood: dict[str, set[int]] = {}
-    for event in moments:
+    for event in trace.of(Names):
         for name, held in event.held.items():
             if isinstance(held, tuple) and held[0] == "tensor":
                 stood.setdefault(name, set()).add(held[1])

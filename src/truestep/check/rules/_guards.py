@@ -61,6 +61,10 @@ class Guard:
 
 def guards(trace: Trace) -> list[Guard]:
     """Every such comparison in the user's files."""
+    return trace.once(_all)
+
+
+def _all(trace: Trace) -> list[Guard]:
     files = {event.site.file for event in trace.events if event.site.file}
     return [guard for file in sorted(files) for guard in _of_file(file)]
 

@@ -67,6 +67,10 @@ Key = tuple[tuple[str, int], str, bool]
 
 def readings(trace: Trace) -> dict[Key, list[Reading]]:
     """The numbers that are known to be a batch's mean or sum, by their line and kind."""
+    return trace.once(_readings)
+
+
+def _readings(trace: Trace) -> dict[Key, list[Reading]]:
     found: dict[Key, list[Reading]] = {}
     unseen: dict[tuple[str, int], list[Reading]] = {}
     rows, run, forwards = 0, 0, 0

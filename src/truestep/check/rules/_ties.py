@@ -54,7 +54,7 @@ def tie(pairs: list[tuple[Tensor, Tensor]]) -> Tie | None:
     other = _centred((both[:, -1:] == both[:, -1]).double() if classes else _near(both[:, -1:]))
     draw = torch.Generator(device="cpu").manual_seed(0)
     orders = [torch.randperm(len(both), generator=draw, device="cpu") for _ in range(ORDERS)]
-    chance = torch.stack([(one * other[order][:, order]).sum() for order in orders])
+    chance = torch.stack([(one * other.index_select(0, order).index_select(1, order)).sum() for order in orders])
     spread, total = float(chance.std()), float(one.norm() * other.norm())
     if not spread > 0 or not total > 0:
         return None

@@ -81,6 +81,8 @@ def _attributes(trace: Trace, passes: dict[int, int], strangers: set[int], moved
     """Parameters in a plain list of a module that is never called: other methods of it are."""
     for module, facts in trace.modules.items():
         hits = [number for number in facts.hidden if number in strangers]
+        if not hits:
+            continue
         use = next((op for op in trace.of(Op) if any(each.number in hits for each in op.inputs)), None)
         learned = parameters_of(trace, module) & moved
         if use is not None and learned and not use.within:

@@ -113,8 +113,7 @@ def _drawn(trace: Trace, index: Seen, before: int) -> bool:
 
 def _handed(trace: Trace, tensor: Seen) -> Op | None:
     """The op that put in order what a loader handed out: the rows of the batch are its rows, place by place."""
-    pairs = ((each, held) for each in trace.of(Batch) for held in each.tensors if held.number == tensor.number)
-    batch, held = next(pairs, (None, tensor))
+    batch, held = trace.once(_by_number).get(tensor.number, (None, tensor))
     if batch is None or not held.rows or not batch.index or len(batch.index) != len(held.rows):
         return None
     made = next((each for each in trace.of(LoaderMade) if each.loader == batch.loader), None)
@@ -126,6 +125,11 @@ def _handed(trace: Trace, tensor: Seen) -> Op | None:
         if len(rows) > max(index, default=len(rows)) and tuple(rows[each] for each in index) == held.rows:
             return op
     return None
+
+
+def _by_number(trace: Trace) -> dict[int, tuple[Batch, Seen]]:
+    """Each tensor that a loader handed out, in its batch."""
+    return {held.number: (each, held) for each in reversed(trace.of(Batch)) for held in reversed(each.tensors)}
 
 
 def _permuted(trace: Trace, source: Seen, n: int, op: Op, target: Seen) -> Finding | None:
