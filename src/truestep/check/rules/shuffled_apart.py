@@ -11,9 +11,10 @@ training are independent (the statistic HSIC against a hundred random orders), t
 they are so after two arrays were shuffled one after the other: then there is advice.
 
 False alarms: mixed batches (mixup) shuffle a second view on purpose, on top of a shared order, and unpaired data meet
-in no loss. Episodes that number their classes anew hang together within each batch. Actions drawn from what the model
-said hang together with its inputs by their making. None of these is a finding. Labels that alone were drawn or put in
-another order may be noise on purpose: of them there is advice.
+in no loss. Samples that each pass moves and turns may look unrelated to their labels; the loss on new ones, which
+falls below that of guessing, says that they are not. Episodes that number their classes anew hang together within each
+batch. Actions drawn from what the model said hang together with its inputs by their making. None of these is a
+finding. Labels that alone were drawn or put in another order may be noise on purpose: of them there is advice.
 
 Mend: one permutation for both, one data set of pairs, or a shuffled list of pairs.
 
@@ -43,6 +44,7 @@ from truestep.check.rules import found
 from truestep.check.rules._batches import split
 from truestep.check.rules._chains import call_behind, compared, source_of
 from truestep.check.rules._facing import facing
+from truestep.check.rules._learned import learned
 from truestep.check.rules._listed import alone, twice
 from truestep.check.rules._ties import ORDERS, Tie, key, points, tie
 from truestep.check.trace import Trace
@@ -178,18 +180,18 @@ def _untied(trace: Trace, calls: dict[int, Forward]) -> Iterator[Finding]:
     taken = points(trace)
     trained = {call.n for call in split(trace)[0]}
     pairs: dict[tuple[int, bool], dict[tuple[str, int], list[Pair]]] = {}
-    sites: dict[tuple[str, int], Op] = {}
+    costs: dict[tuple[str, int], list[tuple[Op, Forward, Tensor]]] = {}
     for op in trace.ops(*COMPARED):
         for one, other in (op.inputs[:2], op.inputs[1::-1]) if len(op.inputs) > 1 else ():
             told = _paired(trace, one, other, op, calls, taken)
             if told is not None:
                 call, pair = told
-                sites[op.site.place] = op
+                costs.setdefault(op.site.place, []).append((op, call, pair[1]))
                 pairs.setdefault((call.module, call.n in trained), {}).setdefault(op.site.place, []).append(pair)
-    for module, learned in [which for which in pairs if which[1]]:
+    for module, _ in [which for which in pairs if which[1]]:
         scored = [each for each in map(tie, pairs.get((module, False), {}).values()) if each is not None]
         best = max(scored, key=lambda each: each.above, default=None)
-        if best is None or best.above < SURE or best.rows < FEW or not learned:
+        if best is None or best.above < SURE or best.rows < FEW:
             continue
         ties = {place: tie(each) for place, each in pairs[module, True].items()}
         lost = [each for each in ties.values() if each is not None and _lost(each, best)]
@@ -197,8 +199,8 @@ def _untied(trace: Trace, calls: dict[int, Forward]) -> Iterator[Finding]:
         calls_apart = [each for each in within if each is not None]
         expected = sum(best.above * each.rows / best.rows for each in calls_apart)
         apart = sum(each.above for each in calls_apart) < max(len(calls_apart), TIED * expected)
-        if len(lost) == len(ties) and lost and apart:
-            op = sites[next(iter(ties))]
+        if len(lost) == len(ties) and lost and apart and not any(learned(costs[place]) for place in ties):
+            op = costs[next(iter(ties))][-1][0]
             yield found(
                 RULE, op.site, "the targets have nothing to do with the inputs in training, and in evaluation they do",
                 f"over {best.rows} evaluated rows inputs and targets hang together {best.above:.0f} deviations above "
