@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -46,6 +47,8 @@ ROWED = {"__getitem__", "index_select", "cat", "stack"} | DRAWS
 NARROW = {torch.uint8, torch.int8, torch.int16}
 WRAPS = {"add", "sub", "mul", "rsub", "add_", "sub_", "mul_", "__rsub__", "__radd__", "__rmul__", "to", "type"}
 """Calls that carry `values` where their tensors are narrow integers, or the type that is asked for."""
+GIVEN, MADE, LINKED = 64, 32, 1024
+"""Items of a list that are written down: of one that is given, of one that comes out, and of tensors in a graph."""
 REVERSED = {"rsub", "__rsub__", "__rdiv__"}
 """Calls that give the second operand first: they are written down in the order of their formula."""
 ALIAS = {"rsub": "sub", "__rsub__": "sub", "__rdiv__": "div", "true_divide": "div", "sub_": "sub_", "__eq__": "eq"}
@@ -146,7 +149,7 @@ class Seeing(TorchFunctionMode):
             return
         outs = out if isinstance(out, tuple | list) else [out]
         rowed = name in ROWED
-        made = tuple(seen(each, numbers, look, rowed) for each in outs[:32] if isinstance(each, Tensor))
+        made = tuple(seen(each, numbers, look, rowed) for each in outs[: _most(outs, MADE)] if isinstance(each, Tensor))
         if name in DRAWS and made and not made[0].rows:  # too long for digests of its rows
             whole = digest(outs[0])
             made = (made[0]._replace(rows=() if whole is None else (whole.mark,)), *made[1:])
@@ -190,7 +193,7 @@ class Seeing(TorchFunctionMode):
         if isinstance(value, Tensor):
             return seen(value, self._recorder.numbers, look)
         if isinstance(value, tuple | list):
-            return tuple(self._one(each, look) for each in value[:64])
+            return tuple(self._one(each, look) for each in value[: _most(value, GIVEN)])
         if value is None or isinstance(value, bool | int | float | str):
             return value
         if type(value).__module__ == "numpy" and getattr(value, "shape", None) == () and value.dtype.kind in "iufb":
@@ -204,6 +207,11 @@ def value_of(tensor: Tensor) -> float | None:
     """The number that a tensor of one real element holds; None for others."""
     single = plain(tensor) and tensor.numel() == 1 and not tensor.is_complex()
     return float(tensor.detach().double()) if single else None
+
+
+def _most(values: Sequence[Any], few: int) -> int:
+    """How many of a list are written down: of one in a graph nearly all, since each may be a link to an update."""
+    return LINKED if values and isinstance(values[0], Tensor) and values[0].requires_grad else few
 
 
 def _narrow(args: Any) -> bool:

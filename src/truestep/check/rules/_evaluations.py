@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
 from truestep.check.changes import Backward
@@ -34,7 +35,7 @@ def evaluated(trace: Trace, calls: Iterable[Call]) -> Iterator[list[Call]]:
     """
     read = {number.of.number for number in trace.of(Number) if number.how in READ}
     roots = {root.number for event in trace.of(Backward) for root in event.roots}
-    trained, when = trace.trained, moments(trace)
+    trained, when, unseen = trace.trained, moments(trace), _unseen(trace)
     lines: dict[tuple[str, int], list[Call]] = defaultdict(list)
     learned: dict[int, tuple[int, ...]] = {}
     kinds = {_kind(each) for each in trace.modules.values() if trained & set(each.parameters.values())}
@@ -55,6 +56,7 @@ def evaluated(trace: Trace, calls: Iterable[Call]) -> Iterator[list[Call]]:
             chosen[event.module].append(_places(ops))
         elif (
             when(event.n)
+            and not (event.grad and unseen(event.n))
             and numbers & read
             and (own or scored(trace, event))
             and (not rows or learned.get(event.module) != rows or _others(_places(ops), chosen[event.module], event))
@@ -68,6 +70,18 @@ def evaluated(trace: Trace, calls: Iterable[Call]) -> Iterator[list[Call]]:
             _noise(fed[event.module]) and not any(scored(trace, c.event) for c in group)
         ):
             yield group
+
+
+def _unseen(trace: Trace) -> Callable[[int], bool]:
+    """Whether the next backward pass after event `n` was not looked at closely: nobody knows what it comes from."""
+    passes = trace.of(Backward)
+    places = [event.n for event in passes]
+
+    def unseen(n: int) -> bool:
+        after = bisect_right(places, n)
+        return after < len(passes) and not passes[after].close
+
+    return unseen
 
 
 def _feeds(ops: Iterable[Op], trained: set[int]) -> bool:
