@@ -5,6 +5,9 @@ import runpy
 import pytest
 
 from truestep.check.rules import judge
+from truestep.check.rules._readings import Figure, Reading
+from truestep.check.rules.wrong_denominator import _divided
+from truestep.check.site import NOWHERE
 from truestep.check.watch import Watching
 
 PROGRAM = """
@@ -134,3 +137,10 @@ for epoch in range(3):
 
 def test_a_total_over_a_hundred_batches_is_no_hundredfold_mean(found):
     assert "wrong_denominator" not in found(HUNDRED.replace("SIZE", " * len(a)"))
+
+
+@pytest.mark.parametrize("hits, share, wrong", [((1.0, 0.0), 0.5, False), ((9.0, 14.0), 11.5, True)])
+def test_a_common_share_proves_no_division(hits, share, wrong):
+    lines = [Reading(n, n, NOWHERE, value, "sum", 32, 32, 1, True) for n, value in enumerate(hits)]
+    figure = Figure(9, "accuracy", share, NOWHERE, tuple(reversed(lines)))
+    assert (_divided(figure, list(figure.readings), {}) is not None) == wrong

@@ -27,6 +27,7 @@ Right:
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator
 from itertools import chain, groupby
 
@@ -43,7 +44,7 @@ from truestep.check.site import Site
 from truestep.check.trace import Trace
 
 RULE = Rule("TS671", "wrong_denominator", "a total divided by the wrong count", "error", "reporting")
-OFTEN = 3
+OFTEN, SIMPLE = 3, 8
 
 
 def look(trace: Trace) -> Iterator[Finding]:
@@ -189,7 +190,7 @@ def _divided(figure: Figure, window: list[Reading], others: dict[int, str]) -> t
         totals = [(total, rows, "sums")]
     for added, right, kind in totals:
         for count, words in counts.items():
-            if count == right or (kind != "means" and count in (rows, sizes)):
+            if count == right or (kind != "means" and count in (rows, sizes)) or _common(added, count):
                 continue
             value = added / count
             held = isinstance(figure.value, float) and not any(near(figure.value, whole) for whole in wholes)
@@ -198,3 +199,8 @@ def _divided(figure: Figure, window: list[Reading], others: dict[int, str]) -> t
             if held or (near(figure.value, added) and shown(value, figure.printed) and not sound):
                 return added, count, right, words, kind
     return None
+
+
+def _common(added: float, count: int) -> bool:
+    """Whether a quotient is a share that small counts often give, 1 / 2 say: another one may well be the same."""
+    return added.is_integer() and 0 < added <= count and count // math.gcd(int(added), count) <= SIMPLE
