@@ -12,7 +12,7 @@ from torch import nn
 from torch.nn import functional as F
 from torch.nn.modules import module as hooks
 from torch.optim import lr_scheduler
-from torch.utils.data import DataLoader, dataloader
+from torch.utils.data import DataLoader, Dataset, dataloader
 
 import truestep as ts
 from truestep.check.changes import Backward, Clear, Step
@@ -107,6 +107,20 @@ def test_nothing_is_kept_alive():
         del tensor, model
         gc.collect()
         assert [ref() for ref in refs] == [None, None, None]
+
+
+class Modes(Dataset):
+    def __len__(self):
+        return 4
+
+    def __getitem__(self, index):
+        return torch._C._len_torch_function_stack()
+
+
+def test_calls_in_a_worker_take_no_way_through_ours():
+    with Watching(strict=True):
+        assert torch.cat(list(DataLoader(Modes(), num_workers=1))).tolist() == [0, 0, 0, 0]
+        assert torch._C._len_torch_function_stack() == 1
 
 
 def test_tensors_that_cannot_be_read_are_no_stumbling_block():

@@ -21,9 +21,10 @@ _recorders: weakref.WeakSet[Recorder] = weakref.WeakSet()
 
 
 def _asleep() -> None:
-    """In a forked worker nothing is recorded."""
+    """In a forked worker nothing is recorded, and its calls of torch take no way through ours."""
     for recorder in _recorders:
         recorder.live = recorder.resting = False
+        recorder.lens(False)
 
 
 if hasattr(os, "register_at_fork"):  # forks are no matter where there are none
