@@ -11,9 +11,9 @@ Evidence: the least and greatest output at each pass, and the gradient of the we
 part: which units are below zero for all samples of all passes, and how few are above zero for all of them.
 
 False alarms: a ReLU in a loss (a hinge, a margin) is zero where all samples are right; it is followed by no layer.
-Single dead units are common and do no harm. Weights around zero leave as many units always on as always off: where
-inputs hardly differ, as deep down or over a short interval, half may be off and is no finding. Units that training
-lets die one by one are none either, nor are pruned ones, which stand at zero.
+Single dead units are common and do no harm. Weights around zero leave as many units on as off for all samples of the
+first pass: where inputs hardly differ, as deep down or over a short interval, half may be off and is no finding. Units
+that training lets die one by one are none either, nor are pruned ones, which stand at zero.
 
 Mend: random weights around zero and biases of zero; a smaller rate where they died during training.
 
@@ -97,7 +97,9 @@ def _part(trace: Trace, ops: list[Op]) -> Iterator[Finding]:
         count, samples = off.bit_count(), sum(op.inputs[0].shape[0] for op, _ in seen[start:])
         if count < MOST_UNITS * size or count < LEAST_UNITS or samples < SAMPLES:
             continue
-        if SKEW * on.bit_count() > count or count == size or not _weight(trace, ops[-1]):
+        first = seen[start][1]  # later those that are on have moved, and those that are off have not
+        alike = SKEW * max(on.bit_count(), first[2].bit_count()) > min(count, first[1].bit_count())
+        if alike or count == size or not _weight(trace, ops[-1]):
             continue
         op = seen[start][0]
         since = f"from update {op.update} on" if start else "from the start"
@@ -119,7 +121,8 @@ def _starts(seen: list[tuple[Op, tuple[int, int, int]]]) -> Iterator[int]:
     """The first pass, and the pass before which most units went off at once."""
     yield 0
     counts = [below.bit_count() for _, (_, below, _) in seen]
-    jumps = [after - before for before, after in pairwise(counts)]
+    near = [after.update - before.update < 2 for (before, _), (after, _) in pairwise(seen)]
+    jumps = [(after - before) * at_once for (before, after), at_once in zip(pairwise(counts), near, strict=True)]
     leap = max(range(len(jumps)), key=jumps.__getitem__)
     if jumps[leap] >= MOST_UNITS * seen[0][1][0] and len(seen) - leap - 1 >= 2 * OFTEN:
         yield leap + 1
