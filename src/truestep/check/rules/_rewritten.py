@@ -9,11 +9,11 @@ from truestep.check.events import LoaderMade, LoaderStart
 from truestep.check.site import Site
 from truestep.check.trace import Trace
 
-OFTEN = 3
+OFTEN = 2
 
 
 def rewritten(trace: Trace) -> Iterator[tuple[Site, str, str]]:
-    """The data sets whose stored numbers the first batch changed in every pass that was looked at, and in several."""
+    """The data sets whose stored numbers the first batch changed once more, in several passes."""
     base: dict[int, int] = {made.loader: made.base for made in trace.of(LoaderMade)}
     passes = Counter(base.get(start.loader, start.loader) for start in trace.of(LoaderStart))
     wrote: dict[tuple[int, str], list[tuple[int, Site]]] = {}
@@ -28,7 +28,7 @@ def rewritten(trace: Trace) -> Iterator[tuple[Site, str, str]]:
             yield (
                 told[0][1],
                 f"making a batch changes what the data set stores in {name.partition('@')[0]}",
-                f"the numbers in {name.partition('@')[0]} were others after the first batch was made than before, in "
-                f"{len(runs)} of {passes[owner]} passes",
+                f"in {len(runs)} of {passes[owner]} passes the first batch changed rows of {name.partition('@')[0]} "
+                "that had been changed before",
             )
             return

@@ -7,12 +7,13 @@ Why: the data drift further with each visit, and labels stay behind.
 
 Evidence: memory that is older than the loop was written in place in several epochs, by arithmetic, with what was
 computed from it, or where a drawn mask is true, and the changed numbers went into the model or the batch; or the same
-place in an array of numpy's held other numbers each time that it was visited; or what the data set stores held other
-numbers after the first batch of a pass was made than before, in several passes.
+place in an array of numpy's held other numbers each time that it was visited; or the first batch of several passes
+changed rows of what the data set stores that had been changed before.
 
-False alarms: a part that is always set to the same number changes nothing after the first time. That, states, buffers
-and weights that are updated in place, and memory that is new for each item, are no finding. A buffer of numpy's that is
-filled anew looks alike where there is no loader: there is advice only.
+False alarms: a part that is always set to the same number changes nothing after the first time, nor does a cache that
+is filled when an item is first asked for. That, states, buffers and weights that are updated in place, and memory that
+is new for each item, are no finding. A buffer of numpy's that is filled anew looks alike where there is no loader:
+there is advice only.
 
 Mend: `sample = (sample - mean) / std` makes a new tensor; `.clone()` or `.copy()` what is to be changed.
 
@@ -65,6 +66,8 @@ def _tensors(trace: Trace) -> Iterator[Finding]:
     for op in trace.ops(*WRITES, "__setitem__"):
         first = op.inputs[0] if op.inputs else None
         if first is None or first.needs_grad or op.within or not first.storage or first.storage in weights:
+            continue
+        if not first.shape:  # a single number for each item is an account of it: how often it was asked for
             continue
         if op.name == "masked_fill_" and not (len(op.inputs) == 2 and _drawn(trace, op.inputs[1], op.n)):
             continue
