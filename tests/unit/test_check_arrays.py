@@ -70,7 +70,7 @@ def test_what_making_a_batch_writes_into_a_data_set_is_told(inside):
         for _ in range(3):
             list(loader)
     told = [op.args[2] for op in seen.trace.ops("fetch wrote")]
-    assert told == [("rows@0",)] * 3 * inside
+    assert told == [("rows@0",)] * 2 * inside  # in the first pass nothing had changed before
 
 
 def test_counts_that_a_data_set_keeps_of_its_items_are_no_data_of_theirs():
@@ -78,7 +78,9 @@ def test_counts_that_a_data_set_keeps_of_its_items_are_no_data_of_theirs():
     before = tables(data)
     data.visits = np.zeros((20, 2), int)
     data.halves = torch.zeros(20, 2, dtype=torch.bfloat16)  # which numpy does not have
-    assert tables(data) == before
+    after = tables(data)
+    assert after.keys() == before.keys()
+    assert all((after[name] == before[name]).all() for name in before)
 
 
 @pytest.mark.parametrize("pick, told", [("y[:32]", {"labels_off"}), ("1 - y[:32]", set[str]())])
