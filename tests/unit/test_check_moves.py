@@ -5,7 +5,6 @@ from dataclasses import replace
 
 import pytest
 
-from truestep.check import recorder
 from truestep.check.mends.losses import AlongClasses, Ignored, Squeezed
 from truestep.check.rules import judge
 from truestep.check.rules._words import plural
@@ -117,32 +116,6 @@ def test_a_rate_that_is_too_large_for_the_mean_too_is_no_matter_of_the_sum(watch
     told = levels(watched(SUM.replace("RATE", "50.0"))[1])
     assert told["rate_too_large"] == "error"
     assert "sum_with_mean_rate" not in told
-
-
-POLICY = """
-net = nn.Sequential(nn.Linear(6, 8), nn.Dropout(0.5), nn.Linear(8, 2))
-opt = torch.optim.SGD(net.parameters(), 0.01)
-for episode in range(4):
-    logs, rewards = [], []
-    for row in range(100):
-        choice = torch.distributions.Categorical(logits=net(x[row : row + 1]))
-        action = choice.sample()
-        rewards.append(float(action.item()))
-        logs.append(choice.log_prob(action))
-    loss = -(torch.cat(logs).sum() * sum(rewards) / 100)
-    opt.zero_grad()
-    loss.backward()
-    opt.step()
-"""
-
-
-def test_each_step_of_a_long_episode_reaches_the_update_that_takes_it(watched):
-    assert "eval_in_train" not in levels(watched(POLICY)[1])
-
-
-def test_passes_of_a_look_that_ended_before_their_update_are_no_evaluation(watched, monkeypatch):
-    monkeypatch.setattr(recorder, "STRETCH", 660)
-    assert "eval_in_train" not in levels(watched(POLICY)[1])
 
 
 RELOADED = """

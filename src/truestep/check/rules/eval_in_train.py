@@ -13,7 +13,7 @@ False alarms: what flows on into training (pseudo-labels, targets, the fake imag
 trained on (but for other rows of it, as the nodes of a graph), the same inputs run several times (Monte Carlo
 dropout), and passes whose output nobody reads (renewing the statistics of batch normalisation) are no findings. Nor
 are the pictures of a generator: a model that learned from nothing but noise drawn anew at each pass, and whose output
-is compared with nothing.
+is compared with nothing; nor a comparison, where the same rows run in either mode each time.
 
 Mend: `model.eval()` before the evaluation, and `model.train()` at the start of the next epoch.
 
@@ -37,6 +37,7 @@ from truestep.check.mends.modes import InEval
 from truestep.check.rules import found
 from truestep.check.rules._chains import statement
 from truestep.check.rules._evaluations import Call, evaluated
+from truestep.check.rules._facts import moments
 from truestep.check.rules._modes import RECURRENT, by_mode
 from truestep.check.rules._words import plural
 from truestep.check.trace import Trace
@@ -49,6 +50,8 @@ def look(trace: Trace) -> Iterator[Finding]:
     """Look at forward passes in train mode that only numbers were made of."""
     for calls in evaluated(trace, _calls(trace)):
         event, layer = calls[0]
+        if _compared(trace, calls):
+            continue
         yield found(
             RULE,
             event.site,
@@ -59,6 +62,15 @@ def look(trace: Trace) -> Iterator[Finding]:
             "statistics of the batch at hand",
             "call model.eval() before the evaluation and model.train() before the next epoch",
         )
+
+
+def _compared(trace: Trace, calls: list[Call]) -> bool:
+    """Whether a line, each time that it was reached, ran the same rows in eval mode too: to see what the mode does."""
+    place, when = calls[0].event.site.place, moments(trace)
+    other = [each for each in trace.of(Forward) if each.site.place == place and each.close and not each.training]
+    rows = [{each.inputs[0].rows for each in events if each.inputs} for events in ([c.event for c in calls], other)]
+    times = [{(each.module, when(each.n)) for each in events} for events in ([c.event for c in calls], other)]
+    return times[0] <= times[1] and any(rows[0] & rows[1])
 
 
 def _calls(trace: Trace) -> Iterator[Call]:

@@ -12,8 +12,8 @@ given, to the last digit; and a loader for other data, a data set, or rows kept 
 
 False alarms: the accuracy on the training set beside one on other data is no finding, nor are predictions for all rows,
 rows that random batches never met, queries taken out of the outputs by themselves, a second training with a new
-optimizer on other folds, or inputs of whole numbers, which meet by chance. Where all that is scored was trained on, and
-nothing the program says calls it a test, there is advice.
+optimizer on other folds, a batch that is only looked at, or inputs of whole numbers, which meet by chance. Where all
+that is scored was trained on, and nothing the program says calls it a test, there is advice.
 
 Mend: split first, then copy, sample and train on the training part alone; evaluate with the held-out loader.
 
@@ -204,6 +204,8 @@ def _unused(trace: Trace, passes: list[Drawn]) -> Iterator[Finding]:
     if not ended or not quiet or any(one.what.start.loader not in trains for one in quiet):
         return
     trained, others = split(trace)
+    if not any(call.n > quiet[0].what.start.n for call in others):  # a batch was only looked at
+        return
     given = {row for call in trained if call.inputs for row in call.inputs[0].rows}
     handed = {tensor.number for one in quiet for batch in one.what.batches for tensor in batch.tensors}
     for call in others:
