@@ -22,7 +22,7 @@ _parsed: dict[str, tuple[list[str], ast.Module | None]] = {}
 
 
 def tree_of(file: str) -> ast.Module | None:
-    """The parsed source of a file, as it was when the watch began; None where there is none."""
+    """The parsed source of a file, as it was when a line of it was first asked for; None where there is none."""
     lines = linecache.getlines(file)
     known = _parsed.get(file)
     if known is None or known[0] != lines:  # a file may be edited between two watches of one session
