@@ -12,7 +12,7 @@ pytestmark = pytest.mark.usefixtures("elsewhere")
 
 MISTAKES = {
     "trian": "there is no command 'trian'; did you mean train? it is one of train, lesson, explain, check, prove, "
-    "sweep, runs.",
+    "sweep, runs, export.",
     "train": "name a recipe, as in truestep train lenet5; truestep train --list shows them.",
     "train lenet": "there is no recipe 'lenet'; did you mean lenet5? it is one of linreg, softmax, mlp, lenet5, "
     "weight-decay.",

@@ -19,6 +19,7 @@ from truestep.cli import (
     Interrupted,
     check,
     explain,
+    export,
     lesson,
     prove,
     runs,
@@ -36,6 +37,7 @@ COMMANDS = {
     "prove": prove,
     "sweep": sweep,
     "runs": runs,
+    "export": export,
 }
 EXAMPLES = """examples:
   truestep train lenet5                      LeNet-5 on real handwritten digits, which are shipped
@@ -50,6 +52,7 @@ EXAMPLES = """examples:
   truestep prove lenet5                      whether the step of a recipe is exact
   truestep sweep weight-decay                2,020 variants at once: a curve over seeds
   truestep runs                              what was trained
+  truestep export                            the newest run as CSV, JSON and TensorBoard files
 
 stdout carries results, stderr progress; --json prints one JSON object instead.
 exit status: 0 clean, 1 findings, 2 usage, 3 what was started failed, 130 interrupted."""

@@ -13,6 +13,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from truestep.store.schema import strict
+
 MOST = 40  # a longer history is thinned out on the screen
 WIDE = 10_000  # columns of what is no terminal
 
@@ -24,7 +26,7 @@ def say(sentence: str) -> None:
 
 def show_json(found: Mapping[str, Any]) -> None:
     """One JSON object on stdout; JSON has no not-a-number, which becomes null."""
-    print(json.dumps(_plain(found), allow_nan=False))
+    print(json.dumps(strict(found), allow_nan=False))
 
 
 def show_table(
@@ -92,13 +94,3 @@ def figure(name: str, value: Any) -> str:
     if value is None or not math.isfinite(value):
         return "-" if value is None else str(value)
     return f"{100 * value:.2f} %" if name.endswith("accuracy") else f"{value:.4g}"
-
-
-def _plain(found: Any) -> Any:
-    if isinstance(found, Mapping):
-        return {str(key): _plain(value) for key, value in found.items()}
-    if isinstance(found, list | tuple):
-        return [_plain(value) for value in found]
-    if isinstance(found, float):
-        return found if math.isfinite(found) else None
-    return found if found is None or isinstance(found, bool | int | str) else str(found)

@@ -252,9 +252,15 @@ def read_scalars(path: str | os.PathLike[str], name: str) -> tuple[np.ndarray, n
     with _reading(path) as connection:
         rows = connection.execute(query, (name,)).fetchall()
         if not rows:
-            names = [each for (each,) in connection.execute("SELECT DISTINCT name FROM scalars ORDER BY name")]
-            raise DataError(f"{os.fspath(path)} has no scalar {name!r}: it has {', '.join(names) or 'none yet'}")
+            known = ", ".join(scalar_names(path)) or "none yet"
+            raise DataError(f"{os.fspath(path)} has no scalar {name!r}: it has {known}")
         return np.array([row[0] for row in rows], np.int64), np.array([row[1] for row in rows], np.float64)
+
+
+def scalar_names(path: str | os.PathLike[str]) -> list[str]:
+    """The names of the scalars of a run, in alphabetical order; raises `DataError`."""
+    with _reading(path) as connection:
+        return [each for (each,) in connection.execute("SELECT DISTINCT name FROM scalars ORDER BY name")]
 
 
 def say_on_stderr(sentence: str) -> None:

@@ -1,8 +1,11 @@
 """What a run's SQLite file looks like inside, and how values are put into it."""
 
 import json
+import math
 import sqlite3
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from typing import Any
 
 APPLICATION = 0x74737470
 VERSION = 1
@@ -43,3 +46,14 @@ def clean(text: object) -> str:
 def now() -> str:
     """The UTC time in ISO form, of one width, so that sorting the text sorts the times."""
     return datetime.now(UTC).isoformat(timespec="microseconds")
+
+
+def strict(found: Any) -> Any:
+    """The same in what JSON itself knows: no number that is not finite (null then), and text for anything odd."""
+    if isinstance(found, Mapping):
+        return {str(key): strict(value) for key, value in found.items()}
+    if isinstance(found, list | tuple):
+        return [strict(value) for value in found]
+    if isinstance(found, float):
+        return found if math.isfinite(found) else None
+    return found if found is None or isinstance(found, bool | int | str) else str(found)
