@@ -131,3 +131,8 @@ def test_a_name_that_was_not_recorded_is_answered_with_those_that_were(path):
         db.scalars([(1, "lr", 0.1), (1, "loss", 0.1)])
     with pytest.raises(DataError, match=r"has no scalar 'los': it has loss, lr"):
         read_scalars(path, "los")
+
+
+def test_a_path_that_the_system_refuses_is_one_sentence(tmp_path):
+    with pytest.raises(DataError, match=r"cannot be read as a run \(.*[Ff]ile name too long"):
+        read_run(tmp_path / ("x" * 300))

@@ -3,14 +3,17 @@
 import csv
 import io
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
-from truestep.store.atomic import make_folder, write_parts, write_text
-from truestep.store.rundb import RunRecord, read_run, read_scalars, scalar_names
+import numpy as np
+
+from truestep.store.atomic import make_folder, write_parts
+from truestep.store.following import scalars_after
+from truestep.store.rundb import RunRecord, read_run
 from truestep.store.runs import DATABASE
 from truestep.store.schema import strict
 from truestep.store.tfevents import Moment, event_file
@@ -31,25 +34,55 @@ def export_run(folder: Path, into: Path, formats: Sequence[str] = ("csv", "json"
         DataError: where the folder holds no run, or one that cannot be read.
         StoreError: where the files cannot be written.
     """
-    database = folder / DATABASE
-    run = read_run(database)
-    scalars = {
-        name: {int(step): float(value) for step, value in zip(*read_scalars(database, name), strict=True)}
-        for name in scalar_names(database)
-    }
+    run = read_run(folder / DATABASE)
+    scalars = _scalars(folder)
     make_folder(into)
     return [file for each in formats for file in FORMATS[each](run, scalars, folder.resolve().name, into)]
 
 
+def run_text(folder: Path, file: str) -> Iterator[str]:
+    """The text of `epochs.csv`, `steps.csv` or `run.json` of the run in `folder`, in parts and without writing a file.
+
+    Raises:
+        DataError: before the first part, where the folder holds no run, or one that cannot be read.
+    """
+    run = read_run(folder / DATABASE)
+    return TEXTS[file](run, {} if file == "epochs.csv" else _scalars(folder), folder.resolve().name)
+
+
+def _scalars(folder: Path) -> Scalars:
+    found: Scalars = {}
+    for name, (steps, values) in sorted(scalars_after(folder / DATABASE)[1].items()):
+        whole = steps.astype(np.int64)
+        own = dict(zip(whole.tolist(), values.tolist(), strict=True))  # recorded again counts as recorded last
+        found[name] = own if bool(np.all(np.diff(whole) > 0)) else dict(sorted(own.items()))
+    return found
+
+
 def _csv(run: RunRecord, scalars: Scalars, name: str, into: Path) -> list[Path]:
-    steps = [{"step": step, **values} for step, values in _by_step(scalars)]
-    files = {into / "epochs.csv": run.epochs, into / "steps.csv": steps}
-    for file, rows in files.items():
-        write_text(file, _table(rows))
-    return list(files)
+    return [_written(into / file, run, scalars, name) for file in ("epochs.csv", "steps.csv")]
 
 
 def _json(run: RunRecord, scalars: Scalars, name: str, into: Path) -> list[Path]:
+    return [_written(into / "run.json", run, scalars, name)]
+
+
+def _written(file: Path, run: RunRecord, scalars: Scalars, name: str) -> Path:
+    write_parts(file, (part.encode() for part in TEXTS[file.name](run, scalars, name)))
+    return file
+
+
+def _epochs_csv(run: RunRecord, scalars: Scalars, name: str) -> Iterator[str]:
+    return _table(run.epochs, list(dict.fromkeys(name for row in run.epochs for name in row)))
+
+
+def _steps_csv(run: RunRecord, scalars: Scalars, name: str) -> Iterator[str]:
+    rows = ({"step": step, **values} for step, values in _by_step(scalars))
+    first = {name: min(values) for name, values in scalars.items()}
+    return _table(rows, ["step", *sorted(scalars, key=lambda name: first[name])])
+
+
+def _run_json(run: RunRecord, scalars: Scalars, name: str) -> Iterator[str]:
     found = {
         "name": name,
         "started": run.started,
@@ -60,8 +93,14 @@ def _json(run: RunRecord, scalars: Scalars, name: str, into: Path) -> list[Path]
         "events": [vars(event) for event in run.events],
         "scalars": {each: {"steps": list(of), "values": list(of.values())} for each, of in scalars.items()},
     }
-    write_text(into / "run.json", json.dumps(strict(found), allow_nan=False, indent=1) + "\n")
-    return [into / "run.json"]
+    yield json.dumps(strict(found), allow_nan=False, indent=1) + "\n"
+
+
+TEXTS: dict[str, Callable[[RunRecord, Scalars, str], Iterator[str]]] = {
+    "epochs.csv": _epochs_csv,
+    "steps.csv": _steps_csv,
+    "run.json": _run_json,
+}
 
 
 def _tensorboard(run: RunRecord, scalars: Scalars, name: str, into: Path) -> list[Path]:
@@ -98,10 +137,15 @@ def _number(value: object) -> float | None:
     return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
-def _table(rows: Sequence[dict[str, Any]]) -> str:
-    """Comma-separated, under the names in the order in which they first come up; a float in all its digits."""
+def _table(rows: Iterable[dict[str, Any]], names: Sequence[str]) -> Iterator[str]:
+    """Comma-separated under `names`, a thousand rows a part; a float in all its digits."""
     text = io.StringIO()
-    writer = csv.DictWriter(text, list(dict.fromkeys(name for row in rows for name in row)), lineterminator="\n")
+    writer = csv.DictWriter(text, names, lineterminator="\n")
     writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue()
+    for number, row in enumerate(rows, 1):
+        writer.writerow(row)
+        if number % 1000 == 0:
+            yield text.getvalue()
+            text.seek(0)
+            text.truncate()
+    yield text.getvalue()

@@ -232,7 +232,7 @@ class RunRecord:
 
 def read_run(path: str | os.PathLike[str]) -> RunRecord:
     """Reads all but the scalars of a run, also while it is being written; raises `DataError`."""
-    with _reading(path) as connection:
+    with opened(path) as connection:
         connection.execute("BEGIN")  # one moment for all that is read
         config = {key: json.loads(value) for key, value in connection.execute("SELECT key, value FROM config")}
         epochs = [dict(json.loads(text)) for (text,) in connection.execute("SELECT record FROM epochs ORDER BY epoch")]
@@ -249,7 +249,7 @@ def read_run(path: str | os.PathLike[str]) -> RunRecord:
 def read_scalars(path: str | os.PathLike[str], name: str) -> tuple[np.ndarray, np.ndarray]:
     """Reads one scalar as (steps, values), int64 and float64 of shape (n,), by rising step; raises `DataError`."""
     query = "SELECT step, value, MAX(rowid) FROM scalars WHERE name = ? GROUP BY step ORDER BY step"
-    with _reading(path) as connection:
+    with opened(path) as connection:
         rows = connection.execute(query, (name,)).fetchall()
         if not rows:
             known = ", ".join(scalar_names(path)) or "none yet"
@@ -259,7 +259,7 @@ def read_scalars(path: str | os.PathLike[str], name: str) -> tuple[np.ndarray, n
 
 def scalar_names(path: str | os.PathLike[str]) -> list[str]:
     """The names of the scalars of a run, in alphabetical order; raises `DataError`."""
-    with _reading(path) as connection:
+    with opened(path) as connection:
         return [each for (each,) in connection.execute("SELECT DISTINCT name FROM scalars ORDER BY name")]
 
 
@@ -270,12 +270,12 @@ def say_on_stderr(sentence: str) -> None:
 
 
 @contextlib.contextmanager
-def _reading(path: str | os.PathLike[str]) -> Iterator[sqlite3.Connection]:
+def opened(path: str | os.PathLike[str]) -> Iterator[sqlite3.Connection]:
     """A connection that cannot write; whatever is wrong with the file becomes one `DataError`."""
     name, file = os.fspath(path), Path(path).absolute()
-    if not file.is_file():
-        raise DataError(f"there is no run at {name}: give the path of a run.sqlite")
     try:
+        if not file.is_file():
+            raise DataError(f"there is no run at {name}: give the path of a run.sqlite")
         with contextlib.closing(
             sqlite3.connect(f"{file.as_uri()}?mode=ro", uri=True, timeout=LOCK_SECONDS)
         ) as connection:

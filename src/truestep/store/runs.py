@@ -63,26 +63,49 @@ def list_runs(root: str | os.PathLike[str] | None = None, say: Callable[[str], N
     The folder of a study is passed over. No runs, or no such folder: an empty list. Raises `DataError` when `root` is
     there and cannot be listed.
     """
+    found = []
+    for folder in run_folders(root):
+        try:
+            found.append(run_info(folder, read_run(folder / DATABASE)))
+        except DataError as failure:
+            say(f"skipped {folder.name}: {failure}")
+    return sorted(found, key=lambda run: (run.started, run.name), reverse=True)
+
+
+def run_folders(root: str | os.PathLike[str] | None = None) -> list[Path]:
+    """The folders under `root` that hold a run, or might, by name; those of studies are passed over.
+
+    No such folder: an empty list. Raises `DataError` when `root` is there and cannot be listed.
+    """
+    return [folder for folder in _folders(root) if not _is_study(folder)]
+
+
+def study_folders(root: str | os.PathLike[str] | None = None) -> list[Path]:
+    """The folders of studies under `root`, by name; otherwise as `run_folders`."""
+    return [folder for folder in _folders(root) if _is_study(folder)]
+
+
+def _folders(root: str | os.PathLike[str] | None) -> list[Path]:
     place = runs_root(root)
     try:
-        folders = sorted(each for each in place.iterdir() if each.is_dir() and not each.name.startswith("."))
-        folders = [each for each in folders if (each / DATABASE).exists() or not (each / STUDY).exists()]
+        return sorted(each for each in place.iterdir() if each.is_dir() and not each.name.startswith("."))
     except FileNotFoundError:
         return []
     except OSError as failure:
         raise DataError(
             f"{place} cannot be listed ({failure.strerror}): give the folder that holds the runs"
         ) from failure
-    found = []
-    for folder in folders:
-        try:
-            found.append(_info(folder, read_run(folder / DATABASE)))
-        except DataError as failure:
-            say(f"skipped {folder.name}: {failure}")
-    return sorted(found, key=lambda run: (run.started, run.name), reverse=True)
 
 
-def _info(folder: Path, run: RunRecord) -> RunInfo:
+def _is_study(folder: Path) -> bool:
+    try:
+        return (folder / STUDY).exists() and not (folder / DATABASE).exists()
+    except OSError:  # nobody may look into it: whoever reads it says so
+        return False
+
+
+def run_info(folder: Path, run: RunRecord) -> RunInfo:
+    """One run as it stands in a list."""
     losses = [record.get("valid_loss") for record in run.epochs]
     finite = [loss for loss in losses if isinstance(loss, int | float) and math.isfinite(loss)]
     return RunInfo(
