@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from html import escape
 from typing import TYPE_CHECKING, Any
 
+from truestep.plot.sheet import BASE
 from truestep.sweep.study import Study
 
 if TYPE_CHECKING:
@@ -14,14 +15,9 @@ _WIDE, _HIGH, _LEFT, _FOOT = 900.0, 320.0, 70.0, 34.0  # the learning curves, in
 _POINTS = 60_000  # of all curves together, so that a page of thousands of variants still opens at once
 _LONG, _FAR = 100.0, 1e6
 
-STYLE = """
-:root{--ink:#1b1b1b;--quiet:#595959;--line:#d0d0d0;--paper:#fff;--train:#0072b2;--valid:#d55e00;color-scheme:light}
-@media screen and (prefers-color-scheme:dark){:root{--ink:#e8e8e8;--quiet:#b0b0b0;--line:#484848;--paper:#181a1f;
- --train:#56b4e9;--valid:#f08a3c;color-scheme:dark}}
-body{margin:0 auto;padding:1rem;max-width:64rem;background:var(--paper);color:var(--ink);
- font:15px/1.45 system-ui,sans-serif}
-h1{font-size:1.4em}h2{font-size:1.1em;margin-top:2em}
-p,.quiet{color:var(--quiet)}
+STYLE = (
+    BASE
+    + """
 .figure{background:#fff;border-radius:4px;max-width:48rem}.figure svg{width:100%;height:auto;display:block}
 .curves{width:100%;height:auto;touch-action:pan-y}
 .curves polyline{fill:none;stroke-width:1;opacity:.35;vector-effect:non-scaling-stroke}
@@ -30,12 +26,9 @@ p,.quiet{color:var(--quiet)}
 .curves.busy g:not(.on) polyline{opacity:.12}
 .curves .axis{stroke:var(--quiet)}.curves text{fill:var(--quiet);font-size:13px}
 .said{min-height:3em;margin:.2em 0;color:var(--ink)}
-.wide{overflow:auto;max-height:36rem}
-table{border-collapse:collapse;font-variant-numeric:tabular-nums;width:100%}
-th,td{text-align:right;padding:.2em .8em .2em 0;border-bottom:1px solid var(--line);font-weight:400;white-space:nowrap}
-thead th{position:sticky;top:0;background:var(--paper);color:var(--quiet);font-size:.87em}
 tr.on,tbody tr:hover{outline:2px solid var(--quiet);outline-offset:-2px}
-""".strip()
+""".rstrip()
+)
 
 # A pointer over the picture lights the nearest curve, one over the table the curve of its row.
 SCRIPT = """
