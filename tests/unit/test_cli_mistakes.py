@@ -12,7 +12,7 @@ pytestmark = pytest.mark.usefixtures("elsewhere")
 
 MISTAKES = {
     "trian": "there is no command 'trian'; did you mean train? it is one of train, lesson, explain, check, prove, "
-    "sweep, runs, export.",
+    "sweep, runs, board, export.",
     "train": "name a recipe, as in truestep train lenet5; truestep train --list shows them.",
     "train lenet": "there is no recipe 'lenet'; did you mean lenet5? it is one of linreg, softmax, mlp, lenet5, "
     "weight-decay.",
@@ -42,6 +42,8 @@ MISTAKES = {
     "train linreg --run-dir a --runs b": "--runs: not allowed with argument --run-dir; see truestep train linreg "
     "--help.",
     "runs --root none": "there is no folder none: give the folder that holds the runs, or leave --root out.",
+    "board --root none": "there is no folder none: give the folder that holds the runs, or leave --root out.",
+    "board --port x": "--port: 'x' is not a whole number of at least 0; see truestep board --help.",
     "runs --limit x": "--limit: 'x' is not a whole number of at least 1; see truestep runs --help.",
 }
 

@@ -17,6 +17,7 @@ from truestep.cli import (
     INTERRUPTED,
     USAGE,
     Interrupted,
+    board,
     check,
     explain,
     export,
@@ -37,6 +38,7 @@ COMMANDS = {
     "prove": prove,
     "sweep": sweep,
     "runs": runs,
+    "board": board,
     "export": export,
 }
 EXAMPLES = """examples:
@@ -52,6 +54,7 @@ EXAMPLES = """examples:
   truestep prove lenet5                      whether the step of a recipe is exact
   truestep sweep weight-decay                2,020 variants at once: a curve over seeds
   truestep runs                              what was trained
+  truestep board                             live pages of the runs, in the browser
   truestep export                            the newest run as CSV, JSON and TensorBoard files
 
 stdout carries results, stderr progress; --json prints one JSON object instead.

@@ -26,7 +26,7 @@ def say(sentence: str) -> None:
 
 def show_json(found: Mapping[str, Any]) -> None:
     """One JSON object on stdout; JSON has no not-a-number, which becomes null."""
-    print(json.dumps(strict(found), allow_nan=False))
+    print(json.dumps(strict(found), allow_nan=False), flush=True)
 
 
 def show_table(
