@@ -194,10 +194,10 @@ export class Chart {
   larger(times) { // half or twice as much of it, around the value that is read
     const [left, right] = this.range, ends = [...this.lines.values()].filter(line => line.x.length);
     const first = Math.min(...ends.map(line => line.x[0])), last = Math.max(...ends.map(line => line.x[line.x.length - 1]));
-    const middle = this.at ?? (left + right) / 2, half = (right - left) * times / 2;
-    const part = [Math.max(first, middle - half), Math.min(last, middle + half)];
-    if (part[0] <= first && part[1] >= last) this.choose(null);
-    else if (part[1] - part[0] >= 2) this.choose(part);
+    const middle = this.at ?? (left + right) / 2, wide = (right - left) * times;
+    const from = Math.max(first, Math.min(middle - wide / 2, last - wide)); // at an edge all of it lies to one side
+    if (wide >= last - first) this.choose(null);
+    else if (wide >= 2) this.choose([from, from + wide]);
   }
 
   mark() {

@@ -16,7 +16,7 @@ export function words(value) {
 
 export function round(value) { // of an axis
   const size = Math.abs(value);
-  return size !== 0 && (size < 1e-3 || size >= 1e6) ? value.toExponential(2).replace(/\.?0+e/, 'e')
+  return size !== 0 && (size < 1e-3 || size >= 1e6) ? value.toExponential(2).replace(/\.?0*e\+?/, 'e')
     : String(+value.toPrecision(4));
 }
 
