@@ -27,22 +27,21 @@ function show(told, look) {
   }
 }
 
+async function follow(name, n) { // says whether something beside the curves changed, and whether it is running
+  const told = await ask(`${address(name)}?since=${encodeURIComponent(marks.get(name) ?? '')}`);
+  show(told, `c${n % 8}${n >= 8 ? ' dashed' : ''}`);
+  if (told.curves.length) for (const chart of charts.values()) chart.draw();
+  marks.set(name, [...charts.values()].some(chart => chart.points > MOST) ? '' : told.mark);
+  const changed = (states.get(name) ?? told.state) !== told.state;
+  states.set(name, told.state);
+  return {changed, running: told.status === 'running'};
+}
+
 forever(async () => {
-  const answers = await Promise.allSettled(names.map(name =>
-    ask(`${address(name)}?since=${encodeURIComponent(marks.get(name) ?? '')}`)));
-  let changed = false, running = false;
-  answers.forEach(({value: told}, n) => {
-    if (!told) return;
-    show(told, `c${n % 8}${n >= 8 ? ' dashed' : ''}`);
-    changed ||= (states.get(told.name) ?? told.state) !== told.state;
-    states.set(told.name, told.state);
-    running ||= told.status === 'running';
-    marks.set(told.name, [...charts.values()].some(chart => chart.points > MOST) ? '' : told.mark);
-    if (told.curves.length) for (const chart of charts.values()) chart.draw();
-  });
+  const all = await Promise.allSettled(names.map(follow)); // each is drawn as soon as it is there
   if (!charts.size) place.replaceChildren('Nothing was recorded yet.');
-  if (changed) renew(await ask(location.href));
-  const failed = answers.find(each => each.reason);
+  if (all.some(each => each.value?.changed)) renew(await ask(location.href));
+  const failed = all.find(each => each.reason);
   if (failed) throw failed.reason;
-  return running ? 1 : 5;
+  return all.some(each => each.value.running) ? 1 : 5;
 });
