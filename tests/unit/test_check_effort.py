@@ -61,6 +61,33 @@ def test_of_the_calls_that_make_items_the_first_ones_are_seen_and_those_of_each_
     assert all(batch.close for batch in seen.trace.of(Batch)), "the batches themselves are looked at"
 
 
+def learn_between(updates, apart):
+    """An agent: it acts without training before each update, or after every `apart` of them."""
+    model = nn.Linear(2, 1)
+    optimizer = torch.optim.SGD(model.parameters(), lr=1e-4)
+    for update in range(updates):
+        if update % apart == 0:
+            with torch.no_grad():
+                model(torch.ones(1, 2))
+        optimizer.zero_grad()
+        model(torch.ones(4, 2)).mean().backward()
+        optimizer.step()
+
+
+def test_passes_before_every_update_are_looked_at_rarely_and_those_of_an_epoch_always():
+    with Watching(strict=True) as seen:
+        learn_between(1000, apart=1)
+    acts = [event for event in seen.trace.of(Forward) if event.inputs[0].shape[0] == 1]
+    close = [event.update for event in acts if event.close]
+    assert set(range(recorder.FIRST)) <= set(close)
+    late = [update for update in close if update >= recorder.SECOND]
+    assert 0 < len(late) <= 2 * (1000 - recorder.SECOND) // recorder.EVERY
+    with Watching(strict=True) as seen:
+        learn_between(125 * recorder.EVERY, apart=recorder.EVERY)
+    acts = [event for event in seen.trace.of(Forward) if event.inputs[0].shape[0] == 1]
+    assert [event.close for event in acts] == [True] * 125
+
+
 def by_hand(updates, calls):
     w = torch.zeros(3, requires_grad=True)
     optimizer = torch.optim.SGD([w], lr=0.1)

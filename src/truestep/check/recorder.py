@@ -32,7 +32,9 @@ LEAST, WORTH = 12, 100
 STRETCH = 10_000
 """Calls of torch between two updates after which a look ends before its time; twice as many the next time."""
 QUIET, QUIETLY = 4, 100
-"""Forward passes without training, after each update, that are looked at closely; and those of a close look."""
+"""Forward passes without training, after each update, that are looked at closely; and those of a close look. Of the
+first `FIRST` stretches of them all are, and then those that begin `EVERY` updates after the last: one that learns from
+what it does has one for each update."""
 FETCHED, FETCHES = 256, 2048
 """Calls looked at while one batch is made, whose samples have the same ones; those of a loader until only the first
 batch of each pass is looked at while it is made."""
@@ -84,6 +86,7 @@ class Recorder:
         self.resting, self.later = False, 0  # whether the record is full, and the updates since then
         self._n, self._quiet, self._steps, self._backwards = 0, 0, 0, 0
         self._spent, self._began, self._stretch = 0, 0, STRETCH  # calls of torch looked at
+        self._stretches, self._looked, self._seldom = 0, 0, False  # of forward passes without training
         self._due = 0  # the progress until which a quiet stretch goes on
         self._snapshots, self._rests, self.rested, self.hushed = 0, 0, False, False
         self.wrapped: set[tuple[str, int]] = set()
@@ -223,7 +226,10 @@ class Recorder:
         if not module.training or not torch.is_grad_enabled():
             self._quiet += 1
             self.rested = True
-            self.look(self._quiet <= (QUIETLY if self.near else QUIET) and not self.full)
+            if self._quiet == 1:
+                self._begins_stretch()
+            most = QUIETLY if self.near else 0 if self._seldom else QUIET
+            self.look(self._quiet <= most and not self.full)
             self.hushed = self.near and not self.close
         elif self.hushed:  # the evaluation is over
             self.hushed = False
@@ -232,6 +238,13 @@ class Recorder:
         if self.close and self._described.get(number, -10) + 10 <= self.trace.updates_made:
             self._described[number] = self.trace.updates_made
             self.describe(module)
+
+    def _begins_stretch(self) -> None:
+        progress = self._steps or self._backwards
+        self._stretches += 1
+        self._seldom = self._stretches > FIRST and progress < self._looked + EVERY
+        if not self._seldom:
+            self._looked = progress
 
     def describe(self, module: nn.Module) -> None:
         """Take down what a module is made of, and what it calls its parameters."""
