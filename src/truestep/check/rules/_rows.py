@@ -7,8 +7,9 @@ from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from itertools import groupby
 
-from truestep.check.events import Forward, LoaderStart
+from truestep.check.events import Batch, Forward, LoaderStart
 from truestep.check.rules._batches import ends, size
+from truestep.check.rules._chains import SOUND, root
 from truestep.check.trace import Trace
 
 SHARE, FEW = 0.1, 5
@@ -36,9 +37,25 @@ def telling(call: Forward) -> bool:
 
 
 def passes(trace: Trace, lines: Iterable[Sequence[Forward]]) -> list[list[Forward]]:
-    """The calls of each line, those between two starts of a loader together."""
+    """The calls of each line that belong to one score: of one pass of a loader, or by hand of one tensor."""
     starts = [event.n for event in trace.of(LoaderStart)]
-    return [list(each) for calls in lines for _, each in groupby(calls, key=lambda call: bisect_left(starts, call.n))]
+    batches = trace.of(Batch)
+    places = [batch.n for batch in batches]
+
+    def score(call: Forward) -> tuple[int, int]:
+        place = bisect_left(places, call.n)
+        handed = place > 0 and batches[place - 1].update == call.update  # later than the last that was trained on
+        return bisect_left(starts, call.n), 0 if handed else _source(trace, call)
+
+    return [list(each) for calls in lines for _, each in groupby(calls, key=score)]
+
+
+def _source(trace: Trace, call: Forward) -> int:
+    """The tensor whose rows a call was given; that of which they were taken, where they were taken just now."""
+    given = root(trace, call.inputs[0], call.n, SOUND)
+    taken = trace.maker(given, call.n)
+    now = taken is not None and taken.update == call.update
+    return (root(trace, given, call.n) if now else given).number
 
 
 def scored(trace: Trace, call: Forward) -> bool:
