@@ -178,6 +178,12 @@ WRONG = [
         effect=lambda wrong, right: wrong.error > 3 * right.error,
     ),
     Wrong(
+        "weights_not_loaded_le1",
+        "The weights are read from the file, and the network that serves is a new one that nobody gives them to.",
+        at="weights = torch.load(path)",
+        effect=lambda wrong, right: wrong.accuracy < right.accuracy - 0.2,
+    ),
+    Wrong(
         "saved_without_optimizer_a",
         "The checkpoint holds the model alone; training resumes with an Adam that has forgotten its moments.",
         at="torch.save(",

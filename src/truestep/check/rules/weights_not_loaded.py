@@ -1,14 +1,17 @@
 """A state was loaded and not a single weight of it arrived.
 
 What: `load_state_dict(..., strict=False)` with names that all differ (a prefix "module.", the whole checkpoint instead
-of the state in it), or a state that was filtered down to nothing before it was merged with the model's own.
+of the state in it), or a state that was filtered down to nothing before it was merged with the model's own; or a file
+with a model's state is read, nothing loads it, and a new model is scored.
 
 Why: the model keeps its random weights, and nothing says so.
 
 Evidence: of the given names none is the model's; or the loaded state is, tensor by tensor, the model's own memory,
-taken from it before, while another state was at hand.
+taken from it before, while another state was at hand; or after a file with a model's state was read no module loads
+any, and what is scored is a module that was never trained, beside a trained one of its class.
 
-False alarms: a new head that is left out is no finding: then most of the names fit.
+False alarms: a new head that is left out is no finding: then most of the names fit. Nor is a copy of the trained model,
+or a file that holds a whole module.
 
 Mend: strip the prefix, take the state out of the checkpoint, load strictly, or look at what `load_state_dict` returns.
 
@@ -26,6 +29,8 @@ from collections.abc import Iterator
 from truestep.check.changes import Saved, StateLoaded, StateTaken
 from truestep.check.finding import Finding, Rule
 from truestep.check.rules import found
+from truestep.check.rules._batches import split
+from truestep.check.rules._rows import scored
 from truestep.check.rules._states import steps_on
 from truestep.check.trace import Trace
 
@@ -54,6 +59,36 @@ def look(trace: Trace) -> Iterator[Finding]:
                 "the model keeps the weights that it was built with",
                 "make the names fit and load strictly; look at what load_state_dict returns",
             )
+    yield from _only_read(trace)
+
+
+def _only_read(trace: Trace) -> Iterator[Finding]:
+    """A new module that is scored although the state of one like it was read from a file, and nothing loads it."""
+    copies = [event for event in trace.of(Saved) if event.modules and event.how != "save"]
+    reads = [event for event in trace.of(Saved) if event.how == "load" and event.tensors and _a_state(trace, event)]
+    if not reads or copies or any(load.of == "module" and load.n > reads[0].n for load in trace.of(StateLoaded)):
+        return
+    trained, others = split(trace)
+    known = {trace.name(call.module) for call in trained}
+    for call in others:
+        fresh = call.n > reads[0].n and not steps_on(trace, call.module, 0, trace.events[-1].n)
+        if fresh and trace.name(call.module) in known and scored(trace, call):
+            yield found(
+                RULE,
+                reads[0].site,
+                "a state is read, and no model loads it",
+                f"the file has {reads[0].tensors} tensors under {', '.join(map(repr, reads[0].keys[:4]))}; nothing is "
+                f"loaded after it, and line {call.site.line} scores a {trace.name(call.module)} that was never trained",
+                "the score is that of the weights that the model was built with",
+                "give the state to the model: model.load_state_dict(checkpoint[...])",
+            )
+            return
+
+
+def _a_state(trace: Trace, read: Saved) -> bool:
+    """Whether a file holds the state of a model, by what its parts are called."""
+    own = {name.partition(".")[2] for name in trace.names.values()}
+    return any("state_dict" in key or key in ("model", "net", "network", "weights") or key in own for key in read.keys)
 
 
 def _other(trace: Trace, load: StateLoaded) -> bool:
