@@ -45,6 +45,8 @@ def tail(tensor: Tensor) -> Tail | None:
     runs = filled.shape[1] - length
     if int(filled.sum()) != int(runs.sum()) or int(runs.min()) == int(runs.max()) or int(length.min()) < 1:
         return None
+    if tokens and int(runs.sum()) == int(runs.max()) == 2:  # one pair at the end of one row may be text
+        return None
     before = held.gather(1, length[:, None] - 1)[runs > 0] if tokens else held[:0, 0]
     ended = tokens and bool((before == before[0]).all())
     return Tail(float(value), int(runs.sum()), filled.numel(), ended)

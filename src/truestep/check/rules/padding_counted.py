@@ -7,8 +7,9 @@ Why: a part of the loss is about nothing. The model is rewarded for predicting p
 and the weight of a sequence depends on its neighbours in the batch.
 
 Evidence: the lengths that were padded and the value that they were padded with, against the loss's `ignore_index`; an
-input whose rows end in runs of one value that stands nowhere else, with a loss over as many places, none left out; or
-the share of positions that a mask of lengths or tokens leaves, against the number that the mean divides by.
+input whose rows end in runs of one value that stands nowhere else, nor in most other batches, with a loss over as many
+places, none left out; or the share of positions that a mask of lengths or tokens leaves, against the number that the
+mean divides by.
 
 A class that the scores of the program leave out, `y != PAD`, and the loss does not is told as advice.
 
@@ -36,6 +37,7 @@ from truestep.check.looks import Seen
 from truestep.check.mends.losses import Ignored
 from truestep.check.rules import found
 from truestep.check.rules._chains import SHAPES, SOUND, compared, origin, root
+from truestep.check.rules._filled import usual
 from truestep.check.site import Site
 from truestep.check.trace import LossCall, Trace
 
@@ -144,7 +146,7 @@ def _padded(trace: Trace, call: LossCall) -> tuple[str, str | float] | None:
 
 def _filled(trace: Trace) -> Iterator[tuple[Site, str, str]]:
     """Losses over every place of sequences that somebody filled up by hand before the model was given them."""
-    padded = {op.args[0]: op for op in trace.ops("padded")}
+    padded = {op.args[0]: op for op in trace.ops("padded") if usual(trace, op)}
     if not padded:
         return
     values = {op.args[2] for op in padded.values()}
