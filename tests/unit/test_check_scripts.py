@@ -122,3 +122,23 @@ def test_a_notebook_that_is_checked_does_what_its_cells_do_alone(tmp_path, monke
     assert out[: len(printed)] == printed
     assert "rules" in out[len(printed) :], "the report comes after it"
     assert all(map(torch.equal, left, again))
+
+
+def run_cells(folder, *cells):
+    path = folder / "few.ipynb"
+    path.write_text(json.dumps({"cells": [{"cell_type": "code", "source": cell} for cell in cells], "nbformat": 4}))
+    return main(["check", str(path)])
+
+
+def test_a_line_of_a_notebook_that_begins_with_a_remainder_is_no_magic(tmp_path, capsys):
+    told = 'print("%d of %d"\n      % (3, 4))', 'print("""\n%d""" % 5)', "six = 13 \\\n    % 7\nprint(six)"
+    assert run_cells(tmp_path, *told, "%matplotlib inline\nstr?\nif True:\n    !echo no\nprint(7)") == 0
+    assert capsys.readouterr().out.startswith("3 of 4\n\n5\n6\n7\n")
+
+
+def test_a_cell_that_is_no_python_is_the_notebooks_own_failure(tmp_path, capsys):
+    assert run_cells(tmp_path, "print(1)", "print(2") == 3
+    told = capsys.readouterr()
+    assert "few.ipynb[2]" in told.err
+    assert "SyntaxError" in told.err
+    assert not told.out.startswith("1"), "nothing of it has run"

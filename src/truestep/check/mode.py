@@ -15,6 +15,7 @@ from truestep.check.changes import Clear
 from truestep.check.events import Number, Op
 from truestep.check.frames import caller_of, relay
 from truestep.check.looks import Seen, digest, kept, plain, seen, units
+from truestep.check.names import plainly
 from truestep.check.picks import PICKS, picked
 from truestep.check.points import COMPARED, columns
 from truestep.check.recorder import Recorder
@@ -195,7 +196,7 @@ class Seeing(TorchFunctionMode):
         if isinstance(value, tuple | list):
             return tuple(self._one(each, look) for each in value[: _most(value, GIVEN)])
         if value is None or isinstance(value, bool | int | float | str):
-            return value
+            return plainly(value)
         if type(value).__module__ == "numpy" and getattr(value, "shape", None) == () and value.dtype.kind in "iufb":
             return value.item()
         if isinstance(value, slice):  # its ends may be tensors

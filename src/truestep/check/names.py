@@ -118,13 +118,20 @@ def _real(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
+def plainly(value: Any) -> Any:
+    """A number as Python's own: one of numpy's (`np.float64` is a float) compared with a tuple gives an array."""
+    if type(value) in (float, int, bool) or not isinstance(value, int | float):
+        return value
+    return float(value) if isinstance(value, float) else int(value)
+
+
 _NOTHING = object()
 
 
 def told_as(value: Any, numbers: Numbers) -> Any:
     """A value in the words of `events.Names`."""
     if value is None or isinstance(value, bool | int | float):
-        return value
+        return plainly(value)
     if isinstance(value, str):
         return value[:80]
     if (

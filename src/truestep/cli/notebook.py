@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import json
 import linecache
+import re
 import sys
+import tokenize
+from collections.abc import Sequence
+from io import StringIO
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import truestep as ts
+
+MAGIC = re.compile(r"\s*([%!?]|[\w.]+\?{1,2}\s*$)")
+"""How a line begins that is IPython's and not Python's: `%matplotlib inline`, `!pip`, `?help`, and `help?`."""
 
 
 class Notebook:
@@ -22,16 +29,13 @@ class Notebook:
     def __init__(self, name: str) -> None:
         self.main = ModuleType("__main__")
         vars(self.main).update(__file__=str(Path(name).absolute()), __builtins__=__builtins__)
-        cells = _cells(name)
-        self.codes = [
-            compile(_kept(f"{name}[{place}]", source), f"{name}[{place}]", "exec", dont_inherit=True)
-            for place, source in enumerate(cells, 1)
-        ]
+        self.cells = {(place := f"{name}[{number}]"): _kept(place, text) for number, text in enumerate(_cells(name), 1)}
 
     def __call__(self) -> None:
         """Run every cell."""
+        codes = [compile(text, place, "exec", dont_inherit=True) for place, text in self.cells.items()]
         sys.modules["__main__"] = self.main
-        for code in self.codes:
+        for code in codes:
             exec(code, vars(self.main))
 
 
@@ -48,11 +52,27 @@ def _kept(place: str, source: str) -> str:
     lines = source.splitlines()
     if lines and lines[0].startswith("%%") and not lines[0].startswith(("%%time", "%%capture")):
         lines = []
-    kept = [f"pass  # {line.strip()}" if line.lstrip().startswith(("%", "!", "?")) else line for line in lines]
-    kept = [_indent(was) + now if now is not was else was for was, now in zip(lines, kept, strict=True)]
+    kept = list[str]()
+    for line in lines:
+        plain = not MAGIC.match(line) or _open(kept)
+        kept.append(line if plain else f"{_indent(line)}pass  # {line.strip()}")
     text = "\n".join([*kept, ""])
     linecache.cache[place] = (len(text), None, text.splitlines(keepends=True), place)
     return text
+
+
+def _open(lines: Sequence[str]) -> bool:
+    """Whether a bracket or a string of these lines is still open: then `% total` in the next one is a remainder."""
+    if lines and lines[-1].endswith("\\"):
+        return True
+    try:
+        for _ in tokenize.generate_tokens(StringIO("".join(f"{line}\n" for line in lines)).readline):
+            pass
+    except tokenize.TokenError:
+        return True
+    except IndentationError:
+        return False
+    return False
 
 
 def _indent(line: str) -> str:

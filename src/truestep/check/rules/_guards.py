@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 from truestep.check.changes import Saved, StateTaken
 from truestep.check.events import Event, Names, Op
-from truestep.check.rules._source import assigned, bare, compared, mentions, scope_of, tree_of
+from truestep.check.rules._source import assigned, bare, compared, functions, mentions, scope_of, tree_of
 from truestep.check.rules._worth import worth
 from truestep.check.site import Site
 from truestep.check.trace import Trace
@@ -158,7 +158,7 @@ def _idle(tree: ast.Module, node: ast.If, best: str) -> bool:
     if plain:
         loops = (each for each in ast.walk(tree) if isinstance(each, ast.For | ast.While | ast.AsyncFor))
         around = [each for each in loops if each.lineno <= node.lineno <= (each.end_lineno or each.lineno)][:1]
-    first = [each for each in ast.walk(tree) if isinstance(each, ast.FunctionDef) and each.name == "__init__"]
+    first = [each for each in functions(tree) if each.name == "__init__"]
     tail = best.rpartition(".")[2]
     lines = [
         each.lineno for scope in around for each in ast.walk(scope)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import ast
 import linecache
+from collections import defaultdict
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import NamedTuple
 
 _INNER = (".item()", ".detach()", ".clone()", ".cpu()")
@@ -37,12 +39,15 @@ def _parse(lines: list[str]) -> ast.Module | None:
         return None
 
 
+@lru_cache(maxsize=64)  # a file of thousands of lines is asked about again for each `if` in it
+def functions(tree: ast.Module) -> list[ast.FunctionDef | ast.AsyncFunctionDef]:
+    """Every function of a file."""
+    return [each for each in ast.walk(tree) if isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef)]
+
+
 def scope_of(tree: ast.Module, line: int) -> ast.AST:
     """The innermost function around a line, or the file."""
-    around = [
-        each for each in ast.walk(tree)
-        if isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef) and each.lineno <= line <= (each.end_lineno or 0)
-    ]  # fmt: skip
+    around = [each for each in functions(tree) if each.lineno <= line <= (each.end_lineno or 0)]
     return max(around, key=lambda each: each.lineno, default=tree)
 
 
@@ -73,17 +78,26 @@ def _calls(node: ast.AST) -> list[ast.Call]:
     return [each for each in ast.walk(node) if isinstance(each, ast.Call)]
 
 
-def _given(scope: ast.AST, words: str) -> Iterator[ast.expr]:
+def _given(scope: ast.AST, words: str) -> list[ast.expr]:
     """What a name is given in a function, where that compares something."""
+    return _assignments(scope).get(words, [])
+
+
+@lru_cache(maxsize=256)
+def _assignments(scope: ast.AST) -> dict[str, list[ast.expr]]:
+    """What is given to each target in a function."""
+    found: dict[str, list[ast.expr]] = defaultdict(list)
     for node in ast.walk(scope):
-        if isinstance(node, ast.Assign) and any(ast.unparse(target) == words for target in node.targets):
-            yield node.value
+        if isinstance(node, ast.Assign):
+            for words in dict.fromkeys(map(ast.unparse, node.targets)):
+                found[words].append(node.value)
+    return dict(found)
 
 
 def _of_call(tree: ast.Module, call: ast.Call) -> Iterator[Test]:
     """The comparisons that a function of the same file returns, in the words of whoever calls it."""
     name = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
-    for node in ast.walk(tree):
+    for node in functions(tree):
         if not isinstance(node, ast.FunctionDef) or node.name != name:
             continue
         words = [each.arg for each in node.args.args]
