@@ -110,6 +110,8 @@ class _States:
 
     def copied(self, run: Any, x: Any, *args: Any, **words: Any) -> Any:
         """Something is copied whole."""
+        if _bare(x):
+            return run(x, *args, **words)
         return self._whole("deepcopy", run, x, x, args, words)
 
     def _whole(self, how: str, run: Any, first: Any, what: Any, args: Any, words: Any) -> Any:
@@ -145,6 +147,13 @@ class _States:
             weights=tuple(weights), counts=counts,
         )  # fmt: skip
         recorder.snapshot(how)
+
+
+def _bare(value: Any) -> bool:
+    """Whether this is a number, a word or an array, or a list of them: environments copy theirs at each step."""
+    if type(value) in (list, tuple):
+        return all(_bare(each) for each in value)
+    return value is None or isinstance(value, int | float | str) or type(value).__module__ == "numpy"
 
 
 def _compared(module: nn.Module, state: Any) -> dict[str, Any]:

@@ -108,6 +108,7 @@ class Trace:
     blind: list[str] = field(default_factory=list)
     updates_made: int = 0
     finished: bool = False
+    broken: bool = False
     _sorted: tuple[int, dict[type[Event], list[int]]] = field(default_factory=lambda: (0, {}))
     _once: dict[Callable[..., Any], Any] = field(default_factory=dict)
 

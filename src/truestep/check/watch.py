@@ -59,8 +59,9 @@ class Watching:
         """Who records."""
         return self._recorder
 
-    def ended(self, names: dict[str, Any]) -> None:
-        """The program has come to its end, with these global names."""
+    def ended(self, names: dict[str, Any], broken: bool = False) -> None:
+        """The program has come to its end, with these global names; `broken` by an exception or by Ctrl-C."""
+        self.trace.broken |= broken
         if not self._recorder.resting:
             with self._recorder.looking:
                 self._recorder.snapshot("end", names)
@@ -109,6 +110,7 @@ class Watching:
         with at_once():
             self._stack.close()
         if error is not None:
+            self.trace.broken |= not isinstance(error, SystemExit)
             prune(error)
         self._recorder.finish()
         self._recorder.live = False

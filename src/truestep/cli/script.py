@@ -33,22 +33,24 @@ class Program:
         return f"-m {self.name}" if self.module else self.name
 
 
-def start(program: Program, ended: Callable[[dict[str, Any]], None] | None = None) -> int:
+def start(program: Program, ended: Callable[[dict[str, Any], bool], None] | None = None) -> int:
     """Run a program to its end, and return the exit status that python would have left with.
 
     `sys.argv`, `sys.path[0]` and `__main__` are the program's own, so that what it pickles, and the workers that it
     starts, find their way; its output is not touched. Where it fails its traceback is on stderr, without our frames,
     as `sys.excepthook` shows it. `SystemExit` is taken as python takes it; KeyboardInterrupt passes through. `ended`
-    is given the program's global names at its end, however that came.
+    is given the program's global names at its end, however that came, and whether an exception or Ctrl-C broke it off.
 
     Raises:
         ConfigError: where there is no such script or module, or nothing that can be read.
     """
     with _as_main(program):
-        run = _module(program) if program.module else _script(program)
+        run, broken = _module(program) if program.module else _script(program), True
         try:
             run()
+            broken = False
         except SystemExit as left:
+            broken = False
             return _status(left)
         except KeyboardInterrupt:
             raise
@@ -62,7 +64,7 @@ def start(program: Program, ended: Callable[[dict[str, Any]], None] | None = Non
             return 1
         finally:
             if ended is not None:
-                ended(vars(sys.modules["__main__"]))
+                ended(vars(sys.modules["__main__"]), broken)
             with suppress(OSError, ValueError):  # the program may have closed it
                 sys.stdout.flush()
     return CLEAN

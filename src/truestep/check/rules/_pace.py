@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
+from collections.abc import Sequence
 from itertools import pairwise
 from statistics import median
 from typing import NamedTuple
 
-from truestep.check.changes import Backward, OptimizerMade, Step
+from truestep.check.changes import Backward, Moved, OptimizerMade, Step
 from truestep.check.events import Forward
 from truestep.check.rules._hand import lines
 from truestep.check.trace import Trace, Update
@@ -34,13 +35,18 @@ class Stride(NamedTuple):
 
 
 class Pace(NamedTuple):
-    """All updates seen closely of one optimizer (None: by hand), with its kind and where its loss is differentiated."""
+    """All updates seen closely of one optimizer (None: by hand), with its kind and where its loss is differentiated.
+
+    `opposed`: it takes turns with another one, and the passes of one go through the weights of the other, as those of a
+    generator do through its critic: the loss of neither need fall.
+    """
 
     made: OptimizerMade | None
     kind: str
     strides: tuple[Stride, ...]
     passes: tuple[Backward, ...]
     rows: float
+    opposed: bool = False
 
     @property
     def losses(self) -> list[float]:
@@ -60,10 +66,43 @@ def paces(trace: Trace) -> list[Pace]:
         strides[step.optimizer].append(_stride(update, step))
     rows = _rows(trace)
     found = [
-        Pace(made.get(number), kinds[number], tuple(told), tuple(_passes(each.update)[0] for each in told), rows)
+        Pace(
+            made.get(number),
+            kinds[number],
+            tuple(told),
+            tuple(_passes(each.update)[0] for each in told),
+            rows,
+            _opposed(strides, number),
+        )
         for number, told in strides.items()
     ]
     return found if trace.of(Step) else _by_hand(trace, rows)
+
+
+def _opposed(strides: dict[int, list[Stride]], number: int) -> bool:
+    """Whether two optimizers take turns, and passes of one alone go through what only the other one moves."""
+    mine = strides[number]
+    for other, told in strides.items():
+        turns = mine[0].update.at.n < told[-1].update.at.n and told[0].update.at.n < mine[-1].update.at.n
+        if other != number and turns and (_through(mine, told) or _through(told, mine)):
+            return True
+    return False
+
+
+def _through(one: list[Stride], other: list[Stride]) -> bool:
+    moved, passes = {each.number for stride in one for each in _moved(stride)}, {each.n for each in _all_passes(one)}
+    if moved & {each.number for stride in other for each in _moved(stride)}:
+        return False
+    reached = (leaf.number for each in _all_passes(other) if each.n not in passes for leaf in each.leaves)
+    return any(leaf in moved for leaf in reached)
+
+
+def _all_passes(strides: list[Stride]) -> list[Backward]:
+    return [each for stride in strides for each in stride.update.backwards]
+
+
+def _moved(stride: Stride) -> Sequence[Moved]:
+    return () if stride.update.step is None else stride.update.step.moved
 
 
 def _rows(trace: Trace) -> float:
@@ -157,7 +196,7 @@ def _calmed(pace: Pace, first: float) -> bool:
 
 def _stuck(pace: Pace, first: float) -> str:
     strides = pace.strides
-    if len(strides) < 20 or pace.made is None:
+    if len(strides) < 20 or pace.made is None or pace.opposed:
         return ""
     ratio = median(stride.ratio for stride in strides[5:])
     late = median(stride.loss for stride in strides[-(len(strides) // 3) :])
@@ -175,7 +214,7 @@ def _scattered(pace: Pace, first: float) -> str:
     norms = [stride.norm for stride in strides if math.isfinite(stride.norm)]
     late = median(losses[-(len(losses) // 3) :])
     leap = max(strides[:FIRST_FEW], key=lambda stride: 0.0 if math.isnan(stride.ratio) else stride.ratio)
-    if len(strides) < 2 * FIRST_FEW or min(losses) <= 0 or pace.rows < MANY:
+    if len(strides) < 2 * FIRST_FEW or min(losses) <= 0 or pace.rows < MANY or pace.opposed:
         return ""
     if not norms or not norms[0] or _size(strides[0]) < SIZE:
         return ""

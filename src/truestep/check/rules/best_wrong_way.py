@@ -53,9 +53,9 @@ def look(trace: Trace) -> Iterator[Finding]:
     """Ask of each comparison which way it went, and whether it ever came true."""
     known, told = lines(trace), False
     for guard in guards(trace):
-        if not guard.sets:
+        events = kept(trace, guard) if guard.sets else []
+        if not guard.sets or (not events and _spans(trace, guard)):
             continue
-        events = kept(trace, guard)
         words = _worst(trace, guard, events, known) or _stayed(trace, guard, known)
         if not events:
             words = words or _never(trace, guard)
@@ -67,6 +67,16 @@ def look(trace: Trace) -> Iterator[Finding]:
         yield _found(site, message, evidence)
     for site, message, evidence in () if told else worst_restored(trace, known):
         yield _found(site, message, evidence, "warning")
+
+
+def _spans(trace: Trace, guard: Guard) -> bool:
+    """Whether the same value is followed in both directions there: these are the ends of a range, as of an axis."""
+    mine = guard.site.file, guard.function, guard.value
+    return any(
+        (other.site.file, other.function, other.value) == mine
+        and other.sets and other.best != guard.best and {other.less, guard.less} == {True, False}
+        for other in guards(trace)
+    )  # fmt: skip
 
 
 def _found(site: Site, message: str, evidence: str, level: Level | None = None) -> Finding:

@@ -13,7 +13,8 @@ False alarms: what flows on into training (pseudo-labels, targets, the fake imag
 trained on (but for other rows of it, as the nodes of a graph), the same inputs run several times (Monte Carlo
 dropout), and passes whose output nobody reads (renewing the statistics of batch normalisation) are no findings. Nor
 are the pictures of a generator: a model that learned from nothing but noise drawn anew at each pass, and whose output
-is compared with nothing; nor a comparison, where the same rows run in either mode each time.
+is compared with nothing; nor a comparison, where the same rows run in either mode each time; nor the last pass of a
+run that broke off before its update.
 
 Mend: `model.eval()` before the evaluation, and `model.train()` at the start of the next epoch.
 
@@ -29,6 +30,7 @@ Right:
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 from truestep.check.events import Forward, Op
@@ -75,6 +77,8 @@ def _compared(trace: Trace, calls: list[Call]) -> bool:
 
 def _calls(trace: Trace) -> Iterator[Call]:
     layers: list[tuple[int, str]] = []
+    updates = trace.updates()
+    last = updates[-1].at.n if trace.broken and updates else 0 if trace.broken else math.inf
     for event in trace.of(Op, Forward):
         if isinstance(event, Op):
             if _by_mode(event):
@@ -86,7 +90,7 @@ def _calls(trace: Trace) -> Iterator[Call]:
         if event.depth == 0:
             inside = [layer for n, layer in layers if n > event.began]
             layers.clear()
-            if event.training and event.close and inside:
+            if event.training and event.close and inside and (event.n <= last or not event.grad):
                 yield Call(event, inside[0])
 
 

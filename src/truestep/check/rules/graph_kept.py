@@ -71,6 +71,7 @@ def _sums(trace: Trace, when: Callable[[int], int]) -> Iterator[Finding]:
     """Chains of results that go on over the updates."""
     life: dict[int, tuple[int, int, int]] = {}  # number -> (updates crossed, made at update, the chain it belongs to)
     chains: dict[int, tuple[int, Op]] = {}
+    begun: dict[int, int] = {}  # the line of the sum itself: what divides it in the end belongs to the same chain
     roots = {root.number for event in trace.backwards() for root in event.roots}
     used: set[int] = set()
     for op in trace.of(Op):
@@ -86,7 +87,7 @@ def _sums(trace: Trace, when: Callable[[int], int]) -> Iterator[Finding]:
                 life[each.number] = (crossed, now, chain)
                 if crossed and each.number in roots:
                     used.add(chain)
-                if crossed >= OFTEN:
+                if crossed >= OFTEN and begun.setdefault(chain, op.site.line) == op.site.line:
                     chains.setdefault(op.site.line, (chain, op))
                     chains[op.site.line] = (chain, op) if crossed > OFTEN else chains[op.site.line]
     for chain, op in chains.values():

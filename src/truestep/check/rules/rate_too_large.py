@@ -9,7 +9,8 @@ Evidence: the change of the weights over their norm, update by update, with the 
 
 False alarms: weights that start at or near zero change by much of their norm at first, and the loss falls. A sweep
 that raises the rate on purpose is left alone, and so are closures, which search along a line, and a start that was
-a little rough (no loss above five times the first) where the last third is calm and its loss clearly better.
+a little rough (no loss above five times the first) where the last third is calm and its loss clearly better. The
+losses of a critic and of a generator that is trained against it need not fall.
 Where gradients are added up undivided, never cleared, or clipped after the step, that is the cause, and this is a word
 of advice.
 

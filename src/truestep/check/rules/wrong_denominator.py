@@ -190,7 +190,7 @@ def _divided(figure: Figure, window: list[Reading], others: dict[int, str]) -> t
         totals = [(total, rows, "sums")]
     for added, right, kind in totals:
         for count, words in counts.items():
-            if count == right or (kind != "means" and count in (rows, sizes)) or _common(added, count):
+            if not right or count == right or (kind != "means" and count in (rows, sizes)) or _common(added, count):
                 continue
             value = added / count
             held = isinstance(figure.value, float) and not any(near(figure.value, whole) for whole in wholes)
