@@ -102,3 +102,21 @@ def test_a_model_is_traced_and_not_what_looks_at_it():
     assert operations == ["aten::linear", "aten::relu", "aten::linear"]
     assert [node.op for node in graph.graph.nodes].count("call_module") == 3
     assert torch.equal(traced(x), net(x))
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit.script:DeprecationWarning")
+def test_a_class_that_is_scripted_finds_the_names_where_it_was_written():
+    def work():
+        def more(level: int) -> int:
+            return level + 1
+
+        @torch.jit.script
+        class Level:
+            def __init__(self, level: int = 1):
+                self.level = more(level)
+
+        return Level(2).level
+
+    with Watching(strict=True):
+        assert work() == 3
+    assert work() == 3

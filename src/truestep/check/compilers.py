@@ -37,7 +37,8 @@ def watches(recorder: Recorder) -> Iterator[AbstractContextManager[None]]:
 
 def _tracers(recorder: Recorder, name: str) -> Iterator[AbstractContextManager[None]]:
     for function in TRACERS[name]:
-        yield replaced(sys.modules[name], function, partial(_unseen, recorder))
+        how = _scripted if function == "script" else _unseen
+        yield replaced(sys.modules[name], function, partial(how, recorder))
 
 
 @contextmanager
@@ -97,6 +98,15 @@ def _unseen(recorder: Recorder, run: Callable[..., Any], *args: Any, **words: An
             return run(*args, **words)
     finally:
         recorder.busy -= 1
+
+
+def _scripted(recorder: Recorder, run: Callable[..., Any], *args: Any, **words: Any) -> Any:
+    """`torch.jit.script` looks for the names of a class in the frame that called it: ours stand in between."""
+    ours, frame = 1, sys._getframe(1)
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith("truestep.check."):
+        ours, frame = ours + 1, frame.f_back
+    words["_frames_up"] = words.get("_frames_up", 0) + ours + 1  # and `_unseen`
+    return _unseen(recorder, run, *args, **words)
 
 
 def _compiling(recorder: Recorder, run: Callable[..., Any], model: Any = None, *args: Any, **words: Any) -> Any:
