@@ -14,7 +14,8 @@ from torch.optim.optimizer import register_optimizer_step_post_hook, register_op
 from torch.overrides import TorchFunctionMode
 
 import truestep as ts
-from truestep.core.bare import Update, backward, squares
+from truestep.core.bare import Update, backward, entropy, squares
+from truestep.core.kinds import with_reduction
 
 Make = Callable[[list[Any]], optim.Optimizer]
 OPTIMIZERS: dict[str, Make] = {
@@ -172,38 +173,67 @@ def test_a_root_that_is_no_single_number_is_refused():
         backward([torch.ones(1, requires_grad=True)], [torch.tensor(1.0)])
 
 
-def squared(loss: nn.MSELoss) -> tuple[Tensor, Tensor]:
-    """The total of a loss and its gradient."""
+SUMS: dict[str, tuple[nn.Module, Callable[..., Tensor | None], str, bool]] = {
+    "squares": (nn.MSELoss(), squares, "mse_loss", False),
+    "labels": (nn.CrossEntropyLoss(), entropy, "cross_entropy", True),
+    "weighted labels": (
+        nn.CrossEntropyLoss(torch.tensor([0.5, 2.0]), label_smoothing=0.1),
+        entropy,
+        "cross_entropy",
+        True,
+    ),
+    "labels left out": (nn.CrossEntropyLoss(ignore_index=1), entropy, "cross_entropy", True),
+    "probabilities": (nn.CrossEntropyLoss(), entropy, "cross_entropy", False),
+}
+
+
+def drawn(labels: bool) -> tuple[Tensor, Tensor]:
     torch.manual_seed(0)
-    output, target = torch.randn(5, 2, requires_grad=True), torch.randn(5, 2)
-    total = squares(loss, output, target)
-    return total.detach(), torch.autograd.grad(total, output)[0]
+    return torch.randn(5, 2, requires_grad=True), torch.tensor([0, 1, 1, 0, 0]) if labels else torch.rand(5, 2)
 
 
-def test_squared_errors_end_on_torchs_bits():
-    torch.manual_seed(0)
-    output, target = torch.randn(5, 2, requires_grad=True), torch.randn(5, 2)
-    total = nn.MSELoss(reduction="sum")(output, target)
-    expected = total.detach(), torch.autograd.grad(total, output)[0]
-    found = squared(nn.MSELoss(reduction="sum"))
-    assert all(torch.equal(a, b) for a, b in zip(found, expected, strict=True))
+@pytest.mark.parametrize("name", SUMS)
+def test_the_sum_of_a_loss_ends_on_torchs_bits(name: str):
+    loss, bare, _, labels = SUMS[name]
+    output, target = drawn(labels)
+    total, expected = bare(loss, output, target), with_reduction(loss, "sum")(output, target)
+    assert total is not None
+    assert torch.equal(total, expected)
+    found = (torch.autograd.grad(each, output)[0] for each in (total, expected))
+    assert torch.equal(*found)
 
 
-def test_whoever_listens_to_a_squared_error_hears_of_it(monkeypatch: pytest.MonkeyPatch):
-    loss, heard = nn.MSELoss(reduction="sum"), list[str]()
-    handle = loss.register_forward_hook(lambda *_: heard.append("own hook"))
-    squared(loss)
+@pytest.mark.parametrize("name", SUMS)
+def test_a_loss_that_somebody_listens_to_has_to_be_called(name: str, monkeypatch: pytest.MonkeyPatch):
+    loss, bare, function, labels = SUMS[name]
+    output, target = drawn(labels)
+    handle = loss.register_forward_hook(lambda *_: None)
+    assert bare(loss, output, target) is None
     handle.remove()
-    everywhere = register_module_forward_hook(lambda *_: heard.append("hook on all"))
-    squared(loss)
+    everywhere = register_module_forward_hook(lambda *_: None)
+    assert bare(loss, output, target) is None
     everywhere.remove()
+    with Seen():
+        assert bare(loss, output, target) is None
+    assert bare(loss, output, target) is not None
+    monkeypatch.setattr(F, function, lambda *args, **words: None)
+    assert bare(loss, output, target) is None
+
+
+@pytest.mark.parametrize("name", SUMS)
+def test_whoever_listens_to_a_loss_hears_of_it_in_a_step(name: str):
+    made, _, function, labels = SUMS[name]
+    loss, model, heard = copy.deepcopy(made), nn.Linear(3, 2), list[str]()
+    step = ts.TrainStep(model, loss, optim.SGD(model.parameters(), 0.1))
+    target = drawn(labels)[1]
+    step(torch.randn(5, 3), target)
+    handle = loss.register_forward_hook(lambda *_: heard.append("hook"))
+    step(torch.randn(5, 3), target)
+    handle.remove()
+    assert heard == ["hook"]
     with Seen() as seen:
-        squared(loss)
-    assert "mse_loss" in seen.names
-    own = F.mse_loss
-    monkeypatch.setattr(F, "mse_loss", lambda *args, **words: (heard.append("function"), own(*args, **words))[1])
-    squared(loss)
-    assert heard == ["own hook", "hook on all", "function"]
+        step(torch.randn(5, 3), target)
+    assert function in seen.names
 
 
 LOSSES: dict[str, nn.Module] = {

@@ -33,7 +33,8 @@ except (ImportError, AttributeError):  # a torch that has it elsewhere
     _around = _engine = _log = None
 _BACKWARD = torch.autograd.backward
 _squares: Any = getattr(torch._C._nn, "mse_loss", None)  # pyright: ignore[reportAttributeAccessIssue]
-_SQUARES = F.mse_loss
+_entropy: Any = getattr(torch._C._nn, "cross_entropy_loss", None)  # pyright: ignore[reportAttributeAccessIssue]
+_SQUARES, _ENTROPY = F.mse_loss, F.cross_entropy
 _set_grad: Any = getattr(torch._C, "_set_grad_enabled", torch.set_grad_enabled)
 SUM = 2
 """Torch's number for this reduction."""
@@ -51,12 +52,25 @@ def backward(roots: Sequence[Tensor], seeds: Sequence[Tensor]) -> None:
     run(tuple(roots), tuple(seeds), False, False, (), allow_unreachable=True, accumulate_grad=True)
 
 
-def squares(loss: nn.MSELoss, output: Tensor, target: Tensor) -> Tensor:
-    """`loss(output, target)` of a loss that sums, for tensors of one shape, which torch would broadcast anyway."""
+def squares(loss: nn.Module, output: Tensor, target: Tensor) -> Tensor | None:
+    """The sum that this loss is the mean of, for tensors of one shape, which torch would broadcast anyway.
+
+    None where the loss has to be called for it, as anybody's else, or one that is listened to.
+    """
     watched = F.mse_loss is not _SQUARES or has_torch_function((output, target))
     if _squares is None or watched or type(loss) is not nn.MSELoss or hooked(loss):
-        return loss(output, target)
+        return None
     return _squares(output, target, SUM)
+
+
+def entropy(loss: nn.Module, output: Tensor, target: Tensor) -> Tensor | None:
+    """The same of a cross-entropy."""
+    if _entropy is None or F.cross_entropy is not _ENTROPY or type(loss) is not nn.CrossEntropyLoss or hooked(loss):
+        return None
+    weight = loss.weight
+    if has_torch_function((output, target, weight)):
+        return None
+    return _entropy(output, target, weight, SUM, loss.ignore_index, loss.label_smoothing)
 
 
 def hooked(module: nn.Module) -> bool:

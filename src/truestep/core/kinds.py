@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from truestep.core.bare import squares
+from truestep.core.bare import entropy, squares
 from truestep.core.errors import DataError, ShapeError
 from truestep.core.loss import Count
 
@@ -117,7 +117,8 @@ def _elementwise(stock: Stock, arguments: Arguments) -> tuple[Tensor, Count]:
 
 
 def _squares(stock: Stock, arguments: Arguments) -> tuple[Tensor, Count]:
-    return squares(stock.summed, *arguments), _elements(stock, arguments[1])  # pyright: ignore[reportArgumentType]
+    total = squares(stock.module, *arguments)
+    return _sum(stock, arguments) if total is None else total, _elements(stock, arguments[1])
 
 
 def _elements(stock: Stock, target: Any) -> Count:
@@ -183,7 +184,9 @@ def _by_class(stock: Stock, arguments: Arguments) -> tuple[Tensor, Count]:
 
 def _by_class_noted(stock: Stock, arguments: Arguments) -> tuple[Tensor, Count]:
     """The same with the number of labels that torch has noted in the graph: it has counted them for its own mean."""
-    total = stock.summed(*arguments)
+    total = entropy(stock.module, *arguments)
+    if total is None:
+        total = _sum(stock, arguments)
     noted = getattr(total.grad_fn, "_saved_total_weight", None)
     if noted is None or stock.module.weight is not None or stock.reduction == "none" or arguments[1].numel() > EXACT:
         return total, _class_size(stock, arguments[1])

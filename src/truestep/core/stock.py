@@ -36,9 +36,13 @@ class Stock:
         self.kind = kind
         self.name = type(module).__name__
         self.reduction: str = _checked_reduction(module)
-        self.summed = with_reduction(module, "sum")
         self.arity = kind.takes.count(", ") + 1
         self.separable = not isinstance(module, ROW_WEIGHTED)
+
+    @functools.cached_property
+    def summed(self) -> nn.Module:
+        """The same loss as a sum, for those losses that are called."""
+        return with_reduction(self.module, "sum")
 
     def arguments(self, output: Any, target: Any) -> Arguments:
         """The arguments of the loss in torch's order, from outputs and targets that may be tuples.
