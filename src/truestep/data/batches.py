@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import chain
+from operator import attrgetter
+from threading import local
 from typing import Any, Protocol
 
 import numpy as np
@@ -12,7 +14,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, IterableDataset, TensorDataset
 from torch.utils.data.distributed import DistributedSampler
 
-from truestep.core.batch import Batch, change, leaves, size, take, to_device
+from truestep.core.batch import CPU, Batch, change, leaves, rows, size, take, to_device
 from truestep.core.errors import ConfigError, DataError
 from truestep.core.nesting import flat, rebuilt
 from truestep.core.ranks import Ranks
@@ -23,10 +25,22 @@ RESIDENT = 2**30
 """Bytes of in-memory data that are moved to the model's device once instead of batch by batch."""
 
 
+_BYTES, _DEVICE = attrgetter("nbytes"), attrgetter("device")
+
+
+class _Own(local):
+    """A generator that is seeded before each use; to make one takes longer than to draw a short order from it."""
+
+    def __init__(self) -> None:
+        self.generator = torch.Generator()
+
+
+_own = _Own()
+
+
 def order(samples: int, seed: int, epoch: int) -> Tensor:
     """The order of `samples` in one epoch: a permutation that depends on (seed, epoch) and on nothing else."""
-    generator = torch.Generator().manual_seed(mix(seed, epoch))
-    return torch.randperm(samples, generator=generator)
+    return torch.randperm(samples, generator=_own.generator.manual_seed(mix(seed, epoch)))
 
 
 GATHERED = 2**20
@@ -56,10 +70,7 @@ class TensorSource:
             raise DataError("the data are empty: there are no samples to go over.")
         plain = isinstance(data[0], Tensor) and isinstance(data[1], Tensor)  # without walking the trees
         held = list(data) if plain else [leaf for _, leaf in leaves(data) if isinstance(leaf, Tensor)]
-        weight, at_home = 0, True
-        for leaf in held:
-            weight += leaf.nbytes
-            at_home &= leaf.device == device
+        weight, at_home = sum(map(_BYTES, held)), set(map(_DEVICE, held)) == {device}
         resident = weight <= RESIDENT
         self.data: Batch = to_device(data, device) if resident and not at_home else data
         self.home = device if resident else held[0].device
@@ -72,41 +83,36 @@ class TensorSource:
 
     def batches(self, epoch: int, first: int = 0) -> Iterator[Batch | None]:
         """Slices of the data as they lie, or gathered in the order of the epoch; the `first` ones are passed over."""
-        for data, passed in self._gathered(epoch, first):
-            yield from self._slices(data, passed)
+        for data in self.blocks(epoch, first):
+            yield from self._slices(data)
             del data  # or its memory could not be used again
 
     def blocks(self, epoch: int, first: int = 0) -> Iterator[Batch]:
-        """The samples of the same batches, many at a time; for one rank whose data are on its device."""
-        for data, passed in self._gathered(epoch, first):
-            yield take(data, slice(passed, None)) if passed else data
-            del data
-
-    def _gathered(self, epoch: int, first: int) -> Iterator[tuple[Batch, int]]:
-        """Many batches at a time, and how many samples of them are passed over."""
-        positions = None if self.seed is None else order(self.samples, self.seed, epoch).to(self.home)
+        """The samples of the same batches, many batches at a time."""
+        positions = None if self.seed is None else order(self.samples, self.seed, epoch)
+        if positions is not None and self.home != CPU:
+            positions = positions.to(self.home)
         # Gathered many batches at a time and then sliced: a gather costs a small step more than its arithmetic.
         block = self.batch_size * max(1, self.block // self.batch_size)
         passed = first * self.batch_size
         if self.samples <= block:
-            yield take(self.data, slice(None) if positions is None else positions), passed
+            data = take(self.data, slice(None) if positions is None else positions)
+            yield take(data, slice(passed, None)) if passed else data
             return
         # New memory each epoch: it lies above what a step frees, which would else go back to the system at each step.
         gatherer = Gatherer(self.data)
         # From the start of a block on, so that every batch lies in memory as it would had none been passed over.
         for start in range(passed // block * block, self.samples, block):
             part = slice(start, min(start + block, self.samples))
-            skipped = max(0, passed - start)
-            if positions is None:
-                yield take(self.data, part), skipped
-            else:
-                yield gatherer.take(positions[part]), skipped
+            data = take(self.data, part) if positions is None else gatherer.take(positions[part])
+            yield take(data, slice(passed - start, None)) if passed > start else data
+            del data  # or its memory could not be used again
 
-    def _slices(self, data: Batch, first: int) -> Iterator[Batch | None]:
-        """The share of this rank of each batch of some data, in order, from sample `first` on."""
+    def _slices(self, data: Batch) -> Iterator[Batch | None]:
+        """The share of this rank of each batch of some data, in order."""
         samples, together = size(*data), self.ranks
         at_home = together.size == 1 and self.home == self.device
-        for at in range(first, samples, self.batch_size):
+        for at in range(0, samples, self.batch_size):
             if at_home:
                 yield take(data, slice(at, at + self.batch_size))
                 continue
@@ -117,9 +123,9 @@ class TensorSource:
 
 def slices(data: Batch, batch_size: int) -> list[Batch]:
     """All batches of some data."""
-    if size(*data) <= batch_size:
-        return [data]
     inputs, targets = data
+    if (rows(inputs) or rows(targets)) <= batch_size:
+        return [data]
     if isinstance(inputs, Tensor) and isinstance(targets, Tensor):  # the common case, without walking the trees
         return list(zip(inputs.split(batch_size), targets.split(batch_size), strict=True))
     held, nesting = flat(data)
