@@ -139,13 +139,9 @@ class Loop:
             self.audience.tell(Resumed(self.run_state.steps, self.at.epoch, done, tuple(self.run_state.history)))
         per_epoch = settings["steps_per_epoch"]
         self.tiers = self._taker(per_epoch * (plan.epochs + 1 - self.at.epoch))
-        sentences = [*step.notes, *self.batches.notes]
         split, several = step.micro_batch is not None or plan.accumulate > 1, step.ranks.size > 1
-        if split or several:
-            sentences += models.caveats(step.model, split, several)
-        if not step.schedule.stated:
-            sentences += about_schedule(step.schedule, per_epoch)
-        for sentence in sentences:
+        caveats = models.caveats(step.model, split, several) if split or several else []
+        for sentence in (*step.notes, *self.batches.notes, *caveats, *about_schedule(step.schedule, per_epoch)):
             self.say(sentence)
 
     def _taker(self, steps: int) -> Tiers | Eager | None:
@@ -160,14 +156,15 @@ class Loop:
         run, at = self.run_state, self.at
         over = self._over()
         while not over:
+            found = at.found
             try:
-                self._train(at.epoch, at.found)
+                self._train(at.epoch, found)
             except NonFiniteError as error:
                 if self.step.nonfinite == "raise":
                     raise
                 run.stopped = f"stopped: {error}"
                 return
-            record = self._record(at.epoch, at.found, at.began)
+            record = self._record(at.epoch, found, at.began)
             judged = self.valid is not None
             best = judged and run.kept.consider(record, self.step.model, run.parameters, run.of_losses)
             run.history.append(record)
@@ -175,7 +172,7 @@ class Loop:
             if self.step.schedule.schedulers:
                 self.step.schedule.after_epoch(record.get("valid_loss", record["train_loss"]))
             at.waited = 0 if best else at.waited + 1
-            at.next_epoch()
+            at.start(at.epoch + 1)
             over = self._over()
             self.saver.after_epoch(self, over)
 

@@ -48,7 +48,7 @@ def about_average(name: str, reason: str) -> str:
 
 def about_schedule(schedule: Schedule, steps_per_epoch: int) -> list[str]:
     """How often a schedule is stepped, where nobody said it."""
-    if not schedule.schedulers or schedule.every == "epoch":
+    if schedule.stated or schedule.every == "epoch":
         return []
     often = f" ({steps_per_epoch} times an epoch)" if steps_per_epoch else ""
     names = ", ".join(type(one).__name__ for one in schedule.schedulers)
