@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from operator import attrgetter
 from typing import Any
 
 import torch
@@ -105,14 +106,9 @@ def trained(model: Model, modules: Sequence[nn.Module], optimizer: Any, given: I
     if not found:
         kind = type(model).__name__ if isinstance(model, nn.Module) else "a model that is a plain function"
         raise ConfigError(f"{kind} has no parameters to train: give params=[w, b], or a module that holds some.")
-    alive: list[Tensor] = []
-    for tensor in found:
-        if tensor.requires_grad:
-            alive.append(tensor)
-            if not tensor.is_leaf:
-                raise ConfigError(
-                    "a parameter is the result of a computation: make it a leaf, w.detach().requires_grad_()."
-                )
+    alive = [tensor for tensor in found if tensor.requires_grad]
+    if not all(map(attrgetter("is_leaf"), alive)):
+        raise ConfigError("a parameter is the result of a computation: make it a leaf, w.detach().requires_grad_().")
     if not alive:
         raise ConfigError(
             "no parameter of the model requires a gradient: call requires_grad_() on those to be trained."

@@ -33,17 +33,19 @@ class Progress:
         """Show one event."""
         if isinstance(event, Started):
             self._settings = event.settings
-        elif isinstance(event, Resumed):
-            self._first_step = event.step - event.done + 1
-        elif isinstance(event, Said):
-            self._line(f"note: {event.text}")
+        elif isinstance(event, EpochEnded):
+            self._first_step += int(event.record["steps"] + event.record["skipped"])
+            if self.show:
+                self._line(self._epoch(event))
+        elif isinstance(event, Ended):
+            if event.reason:
+                self._line(event.reason)
         elif isinstance(event, Stepped):
             self._step(event)
-        elif isinstance(event, EpochEnded) and self.show:
-            self._first_step += int(event.record["steps"] + event.record["skipped"])
-            self._line(self._epoch(event))
-        elif isinstance(event, Ended) and event.reason:
-            self._line(event.reason)
+        elif isinstance(event, Said):
+            self._line(f"note: {event.text}")
+        elif isinstance(event, Resumed):
+            self._first_step = event.step - event.done + 1
 
     def _step(self, event: Stepped) -> None:
         if not self.live or time.monotonic() < self._next:
@@ -58,12 +60,14 @@ class Progress:
         self._width = len(text)
 
     def _epoch(self, event: EpochEnded) -> str:
-        record, epochs = dict(event.record.items()), str(self._settings.get("epochs", "?"))
-        parts = [f"epoch {record['epoch']:>{len(epochs)}}/{epochs}"]
-        for name, value in record.items():
-            if name.startswith(("train_", "valid_")):
+        figures, epochs = dict(event.record.items()), str(self._settings.get("epochs", "?"))
+        parts = [f"epoch {str(figures['epoch']).rjust(len(epochs))}/{epochs}"]
+        for name, value in figures.items():
+            if name == "samples":  # what follows is no loss and no metric
+                break
+            if name != "epoch":
                 parts.append(f"{name} {_figure(value)}")
-        rate = record["samples"] / record["seconds"] if record["seconds"] else 0.0
+        rate = figures["samples"] / figures["seconds"] if figures["seconds"] else 0.0
         parts.append(f"{rate:,.0f} samples/s")
         if event.best:
             parts.append("*best")
