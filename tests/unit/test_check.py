@@ -158,6 +158,17 @@ def test_the_exit_status_tells(tmp_path, capsys, program, status):
     assert "steps 10 ['--mine']" in capsys.readouterr().out
 
 
+def test_a_script_that_is_interrupted_is_told_about_until_then(tmp_path, capsys):
+    script = tmp_path / "train.py"
+    script.write_text(f"{WRONG}\nraise KeyboardInterrupt\n")
+    assert main(["check", str(script), "--json"]) == 130
+    out, err = capsys.readouterr()
+    told = json.loads(out.splitlines()[-1])
+    assert told["status"] == 130
+    assert [finding["rule"] for finding in told["findings"]] == ["TS101"]
+    assert err == f"{script} was interrupted: what is told above is what it did until then.\n"
+
+
 @pytest.mark.parametrize(
     "comment, status",
     [

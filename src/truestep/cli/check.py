@@ -17,7 +17,7 @@ from truestep.check.confirm import untried
 from truestep.check.report import Report
 from truestep.check.trace import Trace
 from truestep.check.watch import Watching
-from truestep.cli import CLEAN, FAILED, FINDINGS
+from truestep.cli import CLEAN, FAILED, FINDINGS, INTERRUPTED
 from truestep.cli.confirm import Surroundings, confirm
 from truestep.cli.options import whole
 from truestep.cli.script import Program, cut, start
@@ -77,24 +77,33 @@ def run(found: argparse.Namespace) -> int:
     program = Program(args[0], tuple(args[1:]), True) if name == "-m" else Program(name, tuple(args))
     seen, report = Watching(found.steps), Report()
     around, began = Surroundings(program, found.steps), time.monotonic()
+    ranks = int(os.environ.get("WORLD_SIZE") or 1)
+    left = ""
     with around.stdin.kept() if found.confirm else nullcontext(), seen:
-        status = start(program, seen.ended)
+        try:
+            status = start(program, seen.ended)
+            left = f"left with status {status}" if status else ""
+        except KeyboardInterrupt:
+            if ranks > 1:  # the others may be gone, and hand nothing over
+                raise
+            status, left = INTERRUPTED, "was interrupted"
     seconds = time.monotonic() - began
     report.fill(seen.trace)
     if found.confirm:
-        _confirm(report, seen.trace, around, seconds, status)
-    ranks = int(os.environ.get("WORLD_SIZE") or 1)
+        _confirm(report, seen.trace, around, seconds, left)
     first = ranks < 2 or int(os.environ.get("RANK") or 0) == 0
     if first:
-        _tell(found, report, status, str(program))
+        _tell(found, report, status, left and f"{program} {left}")
     if ranks > 1:
         from truestep.check.ranks import hand_over
 
         hand_over(first)
-    return FAILED if status else CLEAN if report.clean else FINDINGS
+    if left:
+        return INTERRUPTED if left == "was interrupted" else FAILED
+    return CLEAN if report.clean else FINDINGS
 
 
-def _tell(found: argparse.Namespace, report: Report, status: int, program: str) -> None:
+def _tell(found: argparse.Namespace, report: Report, status: int, left: str) -> None:
     """What was found, where it was asked to be told."""
     if found.sarif is not None:
         atomic.write_text(Path(found.sarif), json.dumps(report.to_sarif(), indent=1))
@@ -103,14 +112,14 @@ def _tell(found: argparse.Namespace, report: Report, status: int, program: str) 
         show_json({"program": " ".join(found.program), "status": status, **told})
     else:
         print(report, flush=True)
-    if status:
-        say(f"{program} left with status {status}: what is told above is what it did until then.")
+    if left:
+        say(f"{left}: what is told above is what it did until then.")
 
 
-def _confirm(report: Report, trace: Trace, around: Surroundings, seconds: float, status: int) -> None:
+def _confirm(report: Report, trace: Trace, around: Surroundings, seconds: float, left: str) -> None:
     """Run the script again, where there is anything to confirm."""
-    if status:
-        why = f"the script left with status {status}"
+    if left:
+        why = f"the script {left}"
         report.findings = [untried(finding, why) for finding in report.findings]
     elif report.findings:
         confirm(report, trace, around, seconds)
