@@ -117,10 +117,10 @@ class Mode(Event):
 class LoaderMade(Event):
     """A DataLoader was built. `dataset` is its number, `base` that of the dataset below all Subsets.
 
-    `chosen` are the indices of the Subsets into the base (None: all). `sampler` is the class of the sampler.
-    `generators` names the random generators that the base holds, or knows by a global name, and draws its items with;
-    `seeded` says whether a `worker_init_fn` may reach them. `stored` has its tensors,
-    arrays and lists by name with a digest each, `within` the numbers of the data sets that it is made of.
+    `chosen` are the indices of the Subsets into the base (None: all). `sampler` is the class of the sampler, `kind`
+    that of the base. `generators` names the random generators that the base holds, or knows by a global name, and draws
+    its items with; `seeded` says whether a `worker_init_fn` may reach them. `stored` has its tensors, arrays and lists
+    by name with a digest each, `within` the numbers of the data sets that it is made of.
     """
 
     loader: int
@@ -136,6 +136,7 @@ class LoaderMade(Event):
     generators: tuple[str, ...] = ()
     stored: tuple[tuple[str, int], ...] = ()
     within: tuple[int, ...] = ()
+    kind: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

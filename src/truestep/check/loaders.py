@@ -81,7 +81,7 @@ class _Passes:
                 base=recorder.numbers.of(base), chosen=chosen, size=size, batch_size=loader.batch_size,
                 drop_last=drops, sampler=type(drawn).__name__, workers=loader.num_workers,
                 seeded=reaches(loader.worker_init_fn, base), generators=generators(base), stored=stored(base),
-                within=tuple(recorder.numbers.of(each) for each in inner(base)),
+                within=tuple(recorder.numbers.of(each) for each in inner(base)), kind=type(base).__name__,
             )  # fmt: skip
 
     def begin(self, run: Any, loader: Any) -> Any:

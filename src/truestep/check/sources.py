@@ -25,6 +25,7 @@ MOST, FEW = 200_000, 1 << 14
 ITEMS = 8
 AGAIN = {"manual_seed", "set_state", "setstate"}
 """What a method calls that sets its generator to a state of its own for each item."""
+LISTED = 1 << 10
 MADE = 400
 """Arrays of a run that are looked at beside generators."""
 
@@ -130,21 +131,30 @@ def _mark(value: Any) -> int | None:
 
 
 def drawn(recorder: Recorder, array: Any) -> None:
-    """Write an `Op` "generated" where an array becomes a tensor beside generators that have names there.
+    """Write an `Op` "generated" where an array or a list becomes a tensor beside generators that have names there.
 
     Its arguments are a digest of the array, its shape, whether it holds real numbers, and the names of the generators
     with digests of their states.
     """
-    frame = site.frame()
-    if frame is None or type(array).__module__ != "numpy" or not 1 < array.size <= FEW or array.dtype == object:
+    frame, told = site.frame(), _digested(array)
+    if frame is None or told is None:
         return
     states = tuple(
         (name, crc32(repr(_state(value)).encode())) for name, value in list(frame.f_locals.items()) if _generator(value)
     )
     if states and recorder.generated < MADE:
         recorder.generated += 1
-        told = (crc32(array.tobytes()), tuple(array.shape), array.dtype.kind == "f", states)
-        recorder.emit(Op, name="generated", args=told, words={}, out=(), grad=torch.is_grad_enabled())
+        recorder.emit(Op, name="generated", args=(*told, states), words={}, out=(), grad=torch.is_grad_enabled())
+
+
+def _digested(array: Any) -> tuple[int, tuple[int, ...], bool] | None:
+    """A digest, the shape, and whether these are real numbers that no one wrote down one by one."""
+    if isinstance(array, list):
+        few = 1 < len(array) <= LISTED and {int, float}.issuperset(map(type, array))
+        return (crc32(repr(array).encode()), (len(array),), False) if few else None
+    if type(array).__module__ != "numpy" or not 1 < array.size <= FEW or array.dtype == object:
+        return None
+    return crc32(array.tobytes()), tuple(array.shape), array.dtype.kind == "f"
 
 
 def _state(generator: Any) -> Any:

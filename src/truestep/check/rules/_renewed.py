@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import ast
 from bisect import bisect_right
+from collections import Counter
 from collections.abc import Iterator
+from itertools import groupby
 
+from truestep.check.changes import Step
 from truestep.check.events import Batch, Forward, LoaderStart, Op
 from truestep.check.finding import Level
+from truestep.check.looks import Seen
 from truestep.check.rules._batches import split
+from truestep.check.rules._rounds import draws, stirs
 from truestep.check.rules._source import scope_of, tree_of
 from truestep.check.site import Site
 from truestep.check.trace import Trace
 
 OFTEN = 8
+ROUNDS, SHARE = 3, 0.6
 NOISE = {"normal", "standard_normal", "uniform", "random", "randn", "rand", "randint", "integers", "gauss", "laplace",
          "binomial", "poisson", "random_sample", "exponential"}  # fmt: skip
 """Draws that are meant to differ from item to item; a permutation of features may be the same for all."""
@@ -29,28 +35,70 @@ def generated(trace: Trace) -> Iterator[Told]:
         at = bisect_right(calls, op.n)
         if op.grad and at < len(calls) and calls[at] in trained:
             lines.setdefault(op.site.place, []).append(op)
-    for ops in lines.values():
-        updates = {op.update for op in ops}
-        name, shape, real = ops[0].args[3][0][0], ops[0].args[1], ops[0].args[2]
-        if len(updates) < 3 or len(ops) < OFTEN or len({op.args[3] for op in ops}) > 1:
-            continue
-        if len({op.args for op in ops}) == 1:
-            yield (
-                ops[0].site, name,
-                f"{len(ops)} arrays of shape {shape} in {len(updates)} updates were equal to the bit, and {name} was "
-                "in one and the same state beside each",
-                "warning" if real else "advice",
-            )  # fmt: skip
-            return
-        items = _fetched(trace, ops)
-        if real and items >= 2 * OFTEN and _noise(ops[0].site, name):
-            yield (
-                ops[0].site, name,
-                f"{len(ops)} arrays of shape {shape} were made, {items} different ones, and {name} was in one and the "
-                "same state beside each: it drew the same for all of them",
-                "warning",
-            )  # fmt: skip
-            return
+    told = (_same(trace, ops) or _again(trace, ops) for ops in lines.values())
+    yield from [each for each in told if each is not None][:1]
+
+
+def _same(trace: Trace, ops: list[Op]) -> Told | None:
+    """Whether a generator was in one state beside all arrays, which were equal, or of items that differ."""
+    updates = {op.update for op in ops}
+    name, shape, real = ops[0].args[3][0][0], ops[0].args[1], ops[0].args[2]
+    if len(updates) < 3 or len(ops) < OFTEN or len({op.args[3] for op in ops}) > 1:
+        return None
+    if len({op.args for op in ops}) == 1 and real:
+        return (
+            ops[0].site, name,
+            f"{len(ops)} arrays of shape {shape} in {len(updates)} updates were equal to the bit, and {name} was "
+            "in one and the same state beside each",
+            "warning",
+        )  # fmt: skip
+    items = _fetched(trace, ops)
+    if real and items >= 2 * OFTEN and _noise(ops[0].site, name):
+        return (
+            ops[0].site, name,
+            f"{len(ops)} arrays of shape {shape} were made, {items} different ones, and {name} was in one and the "
+            "same state beside each: it drew the same for all of them",
+            "warning",
+        )  # fmt: skip
+    return None
+
+
+def _again(trace: Trace, ops: list[Op]) -> Told | None:
+    """Whether what was drawn comes back, state and all, in round after round: no generator returns to where it was of
+    itself.
+    """
+    movers = {step.update: step.optimizer for step in trace.of(Step)}
+    mover = Counter(movers.get(op.update, 0) for op in ops).most_common(1)[0][0]
+    made = [op for op in ops if movers.get(op.update, 0) == mover]
+    told = [list(each) for _, each in groupby(made, lambda op: (op.update, op.args[3]))]  # several in one line
+    own = [each[0] for each in told]
+    rounds: dict[tuple[object, ...], list[int]] = {}
+    for place, each in enumerate(told):
+        rounds.setdefault((own[place].args[3], *(op.args[0] for op in each)), []).append(place)
+    again = [places for places in rounds.values() if len({own[place].update for place in places}) >= ROUNDS]
+    if len(again) < SHARE * len(rounds) or not again:
+        return None
+    moved = all(own[place - 1].args[3] != own[place].args[3] for places in again for place in places[1:])
+    names = [name for name, _ in own[0].args[3]]
+    name = next((each for each in names if moved or draws(own[0].site, each)), None)
+    if name is None or (len(rounds) > 1 and not moved):
+        return None
+    sure = stirs(own[0].site, name) if len(rounds) > 1 else _rows(trace, made)
+    return (
+        own[0].site, name,
+        f"in {len({op.update for op in own})} updates {len(rounds)} different arrays (or sets of them) were made here: "
+        f"they came back equal to the bit, and {name} was in the state of the time before",
+        "warning" if sure else "advice",
+    )  # fmt: skip
+
+
+def _rows(trace: Trace, ops: list[Op]) -> bool:
+    """Whether what was made of these arrays tells which rows are taken, as it does of samples and not of features."""
+    made = {out.number for op in trace.between(ops[0].n, ops[-1].n + 9, Op) if op.site.place == ops[0].site.place
+            for out in op.out if op.name in ("tensor", "as_tensor", "from_numpy")}  # fmt: skip
+    takes = trace.ops("__getitem__", "index_select")
+    index = (op.arg(2, "index") if op.name == "index_select" else op.arg(1, "index") for op in takes if op.grad)
+    return any(isinstance(each, Seen) and each.number in made for each in index)
 
 
 def _fetched(trace: Trace, ops: list[Op]) -> int:

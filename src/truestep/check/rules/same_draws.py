@@ -1,19 +1,21 @@
 """Random draws that should differ are the same, in every epoch, at every call, or in every worker.
 
-What: the seed is set again at each epoch; a generator is built from a fixed seed at each call; a data set's own
-generator is copied into every worker; or the noise of a denoising model is drawn once, before the loop.
+What: the seed is set again at each epoch; a generator is built from a fixed seed at each call, or for each pass by a
+stream or a sampler; the epoch is never told to a DistributedSampler; a data set's own generator is copied into every
+worker; or the noise of a denoising model is drawn once, before the loop.
 
 Why: the same order, the same noise and the same masks come back, so augmentation adds nothing, and what looks random is
 a fixed part of the data that can be learned by heart.
 
 Evidence: draws at one line that are equal to the bit in different updates of one model; passes of a shuffling loader,
-or shuffles of one list or array, in one and the same order; arrays equal to the bit, or of different items,
-beside a generator in one state; a generator that the data set draws with while several workers hold a copy of it; or a
-draw from before the first update that is added to the data in update after update.
+or shuffles of one list or array, in one and the same order; arrays equal to the bit, or of different items, beside a
+generator in one state, or one that comes back to the state of the time before; a generator that the data set draws with
+while several workers hold a copy of it; or a draw from before the first update that is added to the data in update
+after update.
 
 False alarms: several models that start from one seed are compared on purpose, fixed noise to look at a generator's
-pictures takes part in no training, and data made up item by item have a generator of their own for each. None of them
-is a finding.
+pictures takes part in no training, data made up item by item or task by task have a generator of their own for each,
+and an order of features is the same for all. None of them is a finding.
 
 Mend: set the seed once, at the start; make a generator once and keep it; seed each worker's generator in
 `worker_init_fn` with `torch.initial_seed()`; draw noise inside the loop.
@@ -43,6 +45,7 @@ from truestep.check.looks import Seen
 from truestep.check.rules import found
 from truestep.check.rules._batches import drawn, split
 from truestep.check.rules._renewed import generated
+from truestep.check.rules._rounds import fetched, rounds, seeded
 from truestep.check.trace import Trace
 
 RULE = Rule("TS476", "same_draws", "random draws that repeat themselves", "error", "data")
@@ -52,8 +55,8 @@ OFTEN, SURE = 4, 100.0
 
 
 def look(trace: Trace) -> Iterator[Finding]:
-    """Six ways in which draws come back."""
-    proofs = (_orders(trace), _repeats(trace), _shuffles(trace), _generated(trace))
+    """The ways in which draws come back."""
+    proofs = (_orders(trace), _repeats(trace), _shuffles(trace), _generated(trace), _rounds(trace))
     told = next((each for each in (next(proof, None) for proof in proofs) if each is not None), None)
     if told:
         yield told
@@ -101,7 +104,7 @@ def _repeats(trace: Trace) -> Iterator[Finding]:
         if op.out and op.out[0].rows and op.update in busy and op.grad and not op.within:
             lines.setdefault((op.site.place, movers.get(op.update, 0)), []).append(op)
     for ops in lines.values():
-        if _by_item(ops):
+        if _by_item(trace, ops):
             continue
         values: dict[tuple[object, ...], list[Op]] = {}
         for op in ops:
@@ -109,7 +112,7 @@ def _repeats(trace: Trace) -> Iterator[Finding]:
         again = max((each for each in values.values() if not _by_chance(each, ops)), key=_updates, default=[])
         least = OFTEN - (ops[0].name == "randperm" and bool(again) and _bits(again[0]) > SURE)
         all_same = sum(_updates(each) for each in values.values() if _updates(each) >= least)
-        often = len({op.update for op in ops}) >= 0.8 * len(busy) or _feeds(trace, ops[-1], fed)
+        often = len({op.update for op in ops}) >= 0.8 * len(busy) or _feeds(trace, ops[-1], fed) or fetched(trace, ops)
         if _updates(again) >= least and all_same >= 0.6 * len({op.update for op in ops}) and often:
             before = [event for event in trace.of(Seeded) if event.n < ops[-1].n]
             seeded = before[-1] if before and before[-1].update > 1 else None
@@ -134,15 +137,15 @@ def _by_chance(equal: list[Op], drawn: list[Op]) -> bool:
     return told < 40 or (bits < 20 and times < 0.6 * len(drawn))
 
 
-def _by_item(ops: list[Op]) -> bool:
-    """Whether a line draws with a generator handed over, many times for one update and never the same: one an item."""
+def _by_item(trace: Trace, ops: list[Op]) -> bool:
+    """Whether a line draws many times for one update and never the same, with what is seeded for each: one an item."""
     updates: dict[int, list[object]] = {}
     for op in ops:
         updates.setdefault(op.update, []).append((op.out[0].shape, op.out[0].rows))
     most = max(updates.values(), key=len)
-    return (
-        "generator" in ops[0].words and len(most) > 1 and all(len(set(each)) == len(each) for each in updates.values())
-    )
+    seeds = {event.value for event in trace.of(Seeded) if ops[0].n < event.n < ops[-1].n and event.who == "torch"}
+    own = "generator" in ops[0].words or len(seeds) > 1
+    return own and len(most) > 1 and all(len(set(each)) == len(each) for each in updates.values())
 
 
 def _shuffles(trace: Trace) -> Iterator[Finding]:
@@ -182,6 +185,15 @@ def _generated(trace: Trace) -> Iterator[Finding]:
         yield found(
             RULE, site, f"{name} draws the same numbers at each call", evidence, WHY,
             "build the generator once and keep it", level=level,
+        )  # fmt: skip
+
+
+def _rounds(trace: Trace) -> Iterator[Finding]:
+    """Passes of a sampler or a stream that draws, and inputs behind a seed set again, which are all the same."""
+    for site, evidence in (*rounds(trace), *seeded(trace)):
+        yield found(
+            RULE, site, "what is drawn for one epoch is drawn for each", evidence, WHY,
+            "set seeds once, before the loop, or make them of the epoch (sampler.set_epoch(epoch))", level="warning",
         )  # fmt: skip
 
 
