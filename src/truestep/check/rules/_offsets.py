@@ -36,11 +36,11 @@ def spare(trace: Trace) -> Iterator[Told]:
             continue
         if made.size < LEAST or sorted(items) != list(range(made.size)):
             continue
-        stored = _stored(trace, one.what.start.n, one.last)
-        left = {number: _left(held, items) for number, held in stored.items()}
+        kept = stored(trace, one.what.start.n, one.last)
+        left = {number: _left(held, items) for number, held in kept.items()}
         if left and len(set(left.values())) == 1 and (more := left.popitem()[1]):
-            last = next(iter(stored.values()))
-            if not any(_touched(trace, held) for held in stored.values()):
+            last = next(iter(kept.values()))
+            if not any(_taken(trace, held) for held in kept.values()):
                 said.add(made.base)
                 yield _told(last[0], made, more)
 
@@ -55,7 +55,7 @@ def _told(taken: Taken, made: LoaderMade, left: int) -> Told:
     )
 
 
-def _stored(trace: Trace, first: int, last: int) -> dict[int, list[Taken]]:
+def stored(trace: Trace, first: int, last: int) -> dict[int, list[Taken]]:
     """By what is stored, a tensor or the memory of an array, all that a pass took of it."""
     found: dict[int, list[Taken]] = {}
     for op in trace.between(first, last, Op):
@@ -98,11 +98,20 @@ def _left(held: list[Taken], items: list[int]) -> int | None:
     return left if left <= FEW else None
 
 
-def _touched(trace: Trace, held: list[Taken]) -> bool:
-    """Whether anything else may take what is left."""
+def _taken(trace: Trace, held: list[Taken]) -> bool:
+    return held[0].op.name != "from_numpy" and touched(trace, held, max(each.last for each in held))
+
+
+def touched(trace: Trace, held: list[Taken], end: int) -> bool:
+    """Whether anything else may take what lies beyond `end`."""
     if held[0].op.name == "from_numpy":
-        return False
-    end = max(each.last for each in held)
-    others = (user for user in trace.users(held[0].op.inputs[0]) if user.n > held[0].op.n)
-    spans = (_span(user) if user.name == "__getitem__" and len(user.args) == 2 else None for user in others)
+        base = held[0].op.words["memory"][0]
+        others = (op for op in trace.ops("from_numpy") if op.words["memory"][0] == base and op.out)
+        return any(op.words["memory"][1] + _bytes(op) > end for op in others)
+    users = (user for user in trace.users(held[0].op.inputs[0]) if user.n > held[0].op.n)
+    spans = (_span(user) if user.name == "__getitem__" and len(user.args) == 2 else None for user in users)
     return any(span is None or span[1] > end for span in spans)
+
+
+def _bytes(op: Op) -> int:
+    return prod(op.out[0].shape) * BYTES.get(op.out[0].dtype, 1)

@@ -2,7 +2,8 @@
 
 What: two parts of the data number the classes each in its own way; labels from 1 to K are compared with classes from 0
 to K - 1, or the targets are one off from the labels that the score uses, or the predicted classes are moved by one and
-the labels are not; or a binary loss, torch's or one by hand, is given -1 and 1, or any target outside 0 to 1.
+the labels are not; or a binary loss, torch's or one by hand, is given -1 and 1, or any target outside 0 to 1; or a loss
+with a margin, whose targets are -1 and 1, is given 0 and 1.
 
 Why: a class is never predicted right, or the loss falls without end because its target lies outside its domain.
 
@@ -30,6 +31,7 @@ from truestep.check.events import Op
 from truestep.check.finding import Finding, Rule
 from truestep.check.looks import Seen, Values
 from truestep.check.rules import found
+from truestep.check.rules._margins import unsigned
 from truestep.check.rules._renamed import KEEPS, renamed
 from truestep.check.trace import Trace
 
@@ -50,6 +52,11 @@ def look(trace: Trace) -> Iterator[Finding]:
                 "the loss falls without end while the outputs grow", "map the labels to 0 and 1 where they are read",
             )  # fmt: skip
     yield from _by_hand(trace)
+    for site, message, evidence, level in unsigned(trace):
+        yield found(
+            RULE, site, message, evidence, "one of the two classes is not learned, or only by what the other one says",
+            "map the labels to -1 and 1: 2 * y - 1", level=level,
+        )  # fmt: skip
     for one in renamed(trace):
         names = ", ".join(f"{label} as {name}" for label, name in list(one.names.items())[:6])
         yield found(

@@ -1,8 +1,8 @@
 """Some samples are never in any batch.
 
-What: an evaluation drops its last, incomplete batch; or a data set counts one or two items less than it has; or a loop
-over `n // batch_size` slices leaves the tail out, in an evaluation, or in a training that goes through the data in a
-fixed order.
+What: an evaluation drops its last, incomplete batch; or a data set counts one or two items less than it has, or halves
+their number, say; or a loop over `n // batch_size` slices leaves the tail out, in an evaluation, or in a training that
+goes through the data in a fixed order.
 
 Why: a score that leaves samples out is not the score of the set, and a tail that is never trained on is lost data,
 often one particular kind of it.
@@ -36,6 +36,7 @@ from truestep.check.finding import Finding, Rule
 from truestep.check.mends.keeping import WithTail
 from truestep.check.rules import found
 from truestep.check.rules._batches import drawn, split
+from truestep.check.rules._halved import halved
 from truestep.check.rules._offsets import spare
 from truestep.check.trace import Trace
 
@@ -51,6 +52,8 @@ def look(trace: Trace) -> Iterator[Finding]:
     yield from _dropped(trace)
     for site, message, evidence, level in spare(trace):
         yield found(RULE, site, message, evidence, WHY, "count the items in __len__ to the end", level=level)
+    for site, message, evidence in halved(trace):
+        yield found(RULE, site, message, evidence, WHY, "let __len__ count all items", level="warning")
     said = set[tuple[str, int]]()
     yield from _sliced(trace, said)
     yield from _trimmed(trace, said)

@@ -1,12 +1,13 @@
 """A loss that is summed over the samples, with a rate that suits their mean.
 
 What: the loss adds up all samples, nothing divides it, and the rate is so large for it that updates throw the weights
-about; for the mean it would be an ordinary one.
+about; for the mean it would be an ordinary one. Or a divergence that is summed over the batch stands beside a
+reconstruction that is averaged over everything, so that it alone is made small, and no sample keeps a code.
 
 Why: the gradient of a sum over N samples is N times that of the mean: the rate is in truth N times what was written.
 
 Evidence: the sum at the root of the backward pass with its number of terms, and the change of the weights over their
-norm with the loss behind it.
+norm with the loss behind it; or what is left of the divergence of a sample late in the run, which is next to nothing.
 
 False alarms: a sum with a rate divided by N makes ordinary updates. An update by hand that divides the gradient by
 about as many as the sum has terms is no finding, nor is a run by hand whose loss is small in the end. Adam and its kin
@@ -35,6 +36,7 @@ from truestep.check.mends.losses import Averaged
 from truestep.check.rules import found
 from truestep.check.rules._chains import origin
 from truestep.check.rules._pace import Pace, blown, paces, thrown
+from truestep.check.rules._uneven import uneven
 from truestep.check.trace import LOSSES, Trace
 
 RULE = Rule("TS343", "sum_with_mean_rate", "a sum with a rate meant for a mean", "error", "losses")
@@ -45,7 +47,12 @@ DIVIDES = ("div", "div_", "true_divide", "__truediv__", "__itruediv__")
 
 
 def look(trace: Trace) -> Iterator[Finding]:
-    """Look at losses that are sums, where updates throw the weights about."""
+    """Look at losses that are sums, where updates throw the weights about, and at those that are a sum and a mean."""
+    for site, message, evidence in uneven(trace):
+        yield found(
+            RULE, site, message, evidence, "the code of every sample is pressed into one and the same distribution",
+            "sum both, or average both, over the batch, and weigh the divergence on purpose", level="warning",
+        )  # fmt: skip
     for pace in paces(trace):
         summed = [_sum(trace, event) for event in pace.passes]
         first = summed[0] if summed else None
