@@ -124,7 +124,7 @@ np.random.shuffle(c)
 for epoch in range(4):
     train(torch.from_numpy(a), torch.from_numpy(c))
 """)
-    assert found.get("shuffled_apart") == (None if seed else "advice")
+    assert found.get("shuffled_apart") == (None if seed else "warning")
 
 
 @pytest.mark.parametrize("share, far", [(0.1, 2.5), (1.5, 2.5), (0.1, 25.0)])

@@ -6,9 +6,10 @@ that: sums of the row's elements with fixed weights, or of the sines of its toke
 
 from __future__ import annotations
 
+import math
 from array import array
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 from zlib import crc32
 
 import torch
@@ -26,6 +27,8 @@ COMPARED = LOSSES | {"eq", "sub", "ne"}
 TALL, LARGEST = 16, 1 << 20
 WIDTH, ROWS, COLUMNS = 16, 256, 512
 SHORTEST = 3
+SHARED = 0.01
+"""Of the rows of a table so many may have a column's least number: of a grid more have."""
 MOST = 500
 """Tensors of a run of which points are taken."""
 
@@ -59,15 +62,33 @@ class Points:
             recorder.emit(Op, name="points", args=told, words=words, out=(), grad=torch.is_grad_enabled())
 
 
-def columns(tensor: Any) -> tuple[float, float] | None:
-    """Of a table of real numbers, the greatest mean of a column, and the greatest distance of a deviation from 1."""
+class Columns(NamedTuple):
+    """Of a table of real numbers: the greatest mean of a column, and the greatest distance of a deviation from 1; and
+    the greatest distances of a column's least number from 0 and of its greatest from 1 (infinite where many share it).
+    """
+
+    mean: float
+    deviation: float
+    least: float
+    most: float
+
+
+def columns(tensor: Any) -> Columns | None:
+    """What columns have where they were standardised, or stretched from 0 to 1, by themselves."""
     if not isinstance(tensor, Tensor) or not plain(tensor) or not tensor.is_floating_point() or tensor.dim() != 2:
         return None
     if tensor.shape[0] < TALL or not tensor.shape[1] or tensor.numel() > LARGEST:
         return None
     wide = tensor.detach().double()
     mean, both = wide.mean(0).abs().max(), [wide.std(0, correction=each) for each in (0, 1)]
-    return float(mean), min(float((each - 1).abs().max()) for each in both)
+    least, most = (_end(wide, *each) for each in ((wide.amin(0), 0.0), (wide.amax(0), 1.0)))
+    return Columns(float(mean), min(float((each - 1).abs().max()) for each in both), least, most)
+
+
+def _end(wide: Tensor, ends: Tensor, meant: float) -> float:
+    """How far the ends of columns lie from what is meant; infinite where an end is more than a few rows' own."""
+    alone = bool(((wide == ends).sum(0) <= max(1, wide.shape[0] * SHARED)).all())
+    return float((ends - meant).abs().max()) if alone else math.inf
 
 
 def _labels(tensor: Tensor) -> Tensor | None:

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from truestep.check.events import Batch, Forward, LoaderMade, Number, Op, Printed
+from truestep.check.events import Batch, Forward, LoaderMade, Names, Number, Op, Printed
 from truestep.check.looks import Seen
 from truestep.check.picks import PICKS
 from truestep.check.rules._batches import began, ends, split
@@ -196,4 +196,20 @@ def spare_mask(trace: Trace, learned: Picked) -> str:
     for op in trace.ops("bitwise_not", "__invert__", "logical_not"):
         if op.inputs and op.inputs[0].number in learned.masks and op.out and not trace.users(op.out[0], op.n):
             return f"; the mask of all others, made in line {op.site.line}, goes into nothing"
+    return ""
+
+
+def mask_left(trace: Trace, learned: Picked) -> str:
+    """A mask of as many rows that the program still holds at the end, and that nothing took in training."""
+    last = next((names for names in reversed(trace.of(Names)) if names.when == "end"), None)
+    kept: dict[int, str] = {}
+    for name, value in last.held.items() if last is not None else ():
+        if isinstance(value, tuple) and value and value[0] in ("tensor", "dict"):
+            kept |= dict.fromkeys(value[2] if value[0] == "dict" else (value[2],), name)
+    made = [(op, out) for op in trace.of(Op) for out in op.out if out.storage in kept and out.dtype == "bool"]
+    used = {seen.storage for op in trace.of(Op) if op.n > learned.op.n for seen in op.inputs}
+    own = {out.storage for _, out in made if out.number in learned.masks} | used
+    for op, out in made:
+        if own and out.shape == (learned.whole,) and out.storage not in own:
+            return f"; the mask of other rows in {kept[out.storage]}, made in line {op.site.line}, goes into nothing"
     return ""

@@ -1,14 +1,15 @@
 """The evaluation is fed with data that were prepared in another way than the training data.
 
 What: the training inputs are scaled or normalised and the held-out ones are not, or the held-out part is standardised
-with its own mean and deviation instead of those of the training part.
+with its own mean and deviation, or stretched from 0 to 1 by its own least and greatest numbers, instead of by those of
+the training part.
 
 Why: the model sees inputs that it was never trained on, and the score says nothing about it; with statistics of its
 own the held-out part even hides the shift that it was held out to show.
 
 Evidence: the range and mean of what the model was given in training and in evaluation, with the arithmetic that lies
 behind each; the tensors whose means were subtracted; or columns of both parts that have mean 0 and deviation 1 to the
-last digits, as no part has by the statistics of another.
+last digits, or least and greatest numbers of 0 and 1, as no part has by the statistics of another.
 
 False alarms: other data, as points outside of the training range, are prepared alike and are no finding unless their
 range is twenty times as large or as small, or just that of the training data before they were scaled by numbers that
@@ -40,8 +41,9 @@ RULE = Rule("TS478", "preprocessing_differs", "training and evaluation prepare d
 ARITHMETIC = {"sub", "add", "div", "mul", "sub_", "add_", "div_", "mul_", "log", "log1p", "sqrt", "clamp", "__rdiv__"}
 WHY = "the model is scored on inputs of a kind that it was not trained on"
 MEND = "prepare both with one function and the statistics of the training part"
-TIMES, ROWS, OFTEN, EXACT = 20.0, 8, 3, 1e-4
+TIMES, ROWS, OFTEN, SEVERAL, EXACT = 20.0, 8, 3, 3, 1e-4
 NEAR, APART = 0.1, 0.2
+TAKEN = {"mean": "mean", "amin": "least number", "min": "least number"}
 
 
 def look(trace: Trace) -> Iterator[Finding]:
@@ -180,9 +182,9 @@ def _own(trace: Trace, mates: list[Forward], call: Forward) -> tuple[Site | None
     told = f" ({first.mean:.4g} and {second.mean:.4g})" if first and second else ""
     return (
         mine[1].site,
-        "the held-out part is standardised with its own mean",
-        f"{theirs[0][0].shape[0]} training rows had their own mean subtracted, and {mine[0].shape[0]} held-out rows "
-        f"theirs{told}",
+        f"the held-out part is standardised with its own {TAKEN[mine[1].name]}",
+        f"{theirs[0][0].shape[0]} training rows had their own {TAKEN[mine[1].name]} subtracted, and {mine[0].shape[0]} "
+        f"held-out rows theirs{told}",
     )
 
 
@@ -220,19 +222,29 @@ def _whole(trace: Trace, mates: list[Forward], call: Forward) -> tuple[Site | No
         if other is None or other.out[0].number == mine.out[0].number or _columns(other) != _columns(mine):
             return None
         known.append(other.words["columns"])
-    mean, deviation = (max(one[place] for one in known) for place in (0, 1))
+    if all(_made_by(each, 0) for each in known):
+        what, ends = "mean and deviation", "mean 0 (to {:.1g}) and deviation 1 (to {:.1g})"
+        place = 0
+    elif all(_made_by(each, 2) for each in known) and _columns(mine) >= (SEVERAL,):
+        what, ends = "least and greatest numbers", "a least number 0 (to {:.1g}) and a greatest one 1 (to {:.1g})"
+        place = 2
+    else:
+        return None
+    told = ends.format(*(max(one[at] for one in known) for at in (place, place + 1)))
     return (
-        mine.site,
-        "the held-out part is standardised with its own mean and deviation",
-        f"the tensor behind training and this one of {mine.out[0].shape[0]} rows both have columns of mean 0 (to "
-        f"{mean:.1g}) and deviation 1 (to {deviation:.1g})",
-    )
+        mine.site, f"the held-out part is standardised with its own {what}",
+        f"the tensor behind training and this one of {mine.out[0].shape[0]} rows both have columns with {told}",
+    )  # fmt: skip
+
+
+def _made_by(columns: tuple[float, ...], place: int) -> bool:
+    return max(columns[place : place + 2]) < EXACT
 
 
 def _standards(trace: Trace) -> list[Op]:
-    """The tensors made of arrays whose columns have mean 0 and deviation 1."""
+    """The tensors made of arrays whose columns were standardised, or stretched from 0 to 1, by themselves."""
     made = (op for op in trace.ops("tensor", "as_tensor", "from_numpy") if op.words.get("columns"))
-    return [op for op in made if op.words["columns"][0] < EXACT and op.words["columns"][1] < EXACT]
+    return [op for op in made if any(_made_by(op.words["columns"], place) for place in (0, 2))]
 
 
 def _standard(trace: Trace, call: Forward) -> Op | None:
@@ -256,7 +268,7 @@ def _takes_own(trace: Trace, op: Op) -> tuple[Seen, Op, Op] | None:
         return None
     data, mean = op.inputs
     made = trace.maker(mean, op.n)
-    if made is None or made.name != "mean" or not made.inputs or not _one(trace, made, op):
+    if made is None or made.name not in ("mean", "amin", "min") or not made.inputs or not _one(trace, made, op):
         return None
     by_row = len(data.shape) > 1 and mean.shape[:1] == data.shape[:1]  # which needs no other part
     return None if by_row else (data, made, op)

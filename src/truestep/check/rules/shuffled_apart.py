@@ -8,7 +8,7 @@ Why: what is learned is the labels' frequency; everything else is noise.
 Evidence: the permutations behind a loss's prediction and behind its target, each of all rows, are two; the indices of
 the batches that met in one loss differ; the labels became a tensor in their old order; or inputs and targets of
 training are independent (the statistic HSIC against a hundred random orders), though those of evaluation are not; or
-they are so after two arrays were shuffled one after the other: then there is advice.
+they are so after two arrays were shuffled one after the other, which is advice where other lines stand between.
 
 False alarms: mixed batches (mixup) shuffle a second view on purpose, on top of a shared order, and unpaired data meet
 in no loss. Samples that each pass moves and turns may look unrelated to their labels; the loss on new ones, which
@@ -53,6 +53,8 @@ RULE = Rule("TS472", "shuffled_apart", "inputs and labels are shuffled apart", "
 MOST = 40
 SURE, NONE, TIED = 8.0, 3.5, 0.2
 FEW, ONES = 40, 10
+NEAR = 2
+"""Lines from one shuffle to the other where they are of one thought."""
 Pair = tuple[Tensor, Tensor]
 WHY = "no input has its own label any more; only the labels' frequencies can be learned"
 MEND = "one permutation for both, or one set of pairs"
@@ -222,11 +224,12 @@ def _arrays(trace: Trace, pairs: list[list[Pair]]) -> Iterator[Finding]:
     for one, other in pairwise(before):
         seeded = any(one.n < n < other.n for n in seeds)  # into one order, then
         if one.size == other.size >= 5 * FEW and not (one.ordinal and other.ordinal) and not seeded:
+            near = one.site[::2] == other.site[::2] and 0 < abs(one.site.line - other.site.line) <= NEAR
             yield found(
                 RULE, other.site, f"two arrays of {one.size} rows are shuffled, each into an order of its own",
                 f"the other one in line {one.site.line}, and over {ties[0].rows} rows of training inputs and targets "
                 f"hang together {ties[0].above:.1f} deviations above chance (HSIC over {ORDERS} orders)",
-                WHY, MEND, level="advice",
+                WHY, MEND, level="warning" if near else "advice",
             )  # fmt: skip
             return
 

@@ -33,7 +33,7 @@ from truestep.check.finding import Finding, Rule
 from truestep.check.rules import found
 from truestep.check.rules._batches import Drawn, began, drawn, split
 from truestep.check.rules._chains import root
-from truestep.check.rules._held import array_left, claims, contents, cut_off, parted, picked, spare_mask
+from truestep.check.rules._held import array_left, claims, contents, cut_off, mask_left, parted, picked, spare_mask
 from truestep.check.rules._indexed import indexed
 from truestep.check.rules._rows import FEW, SHARE, mixes, passes, scored, telling
 from truestep.check.trace import Trace
@@ -134,6 +134,8 @@ def _picks(trace: Trace) -> Iterator[Finding]:
         if len(both) < max(FEW, SHARE * len(one.rows)) or total or learned.rows == set(range(one.whole)):
             continue
         spared = spare_mask(trace, learned) if not fresh and not apart else ""
+        if not (fresh or spared or apart) and claims(trace, one.op.site.text):
+            spared = mask_left(trace, learned)
         if fresh or spared:
             yield found(
                 RULE, one.op.site, f"{len(both)} of {len(one.rows)} scored rows were trained on",
