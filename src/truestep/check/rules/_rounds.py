@@ -42,11 +42,10 @@ def rounds(trace: Trace) -> Iterator[Told]:
 def _ordered(found: list[Drawn], made: LoaderMade) -> str:
     """Whether a sampler that shuffles gave one order to all passes."""
     orders = {tuple(batch.index for batch in one.what.batches) for one in found}
-    index = [each for batch in found[0].what.batches for each in batch.index or (None,)]
-    if len(orders) > 1 or None in index or len(index) < FEW or index == sorted(index, key=str):
+    index = [each for batch in found[0].what.batches for each in batch.index or () if isinstance(each, int)]
+    if len(orders) > 1 or len(index) < FEW or len(index) < len(found[0].items) or index == sorted(index):
         return ""
-    steps = {second - first for first, second in pairwise(index)}  # type: ignore[operator]
-    if len(steps) <= 2:  # by stride
+    if len({second - first for first, second in pairwise(index)}) <= 2:  # by stride
         return ""
     if made.sampler != "DistributedSampler" and not _drawn_in(made.site.file, made.sampler):
         return ""
