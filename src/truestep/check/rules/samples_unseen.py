@@ -2,19 +2,21 @@
 
 What: an evaluation drops its last, incomplete batch; or a data set counts one or two items less than it has, or halves
 their number, say; or a loop over `n // batch_size` slices leaves the tail out, in an evaluation, or in a training that
-goes through the data in a fixed order.
+goes through the data in a fixed order; or batches are cut from a shuffled order at their number, where number times
+batch size was meant.
 
 Why: a score that leaves samples out is not the score of the set, and a tail that is never trained on is lost data,
 often one particular kind of it.
 
 Evidence: the items that a complete pass handed out against the size of the set; or the rows that its items took of what
 the set stores, each at the same distance from the item before, up to where the next one would find its own; or the rows
-that slices of a tensor, or the parts of one long slice, covered, and those that nothing else ever touched. Of a single
+that slices of a tensor, or the parts of one long slice, covered, and those that nothing else ever touched; or the
+numbers of the rows, which in each batch are those of the last but for the first, and one more. Of a single
 slice from 0, as a loop over `n // batch_size` takes where only one fits in, there is advice, and of an item or two
 that are less than a hundredth of the set.
 
 False alarms: a shuffled training drops other samples each epoch, and scoring the first few batches leaves out more than
-one batch. Neither is a finding.
+one batch. Neither is a finding, nor are windows of a series, whose rows follow one another.
 
 Mend: `drop_last=False` in evaluation; `range(0, n, batch_size)` or `x.split(batch_size)` in place of `n // batch_size`.
 
@@ -36,6 +38,7 @@ from truestep.check.finding import Finding, Rule
 from truestep.check.mends.keeping import WithTail
 from truestep.check.rules import found
 from truestep.check.rules._batches import drawn, split
+from truestep.check.rules._crawling import crawling
 from truestep.check.rules._halved import halved
 from truestep.check.rules._offsets import spare
 from truestep.check.trace import Trace
@@ -54,6 +57,8 @@ def look(trace: Trace) -> Iterator[Finding]:
         yield found(RULE, site, message, evidence, WHY, "count the items in __len__ to the end", level=level)
     for site, message, evidence in halved(trace):
         yield found(RULE, site, message, evidence, WHY, "let __len__ count all items", level="warning")
+    for site, message, evidence in crawling(trace):
+        yield found(RULE, site, message, evidence, WHY, "begin each batch where the last one ends: number * batch_size")
     said = set[tuple[str, int]]()
     yield from _sliced(trace, said)
     yield from _trimmed(trace, said)

@@ -1,0 +1,47 @@
+"""Batches cut from an order that begin one row after the last one, where the next batch was meant."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+
+from truestep.check.events import Op
+from truestep.check.picks import PICKS, Places
+from truestep.check.site import Site
+from truestep.check.trace import Trace
+
+LEAST, OFTEN, MOSTLY = 4, 5, 0.7
+"""The fewest rows of a batch, how often one follows another by one row, and in which share; a new pass begins anew."""
+
+
+def crawling(trace: Trace) -> Iterator[tuple[Site, str, str]]:
+    """The lines that take rows by number, each time all but the first of the rows before, and one more."""
+    taken: dict[tuple[int, tuple[str, int]], list[tuple[Op, Sequence[int]]]] = {}
+    for op in trace.ops(*PICKS):
+        where = op.words.get("places")
+        if isinstance(where, Places) and where.held is not None and where.size >= LEAST and op.inputs:
+            taken.setdefault((op.inputs[0].number, op.site.place), []).append((op, where.held))
+    told: set[Site] = set()
+    for picks in taken.values():
+        near = [(one, two) for (first, one), (then, two) in pairwise(picks) if 0 <= then.update - first.update <= 1]
+        steps = sum(one[1:] == two[:-1] for one, two in near)
+        again = {tuple(held) for _, held in picks}
+        odd = any(_counts(held) or len(set(held)) < len(held) for _, held in picks)
+        if odd or steps < max(OFTEN, MOSTLY * len(near)):
+            continue
+        op, held = picks[0]
+        made = trace.maker(op.inputs[1], op.n) if len(op.inputs) > 1 else None
+        site = op.site if made is None else made.site
+        if site not in told:
+            told.add(site)
+            rows, whole = {row for _, each in picks for row in each}, op.inputs[0].shape[0]
+            yield (
+                site, f"each batch holds {len(held) - 1} of the {len(held)} rows of the last",
+                f"{steps} of {len(near)} batches begin one row after the one before, in an order of rows that is not "
+                f"their own; {len(again)} different ones reach {len(rows)} of {whole} rows",
+            )  # fmt: skip
+
+
+def _counts(held: Sequence[int]) -> bool:
+    """Whether the numbers go up or down by one step: windows of a series are meant to overlap."""
+    return len({later - each for each, later in pairwise(held)}) == 1
