@@ -193,9 +193,13 @@ x, y = torch.from_numpy(rows).float(), torch.from_numpy(classes)
 epochs(DataLoader(TensorDataset(x, y), 40, shuffle=True))
 """
 EACH = "np.random.shuffle(rows)\nnp.random.shuffle(classes)"
+TAKEN = "rows = rows[np.random.permutation(400)]\nclasses = classes[np.random.permutation(400)]"
+DRAWN = "one = np.random.permutation(400)\nother = np.random.permutation(400)\nnp.random.RandomState(3).shuffle(rows)"
 ALIKE = "np.random.shuffle(rows)\nnp.random.seed(2)\nnp.random.shuffle(classes)"
 
 
 def test_two_arrays_shuffled_in_neighbouring_lines_whose_rows_are_unrelated_then_are_told(found):
     assert "shuffled_apart" in found(APART.replace("SHUFFLE", EACH))
+    assert "shuffled_apart" in found(APART.replace("SHUFFLE", TAKEN))
+    assert "shuffled_apart" not in found(APART.replace("SHUFFLE", DRAWN)), "what they put in order is not known"
     assert "shuffled_apart" not in found(APART.replace("SHUFFLE", ALIKE))

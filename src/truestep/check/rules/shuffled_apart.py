@@ -29,6 +29,7 @@ Right:
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator
 from itertools import pairwise
@@ -55,6 +56,8 @@ SURE, NONE, TIED = 8.0, 3.5, 0.2
 FEW, ONES = 40, 10
 NEAR = 2
 """Lines from one shuffle to the other where they are of one thought."""
+AT_ONCE = re.compile(r"\w\[\s*[\w.]*permutation\(")
+"""An array that is put in a new order where this is drawn."""
 Pair = tuple[Tensor, Tensor]
 WHY = "no input has its own label any more; only the labels' frequencies can be learned"
 MEND = "one permutation for both, or one set of pairs"
@@ -223,8 +226,10 @@ def _arrays(trace: Trace, pairs: list[list[Pair]]) -> Iterator[Finding]:
     before = [event for event in trace.of(Shuffled) if event.update == 0 and not event.beside]
     for one, other in pairwise(before):
         seeded = any(one.n < n < other.n for n in seeds)  # into one order, then
-        if one.size == other.size >= 5 * FEW and not (one.ordinal and other.ordinal) and not seeded:
-            near = one.site[::2] == other.site[::2] and 0 < abs(one.site.line - other.site.line) <= NEAR
+        near = one.site[::2] == other.site[::2] and 0 < abs(one.site.line - other.site.line) <= NEAR
+        orders = one.ordinal and other.ordinal  # of numbers: what they put in order is not told, but where they stand
+        used = not orders or (near and all(AT_ONCE.search(each.site.text) for each in (one, other)))
+        if one.size == other.size >= 5 * FEW and used and not seeded:
             yield found(
                 RULE, other.site, f"two arrays of {one.size} rows are shuffled, each into an order of its own",
                 f"the other one in line {one.site.line}, and over {ties[0].rows} rows of training inputs and targets "
