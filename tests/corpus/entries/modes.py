@@ -108,4 +108,10 @@ WRONG = [
         at="DataLoader(",
         effect=lambda wrong, right: wrong.accuracy < right.accuracy - 0.2,
     ),
+    Wrong(
+        "eval_in_train_mr1",
+        "The teacher still drops units while the student learns from it: the same sample has other targets each time.",
+        at="fit(student,",
+        effect=lambda wrong, right: right.noise == 0 and wrong.noise > 0.1,
+    ),
 ]

@@ -238,4 +238,22 @@ WRONG = [
         at="(loss / 4).backward()",
         effect=lambda wrong, right: wrong.passes == 7 and right.passes == 4,
     ),
+    Wrong(
+        "tail_window_mr1",
+        "The errors of the last four steps fill no window, so no update ever comes from them.",
+        at="state = cell(",
+        effect=lambda wrong, right: wrong.unseen == 4 and right.unseen == 0,
+    ),
+    Wrong(
+        "update_rebound_mr1",
+        "clip, unlike clip_, makes a new tensor, and the gradient stays as it is.",
+        at="parameter.grad.clip",
+        effect=lambda wrong, right: wrong.largest > 2 * wrong.limit and right.largest <= right.limit,
+    ),
+    Wrong(
+        "clip_after_step_mr1",
+        "The gradients are rescaled by hand when the step has used them.",
+        at="p.grad = p.grad",
+        effect=lambda wrong, right: wrong.longest > 0.02 and right.longest < 0.0101,
+    ),
 ]

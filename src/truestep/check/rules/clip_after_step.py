@@ -40,7 +40,11 @@ from truestep.check.trace import Trace
 RULE = Rule("TS113", "clip_after_step", "gradients are clipped after the step", "error", "updates")
 MENDING = ClippedBefore()
 OFTEN = 3
-SCALES = {"mul_", "div_", "clamp_", "clip_", "clamp_min_", "clamp_max_", "_foreach_mul_", "_foreach_div_"}
+SCALES = {
+    "mul_", "div_", "clamp_", "clip_", "clamp_min_", "clamp_max_", "_foreach_mul_", "_foreach_div_", "__imul__",
+    "__itruediv__", "__idiv__",
+}  # fmt: skip
+MAKES = {"mul", "div", "clamp", "clip", "clamp_min", "clamp_max", "minimum", "maximum"}
 MOVES = {"add_", "sub_", "addcmul_", "addcdiv_", "copy_", "lerp_", "__isub__", "__iadd__"}
 HUGE = 1e4  # a limit that only measures
 
@@ -127,32 +131,23 @@ def _measures(late: Sequence[tuple[object, Clip]], acted: list[float]) -> bool:
 
 
 def _by_hand(trace: Trace) -> Iterator[Finding]:
-    """Gradients that are changed in place after their step and then cleared, unread."""
-    gradients: dict[int, int] = {}  # a gradient's memory -> its parameter
-    used: dict[int, Step] = {}  # a parameter -> the step that used its gradient, until the next pass
-    changed: dict[int, Op] = {}
+    """Gradients that are changed after their step, in place or by setting them, and then cleared, unread."""
+    seen = _Changes()
     late: dict[int, tuple[Step, Op]] = {}  # by the step's event
-    steps = early = 0
+    steps = 0
     for event in trace.of(Backward, Clear, Step, Op):
         if isinstance(event, Step):
             steps += event.close and not event.nested
-            used |= {one.number: event for one in event.moved if one.grad is not None}
+            seen.used |= {one.number: event for one in event.moved if one.grad is not None}
         elif isinstance(event, Backward):
-            used, changed = {}, {}
+            seen.used, seen.changed, seen.made = {}, {}, {}
         elif isinstance(event, Clear):
             for number, _ in event.held:
-                if number in changed and number in used:
-                    late.setdefault(used[number].n, (used[number], changed.pop(number)))
-        elif event.name == "grad" and event.inputs and event.out:
-            gradients[event.out[0].storage] = event.inputs[0].number
-        elif event.inputs:
-            numbers = {gradients[each.storage] for each in event.inputs if each.storage in gradients}
-            for number in numbers:
-                changed.pop(number, None)  # whatever reads it
-            if event.name in SCALES and event.inputs[0].storage in gradients:
-                early += not used
-                changed |= dict.fromkeys(numbers, event)
-    if len(late) >= OFTEN and 2 * len(late) >= steps and not early:
+                if number in seen.changed and number in seen.used:
+                    late.setdefault(seen.used[number].n, (seen.used[number], seen.changed.pop(number)))
+        else:
+            seen.take(event)
+    if len(late) >= OFTEN and 2 * len(late) >= steps and not seen.early:
         _, op = next(iter(late.values()))
         yield found(
             RULE,
@@ -163,3 +158,40 @@ def _by_hand(trace: Trace) -> Iterator[Finding]:
             "the steps are not limited at all",
             "scale or clamp gradients between backward() and step()",
         )
+
+
+class _Changes:
+    """What calls make of gradients between a pass and the next one."""
+
+    def __init__(self) -> None:
+        self.gradients: dict[int, int] = {}  # a gradient's memory -> its parameter
+        self.made: dict[int, tuple[int, Op]] = {}  # what was made of a gradient, by its number
+        self.used: dict[int, Step] = {}  # a parameter -> the step that used its gradient, until the next pass
+        self.changed: dict[int, Op] = {}
+        self.early = 0
+
+    def take(self, op: Op) -> None:
+        """One more call."""
+        gradients = self.gradients
+        if op.name == "grad" and op.inputs and op.out:
+            gradients[op.out[0].storage] = op.inputs[0].number
+        elif op.name == "grad=" and len(op.inputs) == 2:
+            self._set(op.inputs[0].number, op)
+        elif op.inputs:
+            numbers = {gradients[each.storage] for each in op.inputs if each.storage in gradients}
+            for number in numbers:
+                self.changed.pop(number, None)  # whatever reads it
+            if op.name in SCALES and op.inputs[0].storage in gradients:
+                self.early += not self.used
+                self.changed |= dict.fromkeys(numbers, op)
+            elif op.name in MAKES and op.out and len(numbers) == 1:
+                self.made[op.out[0].number] = (numbers.pop(), op)
+
+    def _set(self, number: int, op: Op) -> None:
+        """A parameter is given a gradient: one made of its own, or, as after `p.grad *= x`, the one that it has."""
+        source, made = self.made.get(op.inputs[1].number, (0, op))
+        if source == number:
+            self.early += not self.used
+            self.changed[number] = made
+        elif self.gradients.get(op.inputs[1].storage) != number:
+            self.changed.pop(number, None)

@@ -2,7 +2,8 @@
 
 What: a trained model with dropout or batch normalisation is run in train mode, no update comes from it, and numbers
 are read from its output: a score, a validation loss, a prediction. So are a frozen part whose features a trained model
-is given, and an average of a model's weights.
+is given, and an average of a model's weights. And a teacher, trained or loaded, never changed, whose outputs another
+model is trained towards.
 
 Why: dropout makes the score that of a crippled network, different at each call; batch normalisation uses the
 statistics of the batch at hand, so that a prediction depends on its neighbours, and even learns from the test data.
@@ -10,11 +11,11 @@ statistics of the batch at hand, so that a prediction depends on its neighbours,
 Evidence: the mode of the model and of those layers at forward passes whose output ended in numbers and in no update.
 
 False alarms: what flows on into training (pseudo-labels, targets, the fake images of a generator), the batch just
-trained on (but for other rows of it, as the nodes of a graph), the same inputs run several times (Monte Carlo
-dropout), and passes whose output nobody reads (renewing the statistics of batch normalisation) are no findings. Nor
-are the pictures of a generator: a model that learned from nothing but noise drawn anew at each pass, and whose output
-is compared with nothing; nor a comparison, where the same rows run in either mode each time; nor the last pass of a
-run that broke off before its update.
+trained on (but for other rows of it, as the nodes of a graph), the same inputs run several times (Monte Carlo dropout),
+and passes whose output nobody reads (renewing the statistics of batch normalisation) are no findings. Nor are the
+pictures of a generator: a model that learned from nothing but noise drawn anew at each pass, and whose output is
+compared with nothing; nor teachers that move, or that were put in train mode after their own training; nor a
+comparison, where the same rows run in either mode each time; nor the last pass of a run that broke off.
 
 Mend: `model.eval()` before the evaluation, and `model.train()` at the start of the next epoch.
 
@@ -41,6 +42,7 @@ from truestep.check.rules._chains import statement
 from truestep.check.rules._evaluations import Call, evaluated
 from truestep.check.rules._facts import moments
 from truestep.check.rules._modes import RECURRENT, by_mode
+from truestep.check.rules._teachers import teachers
 from truestep.check.rules._words import plural
 from truestep.check.trace import Trace
 
@@ -49,8 +51,10 @@ MENDING = InEval()
 
 
 def look(trace: Trace) -> Iterator[Finding]:
-    """Look at forward passes in train mode that only numbers were made of."""
-    for calls in evaluated(trace, _calls(trace)):
+    """Look at forward passes in train mode that only numbers were made of, and at those of teachers."""
+    known = list(_calls(trace))
+    yield from _teaching(trace, known)
+    for calls in evaluated(trace, known):
         event, layer = calls[0]
         if _compared(trace, calls):
             continue
@@ -63,6 +67,22 @@ def look(trace: Trace) -> Iterator[Finding]:
             "dropout makes every score that of a crippled network, and batch normalisation uses and learns the "
             "statistics of the batch at hand",
             "call model.eval() before the evaluation and model.train() before the next epoch",
+        )
+
+
+def _teaching(trace: Trace, known: list[Call]) -> Iterator[Finding]:
+    for calls in teachers(trace, known):
+        event, layer = calls[0]
+        yield found(
+            RULE,
+            event.site,
+            f"{event.kind} teaches in train mode",
+            f"{plural(len(calls), 'pass', 'passes')} that were looked at ran in train mode, with {layer} at work; "
+            "its weights never changed meanwhile, and what it gave is what another model was trained towards",
+            "dropout makes another target of the same input at each call, and batch normalisation one that depends "
+            "on its neighbours",
+            "call eval() on the teacher before it teaches",
+            "warning",
         )
 
 

@@ -1,16 +1,19 @@
 """The last batches of an epoch do not fill a window of accumulation, and their gradients are dropped or carried over.
 
 What: the passes of an epoch do not divide into whole windows. What is left at its end is wiped by the next clearing,
-or waits in `.grad` and is added to the first window of the next epoch.
+or waits in `.grad` and is added to the first window of the next epoch. Or losses are collected for a window and
+differentiated together, and those that are left at the end never are.
 
 Why: dropped batches never reach the weights; carried ones are older than the weights that they are applied to, and that
 window holds more passes than its losses were divided by.
 
 Evidence: the sizes of the windows, how many passes were wiped and how often; or the window with more passes, and the
-divisor that stayed the same.
+divisor that stayed the same. For losses: the calls of the model by one line, so many for each pass and some more
+where an epoch ended, whose losses no pass reached.
 
 False alarms: windows that simply go on over the end of an epoch have the same size everywhere. A batch that is skipped
-for its NaN is wiped in the middle of an epoch. Windows of changing size have changing divisors.
+for its NaN is wiped in the middle of an epoch. Windows of changing size have changing divisors. Calls of another line,
+or by another caller, as of an evaluation, are no part of a window.
 
 Mend: step at the last batch of an epoch too, and divide by the number of passes that the window really has.
 
@@ -33,6 +36,7 @@ from truestep.check.events import LoaderEnd, LoaderStart
 from truestep.check.finding import Finding, Rule
 from truestep.check.rules import found
 from truestep.check.rules._facts import Window, scale, stepping, windows
+from truestep.check.rules._tails import tails
 from truestep.check.rules._words import plural
 from truestep.check.trace import Trace
 
@@ -42,7 +46,8 @@ MEND = "step at the last batch of an epoch too, and divide by the passes that th
 
 
 def look(trace: Trace) -> Iterator[Finding]:
-    """Compare the sizes of an optimizer's windows."""
+    """Compare the sizes of an optimizer's windows, and how often a model is called for each pass."""
+    yield from _collected(trace)
     for optimizer in stepping(trace, WHOLE):
         found_here = windows(trace, optimizer)
         stepped = [one for one in found_here if one.step is not None and one.passes]
@@ -72,6 +77,19 @@ def look(trace: Trace) -> Iterator[Finding]:
                 f"old gradients move newer weights, and that step is {m / k:.3g} times too large",
                 MEND,
             )
+
+
+def _collected(trace: Trace) -> Iterator[Finding]:
+    for site, k, often, m, times in tails(trace):
+        yield found(
+            RULE,
+            site,
+            f"the losses of {plural(m, 'call')} at the end of an epoch are computed and never differentiated",
+            f"{plural(often, 'pass', 'passes')} had {k} calls of the model on this line each; {plural(times, 'time')} "
+            f"{m} more came before, whose losses reached no pass",
+            "this data is computed and thrown away in every epoch",
+            "call backward() and step() for what is left at the end of an epoch too",
+        )
 
 
 def _unused(trace: Trace, one: Window) -> bool:

@@ -1,12 +1,13 @@
 """The update makes a new tensor and leaves the parameter as it was.
 
 What: parameter minus rate times gradient is computed at every step, and the result goes nowhere: a name is bound to it
-(`p = p - lr * p.grad`), or it is thrown away (`p.sub(...)` for `p.sub_(...)`).
+(`p = p - lr * p.grad`), or it is thrown away (`p.sub(...)` for `p.sub_(...)`). Or a gradient is clamped or scaled so
+before an optimizer's step (`p.grad.clamp(-1, 1)`).
 
 Why: binding a name changes the name, not the tensor that the model uses. The loss never falls.
 
 Evidence: the calls that computed the new value, that nothing read it afterwards, and the parameter's bits, equal at
-every backward pass.
+every backward pass. Of a gradient: that the step used the bits which the pass had left.
 
 False alarms: rebinding is sound where the new tensor is the parameter of the next step: then another tensor is
 differentiated each time. A trial point of a line search is copied back and moves the parameter.
@@ -32,6 +33,7 @@ from truestep.check.events import Op
 from truestep.check.finding import Finding, Rule
 from truestep.check.looks import Seen
 from truestep.check.rules import found
+from truestep.check.rules._lost import lost as lost_gradients
 from truestep.check.rules._words import plural
 from truestep.check.trace import Trace
 
@@ -43,7 +45,8 @@ SUMS = {"sub", "add", "__sub__", "__add__", "addcmul", "addcdiv", "lerp", "sub_"
 
 
 def look(trace: Trace) -> Iterator[Finding]:
-    """Look for new values of parameters that nobody reads."""
+    """Look for new values of parameters, and of their gradients, that nobody reads."""
+    yield from _of_gradients(trace)
     bits: dict[int, set[int]] = defaultdict(set)
     shapes: dict[int, tuple[int, ...]] = {}
     homes: dict[int, int] = {}
@@ -74,6 +77,21 @@ def look(trace: Trace) -> Iterator[Finding]:
                 "a name is bound to the new tensor, and the model keeps the old one",
                 "change the parameter in place under torch.no_grad(): p -= lr * p.grad, or p.sub_(...)",
             )
+
+
+def _of_gradients(trace: Trace) -> Iterator[Finding]:
+    for hits in lost_gradients(trace):
+        number, op = hits[0]
+        yield found(
+            RULE,
+            op.site,
+            f"a gradient is changed here into a new tensor, and that is thrown away: {trace.name(number)}'s first",
+            f"{plural(len(hits), 'new tensor')} that {op.name} made were read by nobody, and each step that followed "
+            "used the gradient with the very bits that the pass had left",
+            "the step follows the whole gradient",
+            "change the gradient in place: p.grad.clamp_(...), p.grad.mul_(...), or clip_grad_norm_",
+            None if op.name.startswith("cl") else "warning",  # a share may have gone where torch sees nothing
+        )
 
 
 def _new_value(trace: Trace, op: Op, still: set[int], shapes: dict[int, tuple[int, ...]], homes: dict[int, int]) -> int:
