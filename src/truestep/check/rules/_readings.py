@@ -228,7 +228,7 @@ def figures(trace: Trace) -> Iterator[Figure]:
             printed = event
             continue
         told = tuple(DECIMAL.findall(printed.text)) if printed and printed.n == event.n - 1 else ()
-        for name, value in _floats(event):
+        for name, value in floats(event):
             if known.get(name) == value or not math.isfinite(value) or value == 0 or value in raw:
                 continue
             known[name] = value
@@ -238,7 +238,8 @@ def figures(trace: Trace) -> Iterator[Figure]:
                     yield Figure(event.n, name, value, event.site, tuple(reversed(before)), told)
 
 
-def _floats(event: Names) -> Iterator[tuple[str, float]]:
+def floats(event: Names) -> Iterator[tuple[str, float]]:
+    """The numbers that names stand for, and the last ones of lists."""
     for name, value in event.held.items():
         if isinstance(value, float) or (isinstance(value, int) and not isinstance(value, bool) and value > 1):
             yield name, value

@@ -31,6 +31,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from itertools import pairwise
 
 from truestep.check.changes import Saved, StateTaken
 from truestep.check.events import Event, Forward, Names, Number
@@ -89,15 +90,23 @@ def _found(site: Site, message: str, evidence: str, level: Level | None = None) 
 def _worst(trace: Trace, guard: Guard, events: list[Event], known: list[Line]) -> tuple[str, str] | None:
     """Whether what was kept are growing losses, or shrinking scores."""
     told = [(event.n, value) for event in events for value in [pair(trace, event, guard)[0]] if value is not None]
-    made = figure(known, told) if guard.less is not None and len(told) == len(events) else None
-    if made is None or made.rises != guard.less:
+    less = _observed([value for _, value in told]) if guard.less is None else guard.less
+    made = figure(known, told) if less is not None and len(told) == len(events) else None
+    if made is None or made.rises != less:
         return None
-    word = "smallest" if guard.less else "largest"
+    word = "smallest" if less else "largest"
     return (
         f"the model with the {word} {guard.value} is kept",
         f"{guard.value} was {', '.join(f'{value:.4g}' for _, value in told[:5])} where a model was kept: {made.words} "
         f"that was read from the model's outputs on line {made.line.place[1]}",
     )
+
+
+def _observed(values: list[float]) -> bool | None:
+    """Which way a comparison that the source has both ways, as with a mode, went: True where each value is smaller."""
+    if len(values) < OFTEN:
+        return None
+    return next((less for less in (True, False) if all((b < a) is less and a != b for a, b in pairwise(values))), None)
 
 
 def _stayed(trace: Trace, guard: Guard, known: list[Line]) -> tuple[str, str] | None:

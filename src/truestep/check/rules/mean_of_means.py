@@ -33,6 +33,7 @@ from __future__ import annotations
 import math
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from itertools import groupby
 
 from truestep.check.events import Printed
@@ -52,7 +53,7 @@ def look(trace: Trace) -> Iterator[Finding]:
     """Average the readings of each line both ways, and compare with what the names hold."""
     whole = cuts(trace)
     worst: dict[tuple[str, int], tuple[float, Figure, float, float, list[int]]] = {}
-    for figure in figures(trace):
+    for figure in (shape for each in figures(trace) for shape in (each, *_rooted(each))):
         for plain, exact, sizes in _windows(figure, whole):
             apart = abs(plain - exact) / max(abs(exact), 1e-12)
             place = figure.readings[0].site.place
@@ -148,6 +149,14 @@ def _tensors(trace: Trace) -> Iterator[Finding]:
             )
 
 
+def _rooted(figure: Figure) -> Iterator[Figure]:
+    """The same with the roots of the batches' numbers, which a program may take when they are read."""
+    means = all(each.kind == "mean" and each.value >= 0 and not each.score for each in figure.readings)
+    if means and len({each.size for each in figure.readings}) > 1:
+        roots = (replace(each, kind="root", value=math.sqrt(each.value)) for each in figure.readings)
+        yield replace(figure, readings=tuple(roots))
+
+
 def _windows(figure: Figure, whole: set[int]) -> Iterator[tuple[float, float, list[int]]]:
     """The trailing readings whose plain mean is the figure, or whose total is, with the mean printed."""
     total = 0.0
@@ -167,6 +176,7 @@ def _windows(figure: Figure, whole: set[int]) -> Iterator[tuple[float, float, li
             continue
         plain, exact = _both(figure.readings[: len(sizes)])
         means = any(near(figure.value, scale * plain) for scale in (1, 100))
+        means = means or (not reading.score and plain < HUGE and near(figure.value, math.exp(plain)))  # a perplexity
         rest = figure.readings[len(sizes) :]
         full = sum(each.rows for each in figure.readings[: len(sizes)]) in whole or not rest
         if not full and (rest[0].run == reading.run if reading.run else reading.update != figure.readings[0].update):

@@ -1,11 +1,13 @@
 """The best model is chosen by the loss of a single training batch.
 
-What: the number that is compared with the best one is the loss, or the accuracy, of the batch just trained on.
+What: the number that is compared with the best one is the loss, or the accuracy, of the batch just trained on, or of
+the last one of several that a validation set was cut into.
 
 Why: an easy batch wins. The loss of one batch says little about the model, and nothing about data it has not seen.
 
 Evidence: the compared number was read from the very tensor that a backward pass started from, or from the outputs that
-it went through, models were kept by it, and the batches of the run differ.
+it went through, models were kept by it, and the batches of the run differ. Or it was read from what the model gave for
+the last batch of a pass over a loader, each time that a model was kept.
 
 False alarms: with one batch that is all the data the loss is that of the training set, and that is no finding.
 
@@ -30,12 +32,13 @@ from truestep.check.finding import Finding, Rule
 from truestep.check.looks import Seen
 from truestep.check.rules import found
 from truestep.check.rules._guards import Guard, guards, kept, pair
+from truestep.check.rules._last_batch import ends_of_passes
 from truestep.check.rules._readings import near
 from truestep.check.rules._scored import pairs, scores
 from truestep.check.trace import Trace
 
 RULE = Rule("TS678", "selected_by_batch", "the best model is chosen by a batch's loss", "warning", "reporting")
-JOINS = {"stack", "cat", "add", "add_", "__iadd__"}
+JOINS = {"stack", "cat", "add", "add_", "__iadd__", "maximum", "minimum", "where"}
 """What is made of several batches is no figure of one."""
 
 
@@ -49,13 +52,19 @@ def look(trace: Trace) -> Iterator[Finding]:
     for guard in guards(trace):
         events = kept(trace, guard) if guard.sets else []
         values = [value for event in events if (value := read.value(guard, event)) is not None]
-        if len(values) >= 2 and len(values) == len(events):
+        last = [] if values else [value for event in events if (value := read.last(guard, event)) is not None]
+        if max(len(values), len(last)) >= 2 and max(len(values), len(last)) == len(events):
+            told = values or last
             yield found(
                 RULE,
                 guard.site,
-                "the best model is chosen by a figure of one training batch",
-                f"the {len(values)} models that were kept were compared by {values[0]:.4g} ... {values[-1]:.4g}, each "
-                f"read from the batch that was just trained on; {len(batches)} different batches were trained on",
+                f"the best model is chosen by a figure of one {'training' if values else 'validation'} batch",
+                f"the {len(told)} models that were kept were compared by {told[0]:.4g} ... {told[-1]:.4g}, each "
+                + (
+                    f"read from the batch that was just trained on; {len(batches)} different batches were trained on"
+                    if values
+                    else "read from the last of the batches that a pass over a loader gave"
+                ),
                 "an easy batch wins, and data that the model has not seen have no say",
                 "compare the loss over the validation set, once an epoch",
             )
@@ -71,6 +80,7 @@ class _Read:
             out.number for event in trace.of(Forward) if event.grad and event.training and event.depth == 0
             for out in event.outputs
         }  # fmt: skip
+        self._ends = ends_of_passes(trace)
         self._numbers = trace.of(Number)
         told: dict[tuple[str, int], set[bool]] = {}
         for number in self._numbers:
@@ -96,6 +106,15 @@ class _Read:
             return None
         later = (each for each in self._numbers if last[-1].n < each.n < event.n)
         return None if any(each.site.place == last[-1].site.place for each in later) else value
+
+    def last(self, guard: Guard, event: Event) -> float | None:
+        """The number that was compared when a model was kept, if it is the last batch's of several."""
+        value = pair(self._trace, event, guard)[0]
+        read = [number for number in self._numbers if number.value == value and number.n < event.n]
+        ways = (
+            self._trace.back([read[-1].of], read[-1].n, 12, along=lambda op, each: op.name not in JOINS) if read else ()
+        )
+        return value if any(seen.number in self._ends for seen, _ in ways) else None
 
     def _scored(self, value: float, before: int) -> bool:
         """Whether a value is the score of arrays that were read of one training batch's outputs, and of no other."""

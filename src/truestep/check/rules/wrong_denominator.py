@@ -1,18 +1,24 @@
 """A total is divided by something that does not count what was added up.
 
 What: means of batches are added up and divided by the number of samples, sums over samples by the number of batches,
-or either by the size of another set, or by batches times batch size although a batch is smaller; or hits are divided by
-all places, though some carry the label that the loss ignores and no prediction can equal, or a mask leaves them out.
+or either by the size of another set, or by batches times batch size (that of the last one, say) although not all are so
+large; or hits are divided by all places, though some carry the label that the loss ignores and no prediction can equal,
+or a mask leaves them out. A total that is never set back holds several passes and is divided by what one counts, or is
+told as one. And the figure of the last batch alone is divided by, or told for, all of them.
 
 Why: the figure is wrong by a factor that is constant, so its curve looks right; it cannot be compared with any other,
 and a perfect model seems to score below one.
 
 Evidence: the reported float times a count is the total of the batches' numbers to the last digits, and that count is
 the number of batches, of samples, of another set, where the total calls for another one. A quotient that is only
-printed counts where its digits are the wrong one's, and never the right one's, in every pass of three or more.
+printed counts where its digits are the wrong one's, and never the right one's, in every pass of three or more. What is
+never set back must grow by one pass in each figure. Whether a loop makes use of each batch's figure the source says.
 
 False alarms: only totals of one pass are looked at, and a division by the right count is looked for first, among the
 numbers of every line: an accuracy is a quotient of small whole numbers, and another line's total may meet it by chance.
+Hits over all folds, each with a model of its own, or over all chunks of a stream, each tested before it is learned
+from, are told together on purpose: only one model on the same rows each time counts, and where its last evaluation is
+not told as well. What is told of the last batch that a model was trained on is no finding.
 
 Mend: divide a sum over samples by the samples that were seen; weigh a batch's mean by its samples before adding.
 
@@ -32,14 +38,16 @@ from collections.abc import Iterable, Iterator
 from itertools import chain, groupby
 
 from truestep.check.events import LoaderEnd, LoaderMade
-from truestep.check.finding import Finding, Rule
+from truestep.check.finding import Finding, Level, Rule
 from truestep.check.rules import found
 from truestep.check.rules._collected import blank, collected
+from truestep.check.rules._last_batch import hits_of_one, told_for_all
 from truestep.check.rules._masked import masked
 from truestep.check.rules._printed import printed
 from truestep.check.rules._quotients import dividing
 from truestep.check.rules._readings import Figure, Reading, figures, near, shown
 from truestep.check.rules._totals import totals
+from truestep.check.rules._unreset import of_prints, on_and_on, over_one
 from truestep.check.site import Site
 from truestep.check.trace import Trace
 
@@ -57,8 +65,12 @@ def look(trace: Trace) -> Iterator[Finding]:
     yield from _told(collected(trace, others))
     yield from _told(list(masked(trace)) or blank(together))
     single = {one.start.run for one in trace.passes() if one.whole and len(one.batches) == 1}
-    alone = list(chain.from_iterable(unsound))
+    alone, every = list(chain.from_iterable(unsound)), list(chain.from_iterable(together))
     yield from _told(_of_readings(alone, others, single) or _of_prints(alone, single) or printed(trace, others))
+    sure = [*over_one(alone), *of_prints(trace, every), *hits_of_one(alone)]
+    yield from _told({case[0].place: case for case in sure}.values())
+    likely = [*on_and_on(trace, every), *told_for_all(trace)]
+    yield from _told({case[0].place: case for case in likely}.values(), "warning")
 
 
 def _of_tensors(trace: Trace) -> Iterator[tuple[Site, str, str]]:
@@ -123,11 +135,11 @@ def _of_readings(unsound: list[Figure], others: dict[int, str], single: set[int]
     return cases_told
 
 
-def _told(cases: Iterable[tuple[Site, str, str]]) -> Iterator[Finding]:
+def _told(cases: Iterable[tuple[Site, str, str]], level: Level | None = None) -> Iterator[Finding]:
     for site, message, evidence in cases:
         yield found(
             RULE, site, message, evidence, "the figure is off by a factor and cannot be compared with any other",
-            "divide a sum over samples by the samples seen, and weigh a mean by its samples before adding",
+            "divide a sum over samples by the samples seen, and weigh a mean by its samples before adding", level,
         )  # fmt: skip
 
 
@@ -175,10 +187,10 @@ def _divided(figure: Figure, window: list[Reading], others: dict[int, str]) -> t
     places = sum(each.places for each in window) if all(each.places for each in window) else 0
     if rows == batches:
         return None
-    full = batches * most
-    counts = {rows: "the number of samples", batches: "the number of batches"} | (
-        {full: "batches times batch size, though not all are full"} if full != rows else {}
-    )
+    full, last = batches * most, batches * window[0].rows
+    counts = {rows: "the number of samples", batches: "the number of batches"}
+    counts |= {last: "batches times the size of the last one"} if last != rows else {}
+    counts |= {full: "batches times batch size, though not all are full"} if full != rows else {}
     counts = {**others, **counts, sizes: "the number of samples"}
     if places > sizes:
         counts[places] = "all places, those that the loss leaves out too"

@@ -1,0 +1,133 @@
+"""What the last batch of an evaluation alone gives, told for all of it."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+
+from truestep.check.events import Batch, Forward, LoaderEnd, Names
+from truestep.check.rules._quotients import dividing
+from truestep.check.rules._readings import Figure, Reading, floats, near, readings
+from truestep.check.rules._source import scope_of, tree_of
+from truestep.check.site import Site
+from truestep.check.trace import Trace
+
+OFTEN = 2
+Loop = ast.For | ast.While
+
+
+def hits_of_one(unsound: Sequence[Figure]) -> Iterator[tuple[Site, str, str]]:
+    """Shares that are the last batch's hits, or its sum, over the samples of all batches."""
+    met: dict[tuple[str, tuple[str, int]], list[tuple[Figure, list[Reading]]]] = {}
+    for figure in unsound:
+        run = figure.readings[0].run
+        part = [each for each in figure.readings if each.run == run]
+        rows = sum(each.rows for each in part)
+        share = isinstance(figure.value, float) and not figure.value.is_integer()
+        if run and share and part[0].kind == "sum" and len(part) > 1 and any(
+            near(figure.value, scale * part[0].value / rows) for scale in (1, 100)
+        ):  # fmt: skip
+            met.setdefault((figure.name, part[0].site.place), []).append((figure, part))
+    for held in met.values():
+        if len({part[0].value for _, part in held}) >= OFTEN:
+            figure, part = held[-1]
+            last, rows, added = part[0].value, sum(each.rows for each in part), sum(each.value for each in part)
+            yield (
+                dividing(figure),
+                f"the sum of the last of {len(part)} batches is divided by all {rows} samples",
+                f"{figure.name} is {last:.6g} / {rows} = {last / rows:.6g}, and so {len(held)} times; over all "
+                f"batches it is {added / rows:.6g}; the batches' numbers are read on line {part[0].site.line}",
+            )
+
+
+def ends_of_passes(trace: Trace) -> set[int]:
+    """What models gave without a graph for the last batch of a pass of several, without updates: their outputs."""
+    found = set[int]()
+    for one in trace.passes():
+        if one.whole and len(one.batches) > 1 and len({each.update for each in one.batches}) == 1:
+            first, end = one.batches[-1].n, next(each.n for each in trace.of(LoaderEnd) if each.run == one.start.run)
+            calls = (each for each in trace.between(first, end, Forward) if not each.depth and not each.grad)
+            found |= {out.number for call in calls if call.module in trace.modules for out in call.outputs}
+    return found
+
+
+def told_for_all(trace: Trace) -> Iterator[tuple[Site, str, str]]:
+    """Names that are given each batch's figure anew and stand for the last one's when the evaluation is over.
+
+    The source says that nothing in the loop makes use of the others; the numbers say that these are others.
+    """
+    ends = {end.run: end for end in trace.of(LoaderEnd)}
+    sizes = _sizes(trace)
+    for (place, kind, _), held in readings(trace).items():
+        runs = [list(part) for run, part in groupby(held, key=lambda each: each.run) if run]
+        whole = [
+            part for part in runs
+            if 1 < len(part) == len(sizes.get(part[0].run, ())) and part[0].run in ends
+            and len({each.update for each in part}) == 1
+        ]  # fmt: skip
+        names = _overwritten(place) if kind == "mean" and len(whole) >= OFTEN else ()
+        for name in names:
+            met = [part for part in whole if _stands(trace, part) and len({each.value for each in part}) > 1]
+            if len(met) >= OFTEN and len({part[-1].value for part in met}) >= OFTEN:
+                part = max(met, key=lambda part: abs(part[-1].value - _mean(part)))
+                rows, mean = sum(each.rows for each in part), _mean(part)
+                yield (
+                    part[0].site,
+                    f"the figure of the last of {len(part)} batches is told as that of all",
+                    f"{name} is {part[-1].value:.6g} after the pass, the mean over the {part[-1].rows} samples of its "
+                    f"last batch, and so {len(met)} times; over all {rows} it is {mean:.6g}",
+                )
+                break
+
+
+def _mean(part: Sequence[Reading]) -> float:
+    return sum(each.value * each.rows for each in part) / sum(each.rows for each in part)
+
+
+def _sizes(trace: Trace) -> dict[int, list[int]]:
+    found: dict[int, list[int]] = {}
+    for batch in trace.of(Batch):
+        found.setdefault(batch.run, []).append(batch.place)
+    return found
+
+
+def _stands(trace: Trace, part: Sequence[Reading]) -> bool:
+    """Whether the value of the last batch is what a name holds at the next look, be it that of a function's result."""
+    after = next((names for names in trace.of(Names) if names.n > part[-1].n), None)
+    last = part[-1].value
+    return after is not None and any(near(value, scale * last) for _, value in floats(after) for scale in (1, 100))
+
+
+def _overwritten(place: tuple[str, int]) -> list[str]:
+    """The plain names that a line in a loop gives a value, that the loop makes no other use of, and what follows does.
+
+    Nothing before the loop is added to them, and the loop is the only place that sets them.
+    """
+    tree = tree_of(place[0])
+    if tree is None:
+        return []
+    scope = scope_of(tree, place[1])
+    loops = [each for each in ast.walk(scope) if isinstance(each, Loop) and _around(each, place[1])]
+    loop = max(loops, key=lambda each: each.lineno, default=None)
+    given = [
+        node for node in ast.walk(loop or ast.Module([], []))
+        if isinstance(node, ast.Assign) and _around(node, place[1]) and len(node.targets) == 1
+    ]  # fmt: skip
+    names = [node.targets[0].id for node in given if isinstance(node.targets[0], ast.Name)]
+    return [name for name in names if loop is not None and _unused(loop, name) and _used_after(scope, loop, name)]
+
+
+def _unused(loop: Loop, name: str) -> bool:
+    return not any(isinstance(n, ast.Name) and n.id == name and isinstance(n.ctx, ast.Load) for n in ast.walk(loop))
+
+
+def _used_after(scope: ast.AST, loop: Loop, name: str) -> bool:
+    return any(
+        isinstance(n, ast.Name) and n.id == name and isinstance(n.ctx, ast.Load) and n.lineno > (loop.end_lineno or 0)
+        for n in ast.walk(scope)
+    )
+
+
+def _around(node: ast.stmt, line: int) -> bool:
+    return node.lineno <= line <= (node.end_lineno or node.lineno)
