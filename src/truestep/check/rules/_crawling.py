@@ -30,11 +30,12 @@ def crawling(trace: Trace) -> Iterator[tuple[Site, str, str]]:
         if odd or steps < max(OFTEN, MOSTLY * len(near)):
             continue
         op, held = picks[0]
+        whole = op.inputs[0].shape[0]
         made = trace.maker(op.inputs[1], op.n) if len(op.inputs) > 1 else None
         site = op.site if made is None else made.site
         if site not in told:
             told.add(site)
-            rows, whole = {row for _, each in picks for row in each}, op.inputs[0].shape[0]
+            rows = {row for _, each in picks for row in each}
             yield (
                 site, f"each batch holds {len(held) - 1} of the {len(held)} rows of the last",
                 f"{steps} of {len(near)} batches begin one row after the one before, in an order of rows that is not "
