@@ -89,4 +89,16 @@ WRONG = [
         at="rows = order[number",
         effect=lambda wrong, right: wrong.seen < 0.6 * right.seen and wrong.error > 1.2 * right.error,
     ),
+    Wrong(
+        "softmax_dim_le1",
+        "The attention of one question over the words of a sentence adds up over the sentences of the batch.",
+        at="attention = scores.softmax(",
+        effect=lambda wrong, right: wrong.apart > 1e-3 and right.apart < 1e-4,
+    ),
+    Wrong(
+        "wrong_denominator_le1",
+        "Hits are divided by batches times batch size, though the last batch of texts is smaller.",
+        at="accuracy = hits / (",
+        effect=lambda wrong, right: wrong.accuracy < 0.9 * wrong.sound and right.accuracy == right.sound,
+    ),
 ]

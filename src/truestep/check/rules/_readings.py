@@ -81,7 +81,7 @@ def _readings(trace: Trace) -> dict[Key, list[Reading]]:
             run = event.run
         elif isinstance(event, Forward):
             if event.depth == 0 and event.inputs and event.inputs[0].shape:
-                rows, forwards = event.inputs[0].shape[0], forwards + 1
+                rows, forwards = _samples(event), forwards + 1
         elif event.value is not None and math.isfinite(event.value):
             kind, size, score = kind_of(trace, event.of, event.n)
             if not kind:
@@ -108,6 +108,13 @@ def _readings(trace: Trace) -> dict[Key, list[Reading]]:
     blank = {key[0]: {each.update for each in held} for key, held in found.items() if not key[1]}
     whole = {key: [each for each in held if each.update not in blank.get(key[0], ())] for key, held in found.items()}
     return {key: held for key, held in whole.items() if any(each.kind for each in held)}
+
+
+def _samples(call: Forward) -> int:
+    """The rows that a model is given, or of bags that lie one behind the other those that it gives."""
+    given, out = call.inputs[0].shape[0], call.outputs[0].shape[:1] if call.outputs else ()
+    bags = out != (given,) and any(each.shape[:1] == out for each in call.inputs[1:])
+    return out[0] if bags and out else given
 
 
 def _infer(found: dict[Key, list[Reading]], place: tuple[str, int], unseen: list[Reading]) -> None:
