@@ -203,3 +203,54 @@ def test_two_arrays_shuffled_in_neighbouring_lines_whose_rows_are_unrelated_then
     assert "shuffled_apart" in found(APART.replace("SHUFFLE", TAKEN))
     assert "shuffled_apart" not in found(APART.replace("SHUFFLE", DRAWN)), "what they put in order is not known"
     assert "shuffled_apart" not in found(APART.replace("SHUFFLE", ALIKE))
+
+
+PARTS = """
+from torch.utils.data import Subset, SubsetRandomSampler
+data, order = TensorDataset(x, y), torch.randperm(96).tolist()
+NAMED_loader = DataLoader(Subset(data, order[PART]), 12)
+epochs(DataLoader(data, 12, sampler=SubsetRandomSampler(order[:60])))
+with torch.no_grad():
+    for a, b in NAMED_loader:
+        print((net(a).argmax(1) == b).float().mean().item())
+"""
+
+
+@pytest.mark.parametrize("name, part, told", [("test", ":60", True), ("test", "60:", False), ("again", ":60", False)])
+def test_a_test_on_just_the_items_of_training_is_told_where_others_are_in_no_pass(found, name, part, told):
+    assert ("tested_on_train" in found(PARTS.replace("NAMED", name).replace("PART", part))) is told
+
+
+MOMENTA = """
+from torch.utils.data import default_collate
+items = [row.clone() for row in x]
+momenta = [torch.zeros_like(each) for net in (net, nn.Linear(6, 2), nn.Linear(6, 2)) for each in net.parameters()]
+def prepared(rows):
+    PREPARED
+    return default_collate([items[row] for row in rows]), y[rows]
+for epoch in range(3):
+    for a, b in DataLoader(range(96), 12, collate_fn=prepared):
+        update(a, b)
+        for momentum in momenta:
+            momentum.mul_(0.9).add_(0.1)
+"""
+
+
+def test_items_that_are_scaled_at_each_visit_are_told_and_momenta_are_not(found):
+    assert "changed_in_place" in found(MOMENTA.replace("PREPARED", "for row in rows: items[row].mul_(0.5)"))
+    assert "changed_in_place" not in found(MOMENTA.replace("PREPARED", "pass"))
+
+
+CIPHER = """
+plain = torch.randint(97, 121, (96, 40), dtype=torch.uint8)
+secret = plain + torch.randint(0, 256, (96, 1), dtype=torch.uint8)
+x = torch.zeros(96, 256).scatter_add_(1, secret.long(), torch.ones(96, 40))USED
+net = nn.Linear(256, 2)
+opt = torch.optim.Adam(net.parameters(), 0.01)
+epochs(DataLoader(TensorDataset(x, y), 12))
+"""
+
+
+def test_bytes_that_are_symbols_may_wrap_round(found):
+    assert "integer_wrap" not in found(CIPHER.replace("USED", ""))
+    assert "integer_wrap" in found(CIPHER.replace("USED", " + secret.float().mean()"))

@@ -27,7 +27,8 @@ Right:
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from bisect import bisect_left
+from collections.abc import Callable, Iterator
 
 from truestep.check.events import Batch, LoaderStart, Op
 from truestep.check.finding import Finding, Rule
@@ -59,8 +60,7 @@ def look(trace: Trace) -> Iterator[Finding]:
 def _tensors(trace: Trace) -> Iterator[Finding]:
     trained, _ = split(trace)
     fed = {each.storage for call in trained for each in call.inputs}
-    passes = [(start.n, next((batch.n for batch in reversed(trace.of(Batch)) if batch.run == start.run), start.n))
-              for start in trace.of(LoaderStart)]  # fmt: skip
+    fetching = _fetching(trace)
     weights = {one for facts in trace.modules.values() for one in (*facts.storages.values(), *facts.buffers.values())}
     writes: dict[tuple[int, tuple[str, int]], list[Op]] = {}
     for op in trace.ops(*WRITES, "__setitem__"):
@@ -76,8 +76,7 @@ def _tensors(trace: Trace) -> Iterator[Finding]:
             continue
         if not view.inputs[0].leaf or view.inputs[0].shape == first.shape:
             continue
-        fetched = any(start < op.n < end for start, end in passes)
-        if fetched or (first.storage in fed and (op.name != "__setitem__" or _holes(trace, op))):
+        if fetching(op) or (first.storage in fed and (op.name != "__setitem__" or _holes(trace, op))):
             writes.setdefault((first.storage, op.site.place), []).append(op)
     for ops in writes.values():
         views = [(op.inputs[0].shape, op.update) for op in ops]
@@ -95,14 +94,13 @@ def _tensors(trace: Trace) -> Iterator[Finding]:
 
 def _items(trace: Trace) -> Iterator[Finding]:
     """Tensors that a list holds one by one, each written anew at each visit of a loader."""
-    passes = [(start.n, next((batch.n for batch in reversed(trace.of(Batch)) if batch.run == start.run), start.n))
-              for start in trace.of(LoaderStart)]  # fmt: skip
+    fetching = _fetching(trace)
     lines: dict[tuple[str, int], dict[int, list[Op]]] = {}
     for op in trace.ops(*WRITES):
         first = op.inputs[0] if op.inputs else None
         if first is None or first.needs_grad or not first.leaf or not first.shape or op.within:
             continue
-        if any(start < op.n < end for start, end in passes):
+        if fetching(op):
             lines.setdefault(op.site.place, {}).setdefault(first.number, []).append(op)
     for held in lines.values():
         again = [ops for ops in held.values() if len({op.update for op in ops}) > 1]
@@ -115,6 +113,20 @@ def _items(trace: Trace) -> Iterator[Finding]:
                 WHY, MEND,
             )  # fmt: skip
             return
+
+
+def _fetching(trace: Trace) -> Callable[[Op], bool]:
+    """Whether a call lies in what a loader does to make its next batch, and not in the body of the loop."""
+    batches, starts = trace.of(Batch), {start.run: start.n for start in trace.of(LoaderStart)}
+    places = [batch.n for batch in batches]
+
+    def made(op: Op) -> bool:
+        place = bisect_left(places, op.n)
+        following = batches[place] if place < len(batches) else None
+        began = following is not None and starts.get(following.run, op.n) < op.n
+        return following is not None and began and following.site.place in op.site.callers
+
+    return made
 
 
 def _again(trace: Trace, ops: list[Op]) -> bool:

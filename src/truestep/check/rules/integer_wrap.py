@@ -11,6 +11,7 @@ arrays, the operation done again in wide integers while numpy does it; for a con
 
 False alarms: sums that fit their type are no finding, nor are bitwise operations and comparisons, nor a wrapped result
 of which the source takes a remainder or some bits, or which it mends or leaves out. A lone -1 that becomes 255 is none.
+Of bytes that are symbols, as those of a cipher are, there is advice: they become places, or a list, and never floats.
 
 Mend: `images.float()` first, arithmetic afterwards.
 
@@ -25,7 +26,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from truestep.check.events import Op
+from truestep.check.events import Number, Op
 from truestep.check.finding import Finding, Rule
 from truestep.check.looks import Seen
 from truestep.check.rules import found
@@ -36,6 +37,7 @@ WHY = "what was dark is bright and the reverse: the data are damaged in silence"
 MEND = "convert to float, or to wider integers, before the arithmetic"
 PRODUCTS = ("mul", "mul_", "__rmul__")
 CONVERSIONS = ("to", "type", "byte", "char", "short")
+PLACES = {"scatter_", "scatter_add_", "scatter", "scatter_add", "gather", "embedding", "one_hot", "bincount"}
 RANGES = {"uint8": (0, 255), "int8": (-128, 127), "int16": (-32768, 32767)}
 
 
@@ -68,7 +70,26 @@ def look(trace: Trace) -> Iterator[Finding]:
                 f"{100 * share:.2g} % of the elements left the range {low} to {high} and wrapped",
                 WHY,
                 MEND,
+                level="advice" if _symbols(trace, op) else None,
             )
+
+
+def _symbols(trace: Trace, op: Op, most: int = 40) -> bool:
+    """Whether a result is used as places or read as a list, and nowhere becomes a number that is reckoned with."""
+    lists = {event.of.number for event in trace.of(Number) if event.how == "tolist"}
+    waiting, symbols = [(out, op.n) for out in op.out], False
+    while waiting and most:
+        most -= 1
+        one, after = waiting.pop(0)
+        symbols = symbols or one.number in lists
+        for user in trace.users(one, after):
+            if user.name in PLACES:
+                symbols = True
+            elif any(out.dtype.startswith(("float", "bfloat")) for out in user.out):
+                return False
+            else:
+                waiting += [(out, user.n) for out in user.out]
+    return symbols
 
 
 def _converted(trace: Trace) -> Iterator[Finding]:

@@ -48,7 +48,7 @@ def look(trace: Trace) -> Iterator[Finding]:
     passes = list(drawn(trace))
     same = contents(trace)
     proofs = (_overlap(trace, passes), _rows(trace), _unused(trace, passes), _twin(trace, passes, same), _left(trace))
-    for proof in (*proofs, _picks(trace), _indexed(trace)):
+    for proof in (*proofs, _one_part(trace, passes), _picks(trace), _indexed(trace)):
         told = next(proof, None)
         if told is not None:
             yield told
@@ -96,6 +96,28 @@ def _spared(one: Drawn, passes: list[Drawn]) -> bool:
     size, base = one.what.loader.size, one.what.loader.base
     drawn = [each.items for each in passes if each.what.loader is not None and each.what.loader.base == base]
     return size is not None and size - len(frozenset().union(*drawn)) >= FEW
+
+
+def _one_part(trace: Trace, passes: list[Drawn]) -> Iterator[Finding]:
+    """What is called a test draws just the items that training drew, and others of the data set are in no pass."""
+    quiet = [one for one in passes if not one.trains and one.items and one.what.loader is not None]
+    drawn = frozenset().union(*(one.items for one in passes))
+    trained = frozenset().union(*(one.items for one in passes if one.trains))
+    bases = {one.what.loader.base for one in passes if one.what.loader is not None}
+    whole = max((made.size or 0 for made in trace.of(LoaderMade) if made.chosen is None), default=0)
+    left = whole - len(drawn)
+    if len(bases) != 1 or not quiet or left < max(FEW, SHARE * whole) or any(one.items - trained for one in quiet):
+        return
+    for one in quiet:
+        made = one.what.loader
+        if made is not None and claims(trace, made.site.text, one.what.start.site.text):
+            yield found(
+                RULE, made.site, f"all {len(one.items)} evaluated samples were trained on",
+                f"training and every evaluation drew the same {len(trained)} of {whole} items of the data set; {left} "
+                "are in no pass at all",
+                WHY, "evaluate on the items that training leaves out", level="warning",
+            )  # fmt: skip
+            return
 
 
 def _twin(trace: Trace, passes: list[Drawn], same: dict[int, int]) -> Iterator[Finding]:
