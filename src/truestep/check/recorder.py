@@ -27,6 +27,8 @@ FIRST, SECOND = 100, 300
 """Updates from the start of a run that are looked at closely, and those after which closeness is rare."""
 EVERY, RARELY = 25, 250
 """Of those between, two neighbours in so many; of those after them, in so many."""
+AFRESH, ANEW = 12, 20
+"""Updates that are looked at closely where one more optimizer was built, as in a run of parts, and for how many."""
 LEAST, WORTH = 12, 100
 """The fewest updates of those at the start, where many calls of torch make an update: so many of them count as one."""
 STRETCH = 10_000
@@ -87,7 +89,7 @@ class Recorder:
         self._n, self._quiet, self._steps, self._backwards = 0, 0, 0, 0
         self._spent, self._began, self._stretch = 0, 0, STRETCH  # calls of torch looked at
         self._stretches, self._looked, self._seldom = 0, 0, False  # of forward passes without training
-        self._due = 0  # the progress until which a quiet stretch goes on
+        self._due, self._until, self._built = 0, 0, 0  # the progress until which looks are not close, and are
         self._snapshots, self._rests, self.rested, self.hushed = 0, 0, False, False
         self.wrapped: set[tuple[str, int]] = set()
         self._described: dict[int, int] = {}
@@ -170,6 +172,11 @@ class Recorder:
         self.trace.updates_made += 1
         self._renew(self._steps)
 
+    def built(self) -> None:
+        """An optimizer was built: where others made steps before, another part of the run begins."""
+        if self._steps and self._built < ANEW:
+            self._built, self._until, self._due = self._built + 1, self._steps + AFRESH, 0
+
     def differentiated(self) -> None:
         """A backward pass ended; without any optimizer these are what progress is counted by."""
         self._backwards += 1
@@ -187,7 +194,7 @@ class Recorder:
         self.rested, self.hushed, self._quiet = False, False, 0
         written = self.written
         reached = max(progress, self._spent // WORTH) if progress >= LEAST else progress
-        near = reached < FIRST or progress % (EVERY if reached < SECOND else RARELY) < 2
+        near = reached < FIRST or progress < self._until or progress % (EVERY if reached < SECOND else RARELY) < 2
         self.near, self._began = near and written < MOST, self._spent
         self._due = progress if self.near else min(progress // each * each + each for each in (EVERY, RARELY))
         self.look(self.near)

@@ -49,6 +49,8 @@ class Steps:
                 | {"params": tuple(recorder.numbers.of(p) for p in group["params"])}
                 for group in groups
             )
+            if not added:
+                recorder.built()
             recorder.emit(
                 OptimizerMade, optimizer=recorder.numbers.of(one), kind=type(one).__name__, groups=told, added=added
             )

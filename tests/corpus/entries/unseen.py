@@ -101,4 +101,10 @@ WRONG = [
         at="accuracy = hits / (",
         effect=lambda wrong, right: wrong.accuracy < 0.9 * wrong.sound and right.accuracy == right.sound,
     ),
+    Wrong(
+        "parameters_unheld_le1",
+        "The optimizer was made of what needed gradients while the body was frozen; thawed, it is not given to it.",
+        at="tuner = torch.optim.Adam(",
+        effect=lambda wrong, right: wrong.moved == 0 and right.moved > 0.1,
+    ),
 ]

@@ -1,7 +1,8 @@
 """Parameters of the model receive gradients and no optimizer was ever given them.
 
 What: parameters of a module that is called in training, or an `nn.Parameter` of its own, receive gradients at every
-pass, belong to no optimizer, and keep every bit while the optimizer moves others.
+pass, belong to no optimizer, and keep every bit while the optimizer moves others; or they were frozen when it was made
+of those that need a gradient, and are thawed later without being given to it.
 
 Why: that part of the model keeps its random start, and the rest must make do with random features.
 
@@ -28,6 +29,7 @@ from truestep.check.changes import OptimizerMade, StateLoaded, Step
 from truestep.check.finding import Finding, Rule
 from truestep.check.mends.updates import Held
 from truestep.check.rules import found
+from truestep.check.rules._thawed import thawed
 from truestep.check.rules._words import plural
 from truestep.check.trace import Trace
 
@@ -73,6 +75,20 @@ def look(trace: Trace) -> Iterator[Finding]:
             "give the optimizer all parameters that are to learn; the others say so with requires_grad_(False)",
             facts={"parameters": idle},
         )
+
+    for made, thawn, without, under in thawed(trace) if not idle else ():
+        yield found(
+            RULE,
+            made.site,
+            f"{plural(len(thawn), 'parameter was', 'parameters were')} thawed and given to no optimizer: "
+            f"{', '.join(trace.name(number) for number in thawn[:3])}{', ...' if len(thawn) > 3 else ''}",
+            f"{without} passes looked at under this optimizer did not reach {trace.name(thawn[0])}, {under} later ones "
+            "gave it gradients, and it kept every bit",
+            "it was to learn on, and stays as it was",
+            "give it to the optimizer as it is thawed, with add_param_group, or make a new one",
+            facts={"parameters": thawn},
+        )
+        return
 
 
 def _loaded(trace: Trace) -> dict[int, int]:

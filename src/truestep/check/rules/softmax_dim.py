@@ -158,7 +158,7 @@ def _misread(trace: Trace, op: Op, dim: int) -> Misread | None:
             return Misread(f"{user.name} on line {user.site.line} reads them along dimension 1", 1)
         if op.name == "softmax" and dim == 0 and _pools(trace, op, user):
             return Misread(f"{user.name} on line {user.site.line} weighs the entries of each sample with them", 1)
-        if op.name == "softmax" and dim == 0 < shape[0] - 1 and user.name == "bmm" and _samples(trace, op, shape[0]):
+        if op.name == "softmax" and dim == 0 and user.name == "bmm" and _samples(trace, op, op.inputs[0].shape[0]):
             return Misread(f"bmm on line {user.site.line} takes them sample by sample along dimension 0", 2)
         if user.name in PRODUCTS and dim < len(shape) - 1 and _attends(trace, op, user):
             last = len(shape) - 1
