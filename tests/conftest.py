@@ -38,6 +38,12 @@ hypothesis.settings.register_profile("long", max_examples=1000, deadline=None, p
 hypothesis.settings.load_profile("long" if LONG else "default")
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """One worker more than there are cores: many tests wait for a process of their own."""
+    return (os.cpu_count() or 1) + 1
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Leave the tests that take minutes to `make test-long`."""
     for item in items:
