@@ -135,6 +135,17 @@ def test_after_the_first_updates_two_neighbours_in_so_many_are_looked_at(monkeyp
     assert close == [*range(1, 10), 16, 17, 24, 25, 32, 33, 40, 41, 60, 61, 80, 81, 100]
 
 
+def test_the_first_updates_behind_one_more_optimizer_are_looked_at_closely(monkeypatch):
+    monkeypatch.setattr(recorder, "FIRST", 10)
+    monkeypatch.setattr(recorder, "ANEW", 1)
+    with Watching(strict=True) as seen:
+        for _ in range(3):
+            by_hand(60, 1)
+    close = [step.update for step in seen.trace.of(Step) if step.close]
+    assert set(range(61, 60 + recorder.AFRESH)) <= set(close)
+    assert not set(range(130, 140)) & set(close), "of so many optimizers and no more"
+
+
 def test_nothing_is_known_for_long_of_tensors_that_are_gone():
     most, w = 0, torch.zeros(3, requires_grad=True)
     with Watching(strict=True) as seen:

@@ -15,6 +15,7 @@ from truestep.check.watch import Watching
 def soon(monkeypatch):
     """The close looks end after three updates."""
     monkeypatch.setattr(recorder, "FIRST", 3)
+    monkeypatch.setattr(recorder, "AFRESH", 0)
     monkeypatch.setattr(recorder, "SECOND", 3)
 
 

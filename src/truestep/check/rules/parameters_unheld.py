@@ -75,8 +75,12 @@ def look(trace: Trace) -> Iterator[Finding]:
             "give the optimizer all parameters that are to learn; the others say so with requires_grad_(False)",
             facts={"parameters": idle},
         )
+    else:
+        yield from _thawed(trace)
 
-    for made, thawn, without, under in thawed(trace) if not idle else ():
+
+def _thawed(trace: Trace) -> Iterator[Finding]:
+    for made, thawn, without, under in thawed(trace):
         yield found(
             RULE,
             made.site,
