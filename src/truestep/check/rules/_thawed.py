@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from truestep.check.changes import Backward, OptimizerMade, Step
 from truestep.check.trace import Trace
 
+MOST = 20
+"""Optimizers of a run of parts; of more, as of inner loops, the parts are not looked at closely."""
 OFTEN, LATER = 5, 2
 """Passes that did not reach a parameter, and those that did: between close looks there are many more."""
 
@@ -17,7 +19,8 @@ def thawed(trace: Trace) -> Iterator[tuple[OptimizerMade, list[int], int, int]]:
     No optimizer that makes a step later holds them, and they keep every bit. With it the numbers of passes without them
     and with them: they were frozen when it was made, and are so no more.
     """
-    for made in trace.of(OptimizerMade):
+    built = [made for made in trace.of(OptimizerMade) if not made.added]
+    for made in built if len(built) <= MOST else ():
         steps = [step for step in trace.of(Step) if step.n > made.n]
         last = max((step.n for step in steps if step.optimizer == made.optimizer), default=0)
         own = trace.held(made.optimizer)
@@ -25,7 +28,7 @@ def thawed(trace: Trace) -> Iterator[tuple[OptimizerMade, list[int], int, int]]:
         under = [each for each in trace.backwards() if made.n < each.n < last and own & _reached(each)]
         first = set().union(*map(_reached, under[:OFTEN]))
         late = set().union(*map(_reached, under)) - first - others
-        found = [] if made.added else [number for number in sorted(late) if _still(under, number)]
+        found = [number for number in sorted(late) if _still(under, number)]
         if found:
             without = sum(found[0] not in _reached(each) for each in under)
             yield made, found, without, len(under) - without

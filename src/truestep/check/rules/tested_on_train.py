@@ -101,11 +101,11 @@ def _spared(one: Drawn, passes: list[Drawn]) -> bool:
 def _one_part(trace: Trace, passes: list[Drawn]) -> Iterator[Finding]:
     """What is called a test draws just the items that training drew, and others of the data set are in no pass."""
     quiet = [one for one in passes if not one.trains and one.items and one.what.loader is not None]
-    drawn = frozenset().union(*(one.items for one in passes))
+    met = frozenset().union(*(one.items for one in passes))
     trained = frozenset().union(*(one.items for one in passes if one.trains))
     bases = {one.what.loader.base for one in passes if one.what.loader is not None}
     whole = max((made.size or 0 for made in trace.of(LoaderMade) if made.chosen is None), default=0)
-    left = whole - len(drawn)
+    left = whole - len(met)
     if len(bases) != 1 or not quiet or left < max(FEW, SHARE * whole) or any(one.items - trained for one in quiet):
         return
     for one in quiet:

@@ -70,9 +70,10 @@ def _only_read(trace: Trace) -> Iterator[Finding]:
         return
     trained, others = split(trace)
     known = {trace.name(call.module) for call in trained}
+    like = {call.module for call in others if trace.name(call.module) in known}
+    fresh = {module for module in like if not steps_on(trace, module, 0, trace.events[-1].n)}
     for call in others:
-        fresh = call.n > reads[0].n and not steps_on(trace, call.module, 0, trace.events[-1].n)
-        if fresh and trace.name(call.module) in known and scored(trace, call):
+        if call.module in fresh and call.n > reads[0].n and scored(trace, call):
             yield found(
                 RULE,
                 reads[0].site,
