@@ -80,10 +80,11 @@ class Calls:
         if near:
             self._padded(args)
         told = [tuple(seen(each, recorder.numbers, near, near) for each in given(values)) for values in (args, output)]
+        rests = recorder.rested or not (module.training and torch.is_grad_enabled())
         recorder.emit(
             Forward, module=number, kind=type(module).__name__, depth=depth, training=module.training,
             grad=torch.is_grad_enabled(), autocast=_autocast(), inputs=told[0], outputs=told[1], began=began,
-            weights=mark(module) if near and not (module.training and torch.is_grad_enabled()) else 0,
+            weights=mark(module.parameters()) if near and rests else 0,
         )  # fmt: skip
 
     def _quickly(self, module: nn.Module, args: Any, output: Any, number: int, began: int) -> None:

@@ -97,13 +97,15 @@ class OptimizerMade(Event):
     """An optimizer was built, or was given one more group (`added`).
 
     `groups` holds the plain settings of each (lr, momentum, weight_decay, ...) and under "params" the numbers of its
-    parameters; `optimizer` its number, `kind` the name of its class.
+    parameters; `optimizer` its number, `kind` the name of its class. `weights` marks these parameters as they were
+    then (see `weights.mark`).
     """
 
     optimizer: int
     kind: str
     groups: tuple[dict[str, Any], ...]
     added: bool = False
+    weights: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

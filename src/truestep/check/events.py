@@ -71,7 +71,8 @@ class Forward(Event):
 
     `training` is the module's own flag, `grad` the grad mode, `autocast` whether autocast was on. On close looks the
     inputs and outputs at depth 0 carry `rows` (digests of rows) and `values`. `began` is the `n` at which it began.
-    `weights` marks the weights of an evaluation seen closely: the same for equal weights, in a copy too (0: not known).
+    `weights` marks the weights of an evaluation seen closely, and of the training that follows it until an update: the
+    same for equal weights, in a copy too (0: not known).
     """
 
     module: int

@@ -115,7 +115,8 @@ class _Passes:
                 known = self._under_way.get(id(iterator))
                 known = None if known is None or known.iterator() is not iterator else known
                 waiting = self._fresh if known is None else known.waiting
-                waiting.append(_indices(found))
+                with torch._C.DisableTorchFunction():
+                    waiting.append(_indices(found))
             return found
 
         return index
@@ -180,8 +181,8 @@ def _bare(values: Any) -> bool:
 
 
 def _indices(drawn: Any) -> Any:
-    """Indices as they are kept: whole numbers side by side where they are such."""
-    if type(drawn) is list and drawn and type(drawn[0]) is int:
+    """Indices as they are kept: whole numbers side by side where they are such, as those of numpy and torch are too."""
+    if type(drawn) is list and drawn and (type(drawn[0]) in (int, Tensor) or type(drawn[0]).__module__ == "numpy"):
         try:
             return array("q", drawn)
         except (TypeError, OverflowError):

@@ -65,7 +65,7 @@ class _States:
         with recorder.looking:
             owner, state = recorder.numbers.of(one), recorder.numbers.of(found)
             storages = tuple(recorder.numbers.storage(each) for each in tensors(found))
-            weights = mark(one) if isinstance(one, nn.Module) else 0
+            weights = mark(one.parameters()) if isinstance(one, nn.Module) else 0
             if state:
                 self._owners[state] = (of, owner, weights)
             recorder.emit(StateTaken, of=of, owner=owner, state=state, storages=storages, weights=weights)
@@ -90,7 +90,7 @@ class _States:
         finally:
             self._inside = False
         with recorder.looking:
-            facts["weights"] = mark(one) if isinstance(one, nn.Module) else 0
+            facts["weights"] = mark(one.parameters()) if isinstance(one, nn.Module) else 0
             recorder.emit(StateLoaded, of=of, owner=recorder.numbers.of(one), strict=strict, **facts)
             recorder.snapshot("load_state_dict")
         return found
@@ -134,7 +134,7 @@ class _States:
         numbers = recorder.numbers.of
         modules = {number for of, number, _ in owners if of == "module"}
         weights = [weight for of, _, weight in owners if of == "module"]
-        weights += [mark(each) for each in held if isinstance(each, nn.Module)]
+        weights += [mark(each.parameters()) for each in held if isinstance(each, nn.Module)]
         modules |= {numbers(each) for each in held if isinstance(each, nn.Module)}
         optimizers = {numbers(each) for each in held if isinstance(each, Optimizer)}
         for each in held:

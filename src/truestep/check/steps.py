@@ -14,6 +14,7 @@ from truestep.check.changes import Moved, OptimizerMade, Step
 from truestep.check.looks import GRAD, LARGEST, digest
 from truestep.check.recorder import Recorder
 from truestep.check.shorthand import bits
+from truestep.check.weights import mark
 
 
 class Steps:
@@ -52,8 +53,9 @@ class Steps:
             if not added:
                 recorder.built()
             recorder.emit(
-                OptimizerMade, optimizer=recorder.numbers.of(one), kind=type(one).__name__, groups=told, added=added
-            )
+                OptimizerMade, optimizer=recorder.numbers.of(one), kind=type(one).__name__, groups=told, added=added,
+                weights=mark(p for group in groups for p in group["params"]),
+            )  # fmt: skip
 
     def before(self, one: Optimizer, args: Any, words: Any) -> None:
         """A step begins."""

@@ -1,19 +1,20 @@
-"""A mark of a module's weights: the same for the same weights wherever they are, at the cost of a few numbers."""
+"""A mark of weights: the same for the same weights wherever they are, at the cost of a few numbers."""
 
 from __future__ import annotations
 
 import zlib
+from collections.abc import Iterable
 
-from torch import nn
+from torch import Tensor
 
 from truestep.check.looks import plain
 
 TENSORS, ELEMENTS = 8, 16  # an update leaves no such sample of a network as it was
 
 
-def mark(module: nn.Module) -> int:
-    """The mark of a module's parameters, in their order; 0 where there are none, or none that can be read."""
-    held = [one.detach() for one in module.parameters() if plain(one) and one.numel() and not one.is_quantized]
+def mark(parameters: Iterable[Tensor]) -> int:
+    """The mark of parameters, in their order; 0 where there are none, or none that can be read."""
+    held = [one.detach() for one in parameters if plain(one) and one.numel() and not one.is_quantized]
     if not held:
         return 0
     step = max((len(held) - 1) / (TENSORS - 1), 1.0)

@@ -107,4 +107,10 @@ WRONG = [
         at="tuner = torch.optim.Adam(",
         effect=lambda wrong, right: wrong.moved == 0 and right.moved > 0.1,
     ),
+    Wrong(
+        "tested_on_train_f1",
+        "One network goes through all folds, and each is scored after it was trained on.",
+        at="return mse(net(x), y)",
+        effect=lambda wrong, right: wrong.rmse < 0.9 * right.rmse,
+    ),
 ]

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from truestep.check.events import Batch, Forward, LoaderMade, Names, Number, Op, Printed
+from truestep.check.events import Batch, Forward, LoaderMade, LoaderStart, Names, Number, Op, Printed
 from truestep.check.looks import Seen
 from truestep.check.picks import PICKS
 from truestep.check.rules._batches import began, ends, split
@@ -213,3 +213,18 @@ def mask_left(trace: Trace, learned: Picked) -> str:
         if own and out.shape == (learned.whole,) and out.storage not in own:
             return f"; the mask of other rows in {kept[out.storage]}, made in line {op.site.line}, goes into nothing"
     return ""
+
+
+def never_asked(trace: Trace, trains: set[int]) -> Iterator[tuple[str, bool]]:
+    """Other data that nobody ever asked for a batch, and whether a loader stood ready for them."""
+    used = {start.loader for start in trace.of(LoaderStart)}
+    made = trace.of(LoaderMade)
+    bases = {each.base for each in made if each.loader in trains}
+    for each in made:
+        if each.loader not in used and each.loader not in trains and (each.base not in bases or not each.base):
+            yield f"the loader made in line {each.site.line} ({each.size} items) was never asked for a batch", True
+    loaded = {number for each in made for number in (each.dataset, each.base, *each.within)}
+    for names in trace.of(Names):
+        for name, value in names.held.items():
+            if isinstance(value, tuple) and value and value[0] == "data" and value[1] not in loaded:
+                yield f"no loader was made of the data set {name}", False

@@ -1,19 +1,21 @@
 """What is reported as held out was trained on.
 
-What: the evaluation goes through the training data while the held-out data are never used; or a second data set object
-holds the training items once more; or the two parts overlap, because the training part was never shortened, because
-rows were copied before the split, or because a sampler, a mask or an index takes training rows.
+What: the evaluation goes through the training data while the held-out data are never used; or another data set object
+holds the training items too; or the two parts overlap, as the training part was never shortened, rows were copied
+before the split, or a sampler, a mask or an index takes training rows; or one model goes through all folds.
 
 Why: the score measures memory. A model that has learned nothing of use scores well.
 
 Evidence: the indices that the evaluation and the training handed out of one data set, or of two that store the same
 bits; the rows of outputs for all samples that loss and score take by number; the bits of the rows that the model was
-given, to the last digit; and a loader for other data, a data set, or rows kept apart that no one ever asked for.
+given, to the last digit; folds that take turns, and weights that a new optimizer finds as the fold before left them;
+and a loader for other data, a data set, or rows kept apart that no one ever asked for.
 
 False alarms: the accuracy on the training set beside one on other data is no finding, nor are predictions for all rows,
 rows that random batches never met, queries taken out of the outputs by themselves, a second training with a new
-optimizer on other folds, a batch that is only looked at, or inputs of whole numbers, which meet by chance. Where all
-that is scored was trained on, and nothing the program says calls it a test, there is advice.
+optimizer on other parts, unless these are folds and the model goes on through them, a batch that is only looked at, or
+inputs of whole numbers, which meet by chance. Where all that is scored was trained on, and nothing the program says
+calls it a test, there is advice.
 
 Mend: split first, then copy, sample and train on the training part alone; evaluate with the held-out loader.
 
@@ -28,12 +30,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from truestep.check.events import Forward, LoaderMade, LoaderStart, Names
+from truestep.check.events import Forward, LoaderMade, Names
 from truestep.check.finding import Finding, Rule
 from truestep.check.rules import found
 from truestep.check.rules._batches import Drawn, began, drawn, split
 from truestep.check.rules._chains import root
-from truestep.check.rules._held import array_left, claims, contents, cut_off, mask_left, parted, picked, spare_mask
+from truestep.check.rules._folds import carried
+from truestep.check.rules._held import (
+    array_left,
+    claims,
+    contents,
+    cut_off,
+    mask_left,
+    never_asked,
+    parted,
+    picked,
+    spare_mask,
+)
 from truestep.check.rules._indexed import indexed
 from truestep.check.rules._rows import FEW, SHARE, mixes, passes, scored, telling
 from truestep.check.trace import Trace
@@ -48,7 +61,7 @@ def look(trace: Trace) -> Iterator[Finding]:
     passes = list(drawn(trace))
     same = contents(trace)
     proofs = (_overlap(trace, passes), _rows(trace), _unused(trace, passes), _twin(trace, passes, same), _left(trace))
-    for proof in (*proofs, _one_part(trace, passes), _picks(trace), _indexed(trace)):
+    for proof in (*proofs, _one_part(trace, passes), _picks(trace), _indexed(trace), _folds(trace, passes)):
         told = next(proof, None)
         if told is not None:
             yield told
@@ -180,6 +193,17 @@ def _indexed(trace: Trace) -> Iterator[Finding]:
         )  # fmt: skip
 
 
+def _folds(trace: Trace, passes: list[Drawn]) -> Iterator[Finding]:
+    one = carried(trace, passes)
+    if one is not None:
+        yield found(
+            RULE, one.part.site, f"fold {one.fold} of {one.folds} is scored by a model that was trained on it",
+            f"each new optimizer found every weight that was looked at as the fold before had left it, and {one.known} "
+            f"of the {len(one.part.samples)} samples scored here were trained on in earlier folds",
+            WHY, "build the model anew in each fold, or load its first weights again",
+        )  # fmt: skip
+
+
 def _rows(trace: Trace) -> Iterator[Finding]:
     """Rows of numbers, equal to the last bit, that the model trained on and was scored on."""
     trained, others = split(trace)
@@ -240,7 +264,7 @@ def _unused(trace: Trace, passes: list[Drawn]) -> Iterator[Finding]:
             return
     one = quiet[-1]
     second = one.what.start.loader not in {each.what.start.loader for each in passes if each.trains}
-    for what, certain in _never(trace, trains):
+    for what, certain in never_asked(trace, trains):
         made = one.what.loader
         certain = certain and not second
         sure = certain or claims(trace, one.what.start.site.text, made.site.text if made else "")
@@ -250,21 +274,6 @@ def _unused(trace: Trace, passes: list[Drawn]) -> Iterator[Finding]:
             WHY, "evaluate with the held-out loader", level=None if certain else "warning" if sure else "advice",
         )  # fmt: skip
         return
-
-
-def _never(trace: Trace, trains: set[int]) -> Iterator[tuple[str, bool]]:
-    """Other data that nobody ever asked for a batch, and whether a loader stood ready for them."""
-    used = {start.loader for start in trace.of(LoaderStart)}
-    made = trace.of(LoaderMade)
-    bases = {each.base for each in made if each.loader in trains}
-    for each in made:
-        if each.loader not in used and each.loader not in trains and (each.base not in bases or not each.base):
-            yield f"the loader made in line {each.site.line} ({each.size} items) was never asked for a batch", True
-    loaded = {number for each in made for number in (each.dataset, each.base, *each.within)}
-    for names in trace.of(Names):
-        for name, value in names.held.items():
-            if isinstance(value, tuple) and value and value[0] == "data" and value[1] not in loaded:
-                yield f"no loader was made of the data set {name}", False
 
 
 def _left(trace: Trace) -> Iterator[Finding]:

@@ -1,0 +1,158 @@
+"""Folds that take turns in being held out, while one and the same model learns on from fold to fold."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from itertools import combinations, pairwise
+from typing import NamedTuple
+
+from truestep.check.changes import OptimizerMade, Step
+from truestep.check.events import Forward
+from truestep.check.rules._batches import Drawn, split
+from truestep.check.rules._rows import FEW, SHARE, passes, scored, telling
+from truestep.check.site import Site
+from truestep.check.trace import Trace
+
+LEAST, ALL = 3, 0.9
+
+
+class Part(NamedTuple):
+    """Samples that went through a model together, `of` one data set or into one model, and whether it learned."""
+
+    n: int
+    site: Site
+    of: int
+    samples: frozenset[int]
+    learned: bool
+
+
+class Carried(NamedTuple):
+    """A held-out part that the weights in use had learned from in an earlier fold: `known` of its samples."""
+
+    part: Part
+    known: int
+    fold: int
+    folds: int
+
+
+def carried(trace: Trace, drawn: list[Drawn]) -> Carried | None:
+    """The last fold that is scored by weights that learned from it, where the folds take turns."""
+    sources = [sorted(parts, key=lambda part: part.n) for parts in (_drawn(drawn), _rows(trace))]
+    for places in _lives(trace):
+        ends = [*places, trace.events[-1].n]
+        for parts in sources:
+            told = _turns([[part for part in parts if a < part.n < b] for a, b in pairwise(ends)])
+            if told is not None:
+                return told
+    for parts in sources:
+        lives = _stretches(parts)
+        if len(lives) >= LEAST and _whole(lives) and all(_kept(trace, a, b) for a, b in pairwise(lives)):
+            return _turns(lives)
+    return None
+
+
+def _lives(trace: Trace) -> Iterator[list[int]]:
+    """Where optimizers of one line were built, each of which found its weights as the last one's were scored."""
+    built: dict[object, list[OptimizerMade]] = defaultdict(list)
+    for event in trace.of(OptimizerMade):
+        if not event.added:
+            built[event.site.place, tuple(group["params"] for group in event.groups)].append(event)
+    for made in built.values():
+        if len(made) >= LEAST and all(_goes_on(trace, a, b, made[0].weights) for a, b in pairwise(made)):
+            yield [event.n for event in made]
+
+
+def _goes_on(trace: Trace, last: OptimizerMade, made: OptimizerMade, first: int) -> bool:
+    steps = [step.n for step in trace.between(last.n, made.n, Step) if step.optimizer == last.optimizer]
+    if not steps or made.weights in (0, first):
+        return False
+    return any(event.weights == made.weights for event in trace.between(steps[0], made.n, Forward))
+
+
+def _drawn(drawn: list[Drawn]) -> list[Part]:
+    loaders = ((one, one.what.loader) for one in drawn if one.items)
+    return [
+        Part(one.what.start.n, one.what.start.site, loader.base, one.items, one.trains)
+        for one, loader in loaders if loader is not None and loader.base
+    ]  # fmt: skip
+
+
+def _rows(trace: Trace) -> list[Part]:
+    trained, others = split(trace)
+    parts = [Part(call.n, call.site, call.module, frozenset(call.inputs[0].rows), True)
+             for call in trained if telling(call)]  # fmt: skip
+    lines: dict[tuple[object, ...], list[Forward]] = defaultdict(list)
+    for call in others:
+        if telling(call) and call.outputs and scored(trace, call):
+            lines[call.module, call.site.place, call.update].append(call)
+    for calls in passes(trace, lines.values()):
+        rows = frozenset(row for call in calls for row in call.inputs[0].rows)
+        parts.append(Part(calls[0].n, calls[0].site, calls[0].module, rows, False))
+    return parts
+
+
+def _stretches(parts: list[Part]) -> list[list[Part]]:
+    """Training and the scores behind it, cut where others are held out than before."""
+    turns: list[list[Part]] = []
+    for part in parts:
+        if not turns or (part.learned and not turns[-1][-1].learned):
+            turns.append([])
+        turns[-1].append(part)
+    lives: list[list[Part]] = []
+    for turn in turns:
+        last = lives[-1] if lives else []
+        now, before = ({(part.of, each) for part in _held(one) for each in part.samples} for one in (turn, last))
+        if lives and (now & before or not now or not before):
+            last += turn
+        else:
+            lives.append(turn)
+    return lives
+
+
+def _whole(lives: list[list[Part]]) -> bool:
+    """Whether each life learned from nearly all that any other held out."""
+    learned = [_together(part for part in parts if part.learned) for parts in lives]
+    return all(
+        len(part.samples & own[part.of]) >= ALL * len(part.samples)
+        for place, parts in enumerate(lives) for part in _held(parts)
+        for other, own in enumerate(learned) if other != place
+    )  # fmt: skip
+
+
+def _kept(trace: Trace, last: list[Part], parts: list[Part]) -> bool:
+    """Whether training went on from the weights that were scored."""
+    calls = [event for event in trace.of(Forward) if event.weights]
+    scored = [event for event in calls if event.n <= parts[0].n and not (event.training and event.grad)]
+    after = [event for event in calls if event.n > last[-1].n and event.training and event.grad]
+    return bool(scored and after) and scored[-1].weights == after[0].weights
+
+
+def _held(parts: list[Part]) -> list[Part]:
+    """What was scored and not learned from."""
+    own = _together(part for part in parts if part.learned)
+    return [part for part in parts if not part.learned and part.samples and not part.samples & own[part.of]]
+
+
+def _turns(lives: list[list[Part]]) -> Carried | None:
+    """Whether each life held out what it did not learn from, no two of them the same, and earlier ones had learned."""
+    learned = [_together(part for part in parts if part.learned) for parts in lives]
+    held = [_held(parts) for parts in lives]
+    apart = [_together(iter(parts)) for parts in held]
+    if not all(held) or any(a[of] & b[of] for a, b in combinations(apart, 2) for of in a):
+        return None
+    told: list[Carried] = []
+    for place in range(1, len(lives)):
+        part = held[place][-1]
+        known = len(part.samples & frozenset().union(*(own[part.of] for own in learned[:place])))
+        if known < max(FEW, SHARE * len(part.samples)):
+            return None
+        told.append(Carried(part, known, place + 1, len(lives)))
+    return told[-1]
+
+
+def _together(parts: Iterator[Part]) -> defaultdict[int, frozenset[int]]:
+    found: defaultdict[int, frozenset[int]] = defaultdict(frozenset)
+    for part in parts:
+        found[part.of] |= part.samples
+    return found

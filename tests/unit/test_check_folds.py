@@ -1,0 +1,110 @@
+"""Folds that take turns in being held out, and parts of a run that only look so."""
+
+import pytest
+
+from unit.program_cases import found_by_rules  # noqa: F401 - the fixture `found`
+
+FOLDS = """
+parts = torch.randperm(96).chunk(4)
+def fit(rows, epochs=6):
+    opt = torch.optim.Adam(net.parameters(), 0.01)
+    for epoch in range(epochs):
+        for b in rows[torch.randperm(len(rows))].split(16):
+            opt.zero_grad()
+            nn.functional.cross_entropy(net(x[b]), y[b]).backward()
+            opt.step()
+def score(rows):
+    with torch.no_grad():
+        return (net(x[rows]).argmax(1) == y[rows]).float().mean().item()
+def others(k):
+    return torch.cat([part for j, part in enumerate(parts) if j != k])
+first = [p.detach().clone() for p in net.parameters()]
+"""
+LOADED = """
+import copy
+from torch.utils.data import Subset
+data = TensorDataset(x, y)
+states = copy.deepcopy(net.state_dict())
+for k in range(4):
+    PREPARE
+    opt = torch.optim.SGD(net.parameters(), 0.1)
+    epochs(DataLoader(Subset(data, others(k).tolist()), 16, shuffle=True), 3)
+    right = 0
+    with torch.no_grad():
+        for a, b in DataLoader(Subset(data, parts[k].tolist()), 16):
+            right += (net(a).argmax(1) == b).sum().item()
+    print(right / len(parts[k]))
+"""
+TAKE_TURNS = "for k in range(4):\n    fit(others(k))\n    print(score(parts[k]))\n"
+ANEW = {
+    "in place": "for p in net.parameters():\n        nn.init.normal_(p, 0, 0.3)",
+    "behind the back of autograd": "for p in net.parameters():\n        p.data.normal_(0, 0.3)",
+    "layer by layer": "net.apply(lambda one: one.reset_parameters() if hasattr(one, 'reset_parameters') else None)",
+    "from a copy": "for p, old in zip(net.parameters(), first):\n        p.data.copy_(old)",
+}
+
+
+def test_one_model_that_goes_through_all_folds_is_told(found):
+    assert "tested_on_train" in found(FOLDS + TAKE_TURNS)
+    assert "tested_on_train" in found(FOLDS + LOADED.replace("PREPARE", "pass"))
+
+
+@pytest.mark.parametrize("how", ANEW)
+def test_a_model_that_is_set_back_for_each_fold_is_not(found, how):
+    assert "tested_on_train" not in found(FOLDS + TAKE_TURNS.replace("    fit", f"    {ANEW[how]}\n    fit"))
+    assert "tested_on_train" not in found(FOLDS + LOADED.replace("PREPARE", ANEW[how]))
+
+
+def test_a_state_that_is_loaded_for_each_fold_is_silent_too(found):
+    assert "tested_on_train" not in found(FOLDS + LOADED.replace("PREPARE", "net.load_state_dict(states)"))
+
+
+PHASES = {
+    "tasks in turn, each scored on all of their data": (
+        "for k in range(4):\n    fit(parts[k])\n    print([score(part) for part in parts])\n"
+    ),
+    "what was learned before is scored after each task": (
+        "for k in range(4):\n    fit(parts[k])\n    print([score(part) for part in parts[: k + 1]])\n"
+    ),
+    "each part of a stream is scored before it is learned": (
+        "for k in range(3):\n    fit(parts[k])\n    print(score(parts[k + 1]))\n"
+    ),
+    "more and more data": (
+        "for k in range(1, 4):\n    fit(torch.cat(parts[:k]))\n    print(score(torch.cat(parts[k:])))\n"
+    ),
+    "one part is unlearned after the other": (
+        "fit(torch.arange(96))\nfor k in range(3):\n    fit(torch.cat(parts[k + 1:]))\n    print(score(parts[k]))\n"
+    ),
+}
+
+
+@pytest.mark.parametrize("phases", PHASES)
+def test_parts_of_a_run_that_are_no_folds_are_silent(found, phases):
+    assert "tested_on_train" not in found(FOLDS + PHASES[phases])
+
+
+ONCE = LOADED.replace("    opt = torch.optim.SGD(net.parameters(), 0.1)\n", "").replace(
+    "for k", "opt = torch.optim.SGD(net.parameters(), 0.1)\nfor k"
+)
+DRAWN = """
+from torch.utils.data import SubsetRandomSampler
+data = TensorDataset((4 * x).round(), y)  # whole numbers: rows may meet by chance
+for k in range(4):
+    epochs(DataLoader(data, 16, sampler=SubsetRandomSampler(OF(others(k)))), 3)
+    right = 0
+    with torch.no_grad():
+        for a, b in DataLoader(data, 16, sampler=SubsetRandomSampler(OF(parts[k]))):
+            right += (net(a).argmax(1) == b).sum().item()
+    print(right / len(parts[k]))
+"""
+
+
+def test_one_model_and_one_optimizer_for_all_folds_are_told(found):
+    assert "tested_on_train" in found(FOLDS + ONCE.replace("PREPARE", "pass"))
+    assert "tested_on_train" not in found(FOLDS + ONCE.replace("PREPARE", "net.load_state_dict(states)"))
+    assert "tested_on_train" not in found(FOLDS + ONCE.replace("PREPARE", ANEW["behind the back of autograd"]))
+
+
+@pytest.mark.parametrize("of", ["", "np.asarray", "torch.Tensor.tolist"])
+def test_indices_of_numpy_and_torch_count_as_numbers_do(found, of):
+    assert "tested_on_train" in found(FOLDS + DRAWN.replace("OF", of))
