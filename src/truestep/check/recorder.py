@@ -25,7 +25,7 @@ from truestep.check.trace import Kind, Trace
 
 FIRST, SECOND = 100, 300
 """Updates from the start of a run that are looked at closely, and those after which closeness is rare."""
-EVERY, RARELY = 25, 250
+EVERY, RARELY = 25, 500
 """Of those between, two neighbours in so many; of those after them, in so many."""
 AFRESH, ANEW = 12, 20
 """Updates that are looked at closely where one more optimizer was built, as in a run of parts, and for how many."""
