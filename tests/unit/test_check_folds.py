@@ -1,7 +1,12 @@
 """Folds that take turns in being held out, and parts of a run that only look so."""
 
+import numpy as np
 import pytest
+import torch
+from torch.utils.data import DataLoader, Sampler, TensorDataset
 
+from truestep.check.events import Batch
+from truestep.check.watch import Watching
 from unit.program_cases import found_by_rules  # noqa: F401 - the fixture `found`
 
 FOLDS = """
@@ -108,3 +113,20 @@ def test_one_model_and_one_optimizer_for_all_folds_are_told(found):
 @pytest.mark.parametrize("of", ["", "np.asarray", "torch.Tensor.tolist"])
 def test_indices_of_numpy_and_torch_count_as_numbers_do(found, of):
     assert "tested_on_train" in found(FOLDS + DRAWN.replace("OF", of))
+
+
+class Parts(Sampler):
+    def __init__(self, of):
+        self.of = of
+
+    def __iter__(self):
+        return iter([self.of(np.array([3, 1])), self.of(np.array([0, 2]))])
+
+
+@pytest.mark.parametrize("of", [np.asarray, list, tuple, torch.as_tensor, lambda part: list(torch.as_tensor(part))])
+def test_batches_are_known_by_plain_numbers_whatever_a_sampler_gives(of):
+    with Watching(strict=True) as seen:
+        list(DataLoader(TensorDataset(torch.arange(4.0)), batch_sampler=Parts(of)))
+    indices = [batch.index for batch in seen.trace.of(Batch)]
+    assert indices == [(3, 1), (0, 2)]
+    assert {type(each) for index in indices for each in index or ()} == {int}

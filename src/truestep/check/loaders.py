@@ -165,7 +165,7 @@ class _Passes:
         """Write a batch that is looked at closely, or is no plain list of tensors."""
         recorder = self._recorder
         with recorder.looking:
-            index = None if index is None or None in index[:1] else index
+            index = None if index is None or (index and index[0] is None) else index
             given = tuple(tensors(found))
             if recorder.close or not (index is None or all(type(each) is int for each in (*index[:1], *index[-1:]))):
                 looks = tuple(seen(each, recorder.numbers, recorder.close, recorder.close) for each in given)
@@ -182,7 +182,13 @@ def _bare(values: Any) -> bool:
 
 def _indices(drawn: Any) -> Any:
     """Indices as they are kept: whole numbers side by side where they are such, as those of numpy and torch are too."""
-    if type(drawn) is list and drawn and (type(drawn[0]) in (int, Tensor) or type(drawn[0]).__module__ == "numpy"):
+    if type(drawn) is Tensor or type(drawn).__module__ == "numpy":
+        drawn = drawn.tolist()
+    if (
+        type(drawn) in (list, tuple)
+        and drawn
+        and (type(drawn[0]) in (int, Tensor) or type(drawn[0]).__module__ == "numpy")
+    ):
         try:
             return array("q", drawn)
         except (TypeError, OverflowError):
