@@ -130,3 +130,33 @@ def test_batches_are_known_by_plain_numbers_whatever_a_sampler_gives(of):
     indices = [batch.index for batch in seen.trace.of(Batch)]
     assert indices == [(3, 1), (0, 2)]
     assert {type(each) for index in indices for each in index or ()} == {int}
+
+
+GRAPH = """
+order = torch.randperm(96)
+idx_train, idx_val, idx_test = order[:30], order[30:50], order[50:]
+opt = torch.optim.Adam(net.parameters(), 0.01)
+for epoch in range(12):
+    out = net(x)
+    loss = nn.functional.cross_entropy(out[idx_train], y[idx_train])
+    opt.zero_grad()
+    loss.backward()
+    opt.step()
+    with torch.no_grad():
+        out = net(x)
+        acc_train = (out[idx_train].argmax(1) == y[idx_train]).float().mean()
+        acc_val = (out[idx_val].argmax(1) == y[idx_val]).float().mean()
+    print("train", acc_train.item(), "val", acc_val.item())
+"""
+TESTED = """
+with torch.no_grad():
+    out = net(x)
+    loss_test = nn.functional.cross_entropy(out[ROWS], y[ROWS])
+print("test", loss_test.item())
+"""
+
+
+def test_rows_of_the_training_that_are_called_a_test_are_told_where_those_of_the_test_go_into_nothing(found):
+    assert "tested_on_train" in found(GRAPH + TESTED.replace("ROWS", "idx_train"))
+    assert "tested_on_train" not in found(GRAPH + TESTED.replace("ROWS", "idx_test"))
+    assert "tested_on_train" not in found(GRAPH)

@@ -15,7 +15,7 @@ from truestep.check.rules._chains import reaches
 from truestep.check.trace import Trace
 
 CLAIM = re.compile(r"(?<![a-z])(tests?|testing|tested|val|valid|validation|held|dev|eval|evaluation)(?![a-z])", re.I)
-SHARED, ALIKE = 20, 0.95
+SHARED, ALIKE, FEW = 20, 0.95, 5
 
 
 def claims(trace: Trace, *texts: str) -> bool:
@@ -191,7 +191,22 @@ def _rest(one: slice, other: slice) -> bool:
     return (one.start or 0, one.stop) in ((other.stop, None), (0, other.start))
 
 
-def spare_mask(trace: Trace, learned: Picked) -> str:
+def left(trace: Trace, learned: Picked, one: Picked, scored: list[Picked], apart: bool) -> str:
+    """What tells that a score of trained rows was meant for others: a mask or numbers of these, that nothing takes.
+
+    Where other rows are scored too (`apart`), its own line must call it one of held-out data, and score nothing else.
+    """
+    words = one.op.site.text
+    spared = (
+        "" if apart else _spare_mask(trace, learned) or (_mask_left(trace, learned) if claims(trace, words) else "")
+    )
+    alone = all(each is one or each.op.site.place != one.op.site.place for each in scored)
+    if not spared and alone and CLAIM.search(words.replace("_", " ")):
+        spared = _numbers_left(trace, learned)
+    return spared
+
+
+def _spare_mask(trace: Trace, learned: Picked) -> str:
     """A mask of all other rows that was made and never used."""
     for op in trace.ops("bitwise_not", "__invert__", "logical_not"):
         if op.inputs and op.inputs[0].number in learned.masks and op.out and not trace.users(op.out[0], op.n):
@@ -199,7 +214,7 @@ def spare_mask(trace: Trace, learned: Picked) -> str:
     return ""
 
 
-def mask_left(trace: Trace, learned: Picked) -> str:
+def _mask_left(trace: Trace, learned: Picked) -> str:
     """A mask of as many rows that the program still holds at the end, and that nothing took in training."""
     last = next((names for names in reversed(trace.of(Names)) if names.when == "end"), None)
     kept: dict[int, str] = {}
@@ -212,6 +227,22 @@ def mask_left(trace: Trace, learned: Picked) -> str:
     for op, out in made:
         if own and out.shape == (learned.whole,) and out.storage not in own:
             return f"; the mask of other rows in {kept[out.storage]}, made in line {op.site.line}, goes into nothing"
+    return ""
+
+
+def _numbers_left(trace: Trace, learned: Picked) -> str:
+    """Numbers of rows that were made as those of the training were, that a name still stands for, and nothing took."""
+    last = next((names for names in reversed(trace.of(Names)) if names.when == "end"), None)
+    held = last.held.items() if last is not None else ()
+    kept = {value[1]: name for name, value in held if isinstance(value, tuple) and value and value[0] == "tensor"}
+    makers = [op for op in trace.of(Op) if op.update == 0 and op.out and op.out[0].dtype == "int64"]
+    own = {op.name for op in makers if op.out[0].number in learned.masks}
+    read = {number.of.number for number in trace.of(Number)}
+    for op in makers:
+        one = op.out[0]
+        left = one.number in kept and one.number not in read and not trace.users(one)
+        if left and op.name in own and len(one.shape) == 1 and FEW <= one.shape[0] <= learned.whole:
+            return f"; the numbers of {one.shape[0]} rows in {kept[one.number]} go into nothing"
     return ""
 
 

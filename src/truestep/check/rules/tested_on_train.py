@@ -36,17 +36,7 @@ from truestep.check.rules import found
 from truestep.check.rules._batches import Drawn, began, drawn, split
 from truestep.check.rules._chains import root
 from truestep.check.rules._folds import carried
-from truestep.check.rules._held import (
-    array_left,
-    claims,
-    contents,
-    cut_off,
-    mask_left,
-    never_asked,
-    parted,
-    picked,
-    spare_mask,
-)
+from truestep.check.rules._held import array_left, claims, contents, cut_off, left, never_asked, parted, picked
 from truestep.check.rules._indexed import indexed
 from truestep.check.rules._rows import FEW, SHARE, mixes, passes, scored, telling
 from truestep.check.trace import Trace
@@ -168,9 +158,7 @@ def _picks(trace: Trace) -> Iterator[Finding]:
         total = len(one.rows) == one.whole or (fresh and fresh <= apart)
         if len(both) < max(FEW, SHARE * len(one.rows)) or total or learned.rows == set(range(one.whole)):
             continue
-        spared = spare_mask(trace, learned) if not fresh and not apart else ""
-        if not (fresh or spared or apart) and claims(trace, one.op.site.text):
-            spared = mask_left(trace, learned)
+        spared = "" if fresh else left(trace, learned, one, scored, bool(apart))
         if fresh or spared:
             yield found(
                 RULE, one.op.site, f"{len(both)} of {len(one.rows)} scored rows were trained on",
