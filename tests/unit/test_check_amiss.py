@@ -213,3 +213,32 @@ epochs(DataLoader(TensorDataset(x, y), 12))
 def test_bytes_that_are_symbols_may_wrap_round(found):
     assert "integer_wrap" not in found(CIPHER.replace("USED", ""))
     assert "integer_wrap" in found(CIPHER.replace("USED", " + secret.float().mean()"))
+
+
+CONTRASTED = """
+one, two, same = x[:48], x[48:], (y[:48] == y[48:]).float()
+for step in range(12):
+    rows = torch.randperm(48)[:20]
+    far, alike = nn.functional.pairwise_distance(net(one[rows]), net(two[rows])KEPT), same[rows]
+    loss = (alike * far.pow(2) + (1 - alike) * (2 - far).clamp(min=0).pow(2)).mean()
+    opt.zero_grad()
+    loss.backward()
+    opt.step()
+"""
+PRIOR = """
+levels = torch.linspace(0, 1, 20)
+for step in range(12):
+    rows = torch.randperm(96)[:20]
+    far = net(x[rows])[:, :1].pow(2)
+    table = levels * far
+    loss = table.min(1).values.mean() + table.mean()
+    opt.zero_grad()
+    loss.backward()
+    opt.step()
+"""
+
+
+def test_a_distance_kept_as_a_column_meets_all_labels(found):
+    assert "broadcast" in found(CONTRASTED.replace("KEPT", ", keepdim=True"))
+    assert "broadcast" not in found(CONTRASTED.replace("KEPT", ""))
+    assert "broadcast" not in found(PRIOR)

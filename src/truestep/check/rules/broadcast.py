@@ -41,6 +41,7 @@ PLAIN = ("sub", "eq", "ne")
 ON_PURPOSE = {"unsqueeze", "__getitem__", "t", "transpose", "T", "mT", "permute", "expand", "view", "reshape"}
 MIXES = {"add", "sub", "mul", "div", "neg", "__radd__", "detach", "clone", "float", "to"}
 ERRORS = {"pow", "square", "abs"}
+ADDED = {"add", "add_", "__radd__", "__iadd__", "sub", "neg"}
 REDUCED = {"mean", "sum", "nanmean", "nansum"}
 
 
@@ -93,20 +94,37 @@ def _weighted(trace: Trace) -> Iterator[Finding]:
         if not _outer(column, row) or column.needs_grad == row.needs_grad:
             continue
         losses, weights = (row, column) if row.needs_grad else (column, row)
-        made, users = origin(trace, losses, op.n), [user for out in op.out for user in trace.users(out, op.n)]
-        summed = users and all(user.name in REDUCED and user.out and not user.out[0].shape for user in users)
-        if made is not None and made.name in NAMED | ERRORS and summed:
+        made, sums = origin(trace, losses, op.n), _sums(trace, op)
+        if made is not None and made.name in NAMED | ERRORS and sums:
             size = row.shape[0]
             yield found(
                 RULE,
                 op.site,
                 f"weights of shape {_shape(weights)} times losses of {_shape(losses)}: each loss gets every weight",
-                f"{size} samples give a table of {size} by {size}; its {users[0].name} is that of the losses times "
+                f"{size} samples give a table of {size} by {size}; its {sums[0].name} is that of the losses times "
                 "that of the weights, whichever weight belongs to which sample",
                 "the weights are without effect but for their sum: no sample counts more than another",
                 f"give both the same shape: squeeze(1) the {'losses' if losses is column else 'weights'}",
                 facts={"loss": True},
             )
+
+
+def _sums(trace: Trace, op: Op, most: int = 4) -> list[Op]:
+    """The calls that make one number of a table and of tables added to it; none where it is used in any other way."""
+    found: list[Op] = []
+    waiting = [op]
+    for _ in range(most):
+        if not waiting:
+            return found
+        made = waiting.pop()
+        users = [user for out in made.out for user in trace.users(out, made.n)]
+        sums = [user for user in users if user.name in REDUCED and user.out and not user.out[0].shape]
+        more = [user for user in users if user.name in ADDED and user.out[0].shape == op.out[0].shape]
+        if not users or len(sums) + len(more) < len(users):
+            return []
+        found += sums
+        waiting += more
+    return found if not waiting else []
 
 
 def _crossed(trace: Trace, op: Op, most: int = 8) -> Op | None:
