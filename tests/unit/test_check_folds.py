@@ -160,3 +160,28 @@ def test_rows_of_the_training_that_are_called_a_test_are_told_where_those_of_the
     assert "tested_on_train" in found(GRAPH + TESTED.replace("ROWS", "idx_train"))
     assert "tested_on_train" not in found(GRAPH + TESTED.replace("ROWS", "idx_test"))
     assert "tested_on_train" not in found(GRAPH)
+
+
+TUNED = """
+def fit(rows, wanted, epochs):
+    for epoch in range(epochs):
+        for b in torch.randperm(len(rows)).split(8):
+            opt.zero_grad()
+            nn.functional.cross_entropy(net(rows[b]), wanted[b]).backward()
+            opt.step()
+def accuracy(rows, wanted):
+    with torch.no_grad():
+        return (net(rows).argmax(1) == wanted).float().mean().item()
+old = torch.randn(400, 6)
+fit(old, (old[:, 1] > 0).long(), 6)
+net[2] = nn.Linear(12, 2)
+ADDED
+fit(x[:32], y[:32], 8)
+print(accuracy(x[:32], y[:32]))
+print(accuracy(x[32:], y[32:]))
+"""
+
+
+def test_a_head_that_is_put_in_late_is_looked_at_closely_and_scores_of_two_sets_are_two(found):
+    assert found(TUNED.replace("ADDED", "")) == {"optimizer_strangers"}
+    assert not found(TUNED.replace("ADDED", "opt.add_param_group({'params': net[2].parameters(), 'lr': 0.01})"))

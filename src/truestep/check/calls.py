@@ -112,6 +112,8 @@ class Calls:
             with recorder.looking:
                 inside = recorder.modules[-1] if recorder.modules else 0
                 kind = type(module).__name__
+                if not inside:
+                    recorder.built()
                 recorder.emit(ModuleMade, module=recorder.numbers.of(module), kind=kind, inside=inside)
 
     def given(self, module: nn.Module, name: str, parameter: nn.Parameter | None) -> None:

@@ -28,7 +28,8 @@ FIRST, SECOND = 100, 300
 EVERY, RARELY = 25, 500
 """Of those between, two neighbours in so many; of those after them, in so many."""
 AFRESH, ANEW = 12, 20
-"""Updates that are looked at closely where one more optimizer was built, as in a run of parts, and for how many."""
+"""Updates that are looked at closely where one more optimizer or module was built, as in a run of parts, and for how
+many such parts."""
 LEAST, WORTH = 12, 100
 """The fewest updates of those at the start, where many calls of torch make an update: so many of them count as one."""
 STRETCH = 10_000
@@ -173,8 +174,8 @@ class Recorder:
         self._renew(self._steps)
 
     def built(self) -> None:
-        """An optimizer was built: where others made steps before, another part of the run begins."""
-        if self._steps and self._built < ANEW:
+        """An optimizer or a module was built: where steps were made before, another part of the run begins."""
+        if self._steps and self._built < ANEW and self._until != self._steps + AFRESH:
             self._built, self._until, self._due = self._built + 1, self._steps + AFRESH, 0
 
     def differentiated(self) -> None:

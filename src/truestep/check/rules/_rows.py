@@ -28,6 +28,12 @@ def mixes(
     return most and fresh >= max(FEW, SHARE * len(test), 20 * chance * len(test)) and not apart
 
 
+def mixed(train: set[int], scored: Sequence[Sequence[Forward]]) -> bool:
+    """Whether any one score is of trained rows and of others: one of trained rows alone is a score on these."""
+    shares = ({row in train for call in each for row in call.inputs[0].rows} for each in scored)
+    return any(len(share) == 2 for share in shares)
+
+
 def telling(call: Forward) -> bool:
     """Inputs whose rows meet by chance only where they are copies: some numbers, and not whole ones."""
     if not call.inputs or not call.inputs[0].rows or not call.inputs[0].dtype.startswith(("float", "bfloat")):

@@ -38,7 +38,7 @@ from truestep.check.rules._chains import root
 from truestep.check.rules._folds import carried
 from truestep.check.rules._held import array_left, claims, contents, cut_off, left, never_asked, parted, picked
 from truestep.check.rules._indexed import indexed
-from truestep.check.rules._rows import FEW, SHARE, mixes, passes, scored, telling
+from truestep.check.rules._rows import FEW, SHARE, mixed, mixes, passes, scored, telling
 from truestep.check.trace import Trace
 
 CHOOSE = ("SubsetRandomSampler", "WeightedRandomSampler")
@@ -217,7 +217,11 @@ def _rows(trace: Trace) -> Iterator[Finding]:
         whole = left <= 0.2 * len(train)
         if (
             overlap
-            and (not whole or mixes(set(train), distinct, seen[module], passes(trace, judged.values())))
+            and (
+                mixes(set(train), distinct, seen[module], passes(trace, judged.values()))
+                if whole
+                else mixed(set(train), passes(trace, [calls]))
+            )
             and not parted(trace, last, set(train))
         ):
             yield found(
