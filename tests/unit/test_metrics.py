@@ -161,3 +161,24 @@ def test_one_of_several_terms_cannot_be_called_loss():
         ):
             simple(objective=several)
     assert simple(objective=ts.Objective(loss=nn.CrossEntropyLoss())).history[0].train_loss > 0
+
+
+def test_bytes_as_labels_are_counted_as_numbers_are():
+    """As bytes, the ignored label -100 is 156: a sample of class 156 was left out."""
+    labels = torch.tensor([156, 3, 156], dtype=torch.uint8)
+    scores = torch.nn.functional.one_hot(torch.tensor([156, 156, 3]), 200).float()
+    for target in (labels, labels.long(), labels.int()):
+        found = ts.metrics.accuracy(scores, target)
+        assert (int(found.total), int(found.count)) == (1, 3)
+
+
+def test_a_model_of_several_outputs_is_told_how_to_choose():
+    scores = torch.ones(4, 3)
+    for name in ("accuracy", "binary_accuracy", "mean_squared_error", "mean_absolute_error"):
+        with pytest.raises(ts.ShapeError, match=rf"got \(tuple, Tensor\): choose them, .*ts\.metrics\.{name}\("):
+            getattr(ts.metrics, name)((scores, scores), scores)
+
+
+def test_top_k_looks_at_one_score_at_least():
+    with pytest.raises(ts.ConfigError, match=r"^top_k looks at the k largest scores, k at least 1 and not 0\.$"):
+        ts.metrics.top_k(torch.ones(4, 3), torch.zeros(4), k=0)

@@ -75,8 +75,13 @@ def size(inputs: Any, targets: Any) -> int:
                     "the first dimension of every tensor must be the batch."
                 )
     if first is None:
-        raise DataError("a batch needs at least one tensor, in its inputs or its targets.")
+        raise DataError(f"a batch needs at least one tensor, in its inputs or its targets{_instead(inputs, targets)}.")
     return first[1]
+
+
+def _instead(inputs: Any, targets: Any) -> str:
+    kinds = dict.fromkeys(type(leaf).__name__ for side in (inputs, targets) for _, leaf in leaves(side))
+    return f", and this one holds {', '.join(kinds)}: torch.as_tensor(...) makes a tensor of it" if kinds else ""
 
 
 def split(batch: Batch, parts: int | None) -> list[Batch]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from numbers import Real
 from typing import Any
 
 from torch import nn
@@ -23,14 +24,17 @@ def decay_groups(model: nn.Module, weight_decay: float, **options: Any) -> list[
         **options: further options of both groups, such as `lr`.
 
     Raises:
-        ConfigError: for a negative strength, or a model without parameters to train.
+        ConfigError: for a strength that is no number of at least 0, and for a model that is no module or has no
+            parameters to train.
 
     Convention: Loshchilov and Hutter, Decoupled Weight Decay Regularization, 2019; the practice of GPT-2.
 
     >>> [len(group["params"]) for group in decay_groups(nn.Sequential(nn.Linear(3, 2), nn.LayerNorm(2)), 0.1)]
     [1, 3]
     """
-    if not weight_decay >= 0:
+    if not isinstance(model, nn.Module):
+        raise ConfigError(f"decay_groups groups the parameters of a module, and {type(model).__name__} is none.")
+    if not (isinstance(weight_decay, Real) and weight_decay >= 0):
         raise ConfigError(f"weight_decay is a strength of at least 0, and not {weight_decay!r}.")
     decayed, alone, seen = [], [], set[int]()
     for module in model.modules():

@@ -101,6 +101,8 @@ def trained(model: Model, modules: Sequence[nn.Module], optimizer: Any, given: I
         found = _parameters(model, modules)
     else:
         found = _held(optimizer)
+    if isinstance(model, type):
+        raise ConfigError(f"the model must be a module, and {model.__name__} is a class: give {model.__name__}(...).")
     if not callable(model):
         raise ConfigError(f"the model must be callable, model(inputs), and {type(model).__name__} is not.")
     if not found:

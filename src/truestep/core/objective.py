@@ -14,7 +14,7 @@ from truestep.core.batch import rows
 from truestep.core.errors import ConfigError, CountError, ShapeError
 from truestep.core.kinds import as_tuple, broadcast_sentence
 from truestep.core.loss import Count, Loss, mix
-from truestep.core.stock import recognise
+from truestep.core.stock import recognise, refuse_no_loss
 
 LossFunction = Callable[..., Any]
 
@@ -34,7 +34,7 @@ class Term:
             on the weights counts the samples: `count=lambda output, target: len(target)`.
 
     Raises:
-        ConfigError: for an unknown reduction, a count beside a sum, or a weight that is not a finite number.
+        ConfigError: for what is no loss, an unknown reduction, a count beside a sum, or a weight that is not finite.
     """
 
     def __init__(
@@ -46,8 +46,7 @@ class Term:
         reduction: str | None = None,
         count: Callable[[Any, Any], float | Tensor] | None = None,
     ) -> None:
-        if not callable(loss):
-            raise ConfigError(f"a loss must be callable as loss(output, target), and {loss!r} is not.")
+        refuse_no_loss(loss)
         self.loss, self.weight, self.of, self.couples = loss, _finite(weight), of, couples
         self.reduction, self.count = reduction, count
         self.stock = recognise(loss)

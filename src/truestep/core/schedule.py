@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 
 from truestep.core.errors import ConfigError
@@ -44,6 +46,22 @@ class Schedule:
 
 
 NONE = Schedule()
+
+
+def check_driven(schedule: Schedule, optimizers: Sequence[Optimizer]) -> None:
+    """Refuse a scheduler that moves the rate of another optimizer: this one would train at a constant rate.
+
+    Wrapped optimizers share the groups of the one inside, so groups are compared, and not optimizers.
+
+    Raises:
+        ConfigError: naming the scheduler.
+    """
+    held = {id(group) for optimizer in optimizers for group in optimizer.param_groups}
+    for one in schedule.schedulers:
+        groups = getattr(getattr(one, "optimizer", None), "param_groups", ())
+        if groups and held.isdisjoint(map(id, groups)):
+            name = type(one).__name__
+            raise ConfigError(f"the schedule {name} moves the rate of another optimizer: make it from this one.")
 
 
 def per_step(*schedulers: Any) -> Schedule:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from numbers import Real
 from typing import Any, Protocol
 
 import torch
@@ -20,7 +21,7 @@ from truestep.core.loss import value
 from truestep.core.objective import as_objective
 from truestep.core.outcome import StepOut
 from truestep.core.precision import Precision
-from truestep.core.schedule import as_schedule
+from truestep.core.schedule import as_schedule, check_driven
 from truestep.core.short import formed
 from truestep.core.updates import TorchUpdates, updates
 
@@ -105,6 +106,8 @@ class TrainStep:
         self.notes = models.check_held(self.model, self.updates, parameters, self.objective)
         self._trained = parameters
         self.schedule = as_schedule(schedule)
+        if self.schedule.schedulers and isinstance(self.updates, TorchUpdates):
+            check_driven(self.schedule, self.updates.optimizers)
         self.precision = Precision(amp, self.device)
         self.ranks = ranks.current()
         self.taken = 0
@@ -282,7 +285,7 @@ class TrainStep:
 def _check_settings(micro_batch: int | None, clip_norm: float | None, compile: Any, nonfinite: str) -> None:
     if micro_batch is not None and (not isinstance(micro_batch, int) or micro_batch < 1):
         raise ConfigError(f"micro_batch is a number of samples, at least 1, and not {micro_batch!r}.")
-    if clip_norm is not None and not clip_norm > 0:
+    if clip_norm is not None and not (isinstance(clip_norm, Real | Tensor) and clip_norm > 0):
         raise ConfigError(f"clip_norm is the largest norm of the gradient, above 0, and not {clip_norm!r}.")
     if not isinstance(compile, bool):
         raise ConfigError(f"compile is True or False, and not {compile!r}.")

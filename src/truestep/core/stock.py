@@ -123,6 +123,24 @@ class Stock:
         return labels[labels != ignored_index(self)]
 
 
+def refuse_no_loss(given: Any) -> None:
+    """Refuse what cannot be called as a loss.
+
+    Raises:
+        ConfigError: saying what was probably meant.
+    """
+    if callable(given) and not isinstance(given, type):
+        return
+    words = f"{given!r} is not"
+    if isinstance(given, type):
+        words = f"{given.__name__} is a class: give {given.__name__}()"
+    elif isinstance(given, dict):
+        words = f"{given!r} is a dict: give ts.Objective(name=loss, ...)"
+    elif isinstance(given, tuple | list):
+        words = f"{given!r} is a {type(given).__name__}: a term with a weight is a pair (weight, loss)"
+    raise ConfigError(f"a loss must be callable as loss(output, target), and {words}.")
+
+
 def recognise(loss: Any) -> Stock | None:
     """The stock loss behind a `torch.nn` module, a function of `torch.nn.functional` or a partial of one, or None."""
     module = _from_function(loss) if not isinstance(loss, nn.Module) else loss

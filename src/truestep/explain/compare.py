@@ -10,6 +10,7 @@ from truestep.core.step import TrainStep
 from truestep.explain.causes import Found, close, find, groups, scaled
 from truestep.explain.claims import figure, html_table, text_table
 from truestep.explain.pair import Pair, Taken, length, minus, paired, product
+from truestep.explain.preserve import check_step
 
 STRAIGHT = 1e-4  # the sine of an angle below which two updates point the same way
 _HEAD = ("parameter", "cosine", "ratio", "|A|", "|B|", "share of the difference")
@@ -87,6 +88,7 @@ def compare(step_a: TrainStep, step_b: TrainStep, inputs: Any, targets: Any) -> 
     >>> compare(*steps, torch.randn(256, 3).double(), torch.randn(256, 1).double()).equal_if
     'lr x 0.00390625'
     """
+    check_step(step_a, step_b)
     pair = paired(step_a, step_b, (inputs, targets))
     a, b = pair.take_a(), pair.take_b()
     unfit = _unfit(a, b)

@@ -10,8 +10,22 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from truestep.core.errors import ConfigError
 from truestep.core.step import TrainStep
 from truestep.core.updates import TorchUpdates
+
+
+def check_step(*given: object) -> None:
+    """Refuse what is no step, such as a model.
+
+    Raises:
+        ConfigError: naming what was given instead.
+    """
+    for one in given:
+        if not isinstance(one, TrainStep):
+            raise ConfigError(
+                f"a step is a ts.TrainStep(model, objective, optimizer), and {type(one).__name__} is none: make one."
+            )
 
 
 @contextmanager

@@ -16,6 +16,7 @@ from truestep.core.step import TrainStep
 from truestep.explain.claims import EXACT, IMPOSSIBLE, Claim, Proof, figure
 from truestep.explain.handmade import undone
 from truestep.explain.measure import caught, in_float64, quiet, relative, variant, widened
+from truestep.explain.preserve import check_step
 from truestep.explain.resumed import resume
 from truestep.explain.trials import SHAKEN, Trial, forced, trials
 
@@ -64,6 +65,7 @@ def prove(step: TrainStep, inputs: Any, targets: Any) -> Proof:
     >>> prove(step, torch.randn(10, 3), torch.randn(10, 1)).exact
     True
     """
+    check_step(step)
     batch = (inputs, targets)
     samples = size(inputs, targets)
     try:

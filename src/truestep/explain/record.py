@@ -18,13 +18,14 @@ from truestep.core.updates import TorchUpdates
 from truestep.explain.entries import Moved, account, cosines, scale_of
 from truestep.explain.ledger import OWN_RULE, Account, Ledger
 from truestep.explain.modules import ModuleWatch
-from truestep.explain.preserve import preserved
+from truestep.explain.preserve import check_step, preserved
 from truestep.explain.samples import sample_records
 from truestep.explain.trail import Trail
 
 
 def ledger_of(step: TrainStep, inputs: Any, targets: Any, history: Trail | None = None) -> Ledger:
     """What `explain` does, whose words tell it."""
+    check_step(step)
     parameters = step.updates.parameters
     before = [parameter.detach().clone() for parameter in parameters]
     with preserved(step):

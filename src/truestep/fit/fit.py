@@ -8,6 +8,7 @@ from typing import Any
 
 from torch import Tensor
 
+from truestep.core.errors import ConfigError
 from truestep.core.model import Model
 from truestep.core.step import TrainStep
 from truestep.fit.events import Observer
@@ -86,6 +87,8 @@ def fit(
         ConfigError, DataError, CountError, CheckpointError, NonFiniteError: each with what, where and how to mend it.
     """
     refuse_other(compile)
+    if callable(observers):
+        raise ConfigError("observers is a list of functions that see the events of the run: observers=[...].")
     saver = Saver(checkpoint, resume)
     plan = Plan(epochs, seed, batch_size, shuffle, accumulate, tail, patience)
     step = TrainStep(

@@ -37,10 +37,15 @@ def accuracy(output: Tensor, target: Tensor, ignore_index: int = -100) -> Loss:
 
 
 def top_k(output: Tensor, target: Tensor, k: int = 5, ignore_index: int = -100) -> Loss:
-    """The share of labels among the `k` largest scores; shapes as for `accuracy`."""
+    """The share of labels among the `k` largest scores; shapes as for `accuracy`, and `k` is at least 1."""
+    _tensors("accuracy", output, target)
+    if k < 1:
+        raise ConfigError(f"top_k looks at the k largest scores, k at least 1 and not {k}.")
     shape = tuple(target.shape)
     if target.is_floating_point() and target.shape == output.shape and target.dim() > 1:
         target = target.argmax(1)
+    elif not target.is_floating_point():
+        target = target.long()  # bytes would wrap an ignored -100 to 156
     # One score a sample would be right whatever it is: the largest of one is the first.
     if output.dim() < 2 or output.shape[1] == 1 or (output.shape[0], *output.shape[2:]) != tuple(target.shape):
         raise ShapeError(
@@ -114,6 +119,15 @@ def _measure(name: str, metric: Callable[[Any, Any], Any], output: Any, target: 
     )
 
 
+def _tensors(name: str, output: Any, target: Any) -> None:
+    if not (isinstance(output, Tensor) and isinstance(target, Tensor)):
+        raise ShapeError(
+            f"{name} takes a tensor of outputs and one of targets, and got ({type(output).__name__}, "
+            f"{type(target).__name__}): choose them, lambda output, target: ts.metrics.{name}(output[0], target)."
+        )
+
+
 def _same_shape(name: str, output: Tensor, target: Tensor) -> None:
+    _tensors(name, output, target)
     if output.shape != target.shape:
         raise ShapeError(broadcast_sentence(name, output, target))

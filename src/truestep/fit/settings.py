@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from truestep.core.batch import leaves
+from truestep.core.objective import Objective
 from truestep.core.updates import TorchUpdates
 from truestep.data.batches import LoaderSource, TensorSource
 from truestep.fit.state import buffers, modules, weights
@@ -59,9 +60,24 @@ def identity(loop: Loop) -> dict[str, Any]:
     found |= _updates(step.updates, bool(step.schedule.schedulers))
     found |= {name: _form(tensor) for name, tensor in weights(loop).items()}
     found |= {f"{LAYER}{name}": words for name, module in modules(loop).items() if (words := _layer(module))}
+    found |= of_losses(step.objective)
     # Only their number: a buffer may grow as it is used.
     found |= {"number of buffers": len(buffers(loop))}
     return found | _data(loop.batches)
+
+
+def of_losses(objective: Objective) -> dict[str, Any]:
+    """What tells the losses of torch of two objectives apart, also where one is a function: options, and weights."""
+    found: dict[str, Any] = {}
+    for name, term in objective.terms.items():
+        if term.stock is not None:
+            found[f"{LAYER}loss.{name}"] = _layer(term.stock.module)
+            held = [tensor for tensor in term.stock.module._buffers.values() if tensor is not None]
+            if held:
+                found[f"the checksum of the class weights of {name}"] = _mark(held)
+        elif term.reduction is not None:
+            found[f"the reduction of {name}"] = term.reduction
+    return found
 
 
 def difference(saved: Mapping[str, Any], now: Mapping[str, Any], same_torch: bool = True) -> str:

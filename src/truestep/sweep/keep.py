@@ -12,6 +12,7 @@ import torch
 
 from truestep.core.batch import leaves
 from truestep.core.errors import ConfigError, DataError
+from truestep.fit.settings import of_losses
 from truestep.store.atomic import make_folder, write_text
 from truestep.store.runs import STUDY
 from truestep.store.weights import load_weights, save_weights
@@ -78,6 +79,7 @@ def fingerprint(request: Request) -> str:
     words: list[Any] = [
         repr(model),
         repr(maker.objective),
+        of_losses(maker.objective),
         repr(maker.make_optimizer(model, request.variants[0].settings)),
     ]
     words += [list(request.metrics), plan.epochs, plan.batch_size, plan.evaluate_every]
