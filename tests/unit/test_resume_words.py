@@ -1,12 +1,14 @@
 """What is said and refused when a run is saved and gone on with, word for word."""
 
 import errno
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from torch import nn
+from torch.nn import functional as F
 from torch.utils.data import DataLoader, TensorDataset
 
 import truestep as ts
@@ -31,6 +33,10 @@ def fit(**options: Any) -> ts.Run:
     if not isinstance(options.get("train"), DataLoader):
         own["batch_size"] = 4
     return ts.fit(model, **{**own, **options})
+
+
+def summed(output: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+    return F.cross_entropy(output, target, reduction="sum")
 
 
 x, y = samples(20, 1)
@@ -86,6 +92,47 @@ def test_other_samples_of_the_same_form_are_refused(saved: Path):
         ts.ConfigError, match=r"another run: the first and last samples' checksum was \d+ and is \d+; give"
     ):
         fit(checkpoint=saved, resume=True, train=(x + 1, y))
+
+
+@pytest.mark.parametrize(
+    "then, now, words",
+    [
+        (nn.CrossEntropyLoss(torch.tensor([1.0, 2, 3])), nn.CrossEntropyLoss(torch.tensor([3.0, 2, 1])),
+         r"the checksum of the class weights of CrossEntropyLoss was \d+ and is \d+"),
+        (partial(F.cross_entropy, label_smoothing=0.1), partial(F.cross_entropy, label_smoothing=0.5),
+         r"the layer loss\.cross_entropy was .* label_smoothing=0\.1\) and is .* label_smoothing=0\.5\)"),
+        (ts.Term(summed, reduction="sum"), ts.Term(summed, reduction="mean", count=lambda output, target: len(target)),
+         "the reduction of summed was sum and is mean"),
+    ],
+)  # fmt: skip
+def test_other_options_and_weights_of_a_loss_are_refused(tmp_path: Path, then: Any, now: Any, words: str):
+    """Class weights were put back as they were saved, and the options of a function looked at by nobody."""
+    fit(checkpoint=tmp_path, objective=then)
+    fit(checkpoint=tmp_path, objective=then, resume=True, epochs=3)
+    with pytest.raises(ts.ConfigError, match=words):
+        fit(checkpoint=tmp_path, objective=now, resume=True, epochs=4)
+
+
+def test_a_schedule_with_other_settings_is_said_to_go_on_as_it_was_saved(tmp_path: Path):
+    """More epochs and a longer cosine: torch's own state brings the old length back, and the rate rises again."""
+
+    def train(epochs: int, length: int) -> ts.Run:
+        torch.manual_seed(1)
+        model = nn.Linear(6, 3)
+        sgd = torch.optim.SGD(model.parameters(), 0.1)
+        kinds = torch.optim.lr_scheduler
+        stairs = kinds.MultiStepLR(sgd, [2, length])
+        cosine = kinds.SequentialLR(sgd, [kinds.ConstantLR(sgd, 1.0), kinds.CosineAnnealingLR(sgd, length)], [1])
+        options = {"epochs": epochs, "schedule": ts.per_epoch(stairs, cosine), "checkpoint": tmp_path, "resume": True}
+        return ts.fit(model, samples(20, 1), nn.CrossEntropyLoss(), sgd, batch_size=4, progress=False, **options)
+
+    train(1, 3)
+    assert not [sentence for sentence in train(2, 3).notes if "the schedule" in sentence]
+    assert [sentence for sentence in train(4, 6).notes if "the schedule" in sentence] == [
+        "milestones of the schedule MultiStepLR was Counter({2: 1, 3: 1}) and is given as Counter({2: 1, 6: 1}): the "
+        "run goes on as it was saved.",
+        "T_max of the schedule CosineAnnealingLR was 3 and is given as 6: the run goes on as it was saved.",
+    ]
 
 
 def test_a_folder_with_checkpoints_is_not_begun_in(saved: Path):

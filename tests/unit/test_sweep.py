@@ -279,3 +279,18 @@ def test_a_study_with_another_start_or_optimizer_is_another_study(tmp_path):
 def zeroed(model):
     nn.init.zeros_(model.weight)
     return model
+
+
+def test_a_study_with_other_options_or_weights_of_a_loss_is_another_study(tmp_path):
+    """Its folder was taken for that of this study, and its figures handed out as those of this one."""
+    labels, entropy = torch.arange(11) % 3, nn.functional.cross_entropy
+    pairs = [
+        [functools.partial(entropy, label_smoothing=amount) for amount in (0.0, 0.1)],
+        [nn.CrossEntropyLoss(torch.tensor(of).double()) for of in ([1, 2, 3], [3, 2, 1])],
+    ]
+    make = lambda: nn.Linear(2, 3).double()  # noqa: E731
+    for name, (first, second) in enumerate(pairs):
+        of = {"grid": {"lr": [0.1]}, "run_dir": tmp_path / str(name), **ASKED}
+        ts.sweep(make, (X, labels), first, torch.optim.SGD, **of)
+        with pytest.raises(ts.ConfigError, match="holds another study"):
+            ts.sweep(make, (X, labels), second, torch.optim.SGD, **of)

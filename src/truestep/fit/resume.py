@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,15 +22,22 @@ if TYPE_CHECKING:
     from truestep.fit.loop import Loop
     from truestep.store.keep import Kept
 
+PLAIN = (bool, int, float, str, list, tuple, dict)
+
 
 @dataclass(slots=True)
 class Found:
-    """A checkpoint that was read: its file, its contents, and a sentence for each newer one that was passed over."""
+    """A checkpoint that was read: its file and contents.
+
+    `skipped` has a sentence for each newer one that was passed over, `changed` what of the schedule that was given is
+    not as in the saved one, which takes its place.
+    """
 
     path: Path
     tensors: Mapping[str, Tensor]
     plain: Mapping[str, Any]
     skipped: list[str] = field(default_factory=list)
+    changed: list[str] = field(default_factory=list)
 
 
 def look(kept: Kept, resume: bool, ranks: Ranks) -> Found | None:
@@ -90,6 +98,9 @@ def put_back(loop: Loop, found: Found) -> Any:
         CheckpointError: for contents that no `fit` wrote.
     """
     try:
+        schedulers = loop.step.schedule.schedulers
+        saved = unpack(found.plain["schedulers"], found.tensors, torch.device("cpu"), state.schedulers(loop))
+        found.changed = [words for one, then in zip(schedulers, saved, strict=True) for words in _changed(one, then)]
         states = state.restore(loop, found.tensors, found.plain)
     except (LookupError, TypeError, ValueError, AttributeError, RuntimeError) as failure:
         what = f"{type(failure).__name__}: {failure}" if not isinstance(failure, TruestepError) else str(failure)
@@ -98,6 +109,21 @@ def put_back(loop: Loop, found: Found) -> Any:
     if loader is not None and loader.persistent_workers and loop.at.epoch > 1:
         iter(loader)  # starting the workers draws a number, which the run drew in its first epoch only
     return states
+
+
+def _changed(scheduler: Any, saved: Any) -> list[str]:
+    """The settings of a scheduler, nested ones included, that are not those that were saved, in words."""
+    asked = inspect.signature(type(scheduler).__init__).parameters
+    own, said = scheduler.state_dict(), []
+    if not (isinstance(own, Mapping) and isinstance(saved, Mapping)):  # one written by hand keeps what it likes
+        return []
+    for name in asked.keys() - {"last_epoch", "schedulers"}:
+        for key in (name, f"_{name}"):
+            then, now = saved.get(key), own.get(key)
+            if isinstance(now, PLAIN) and then is not None and then != now:
+                said.append(f"{name} of the schedule {type(scheduler).__name__} was {then} and is given as {now}")
+    inner = zip(getattr(scheduler, "_schedulers", ()), saved.get("_schedulers", ()), strict=False)
+    return sorted(said) + [words for one, then in inner for words in _changed(one, then)]
 
 
 def sentences(loop: Loop, found: Found) -> list[str]:
@@ -111,7 +137,8 @@ def sentences(loop: Loop, found: Found) -> list[str]:
     changed = [f"{name} was {then.get(name)} and is {now[name]}" for name in now if then.get(name) != now[name]]
     if changed:
         said.append(f"{', '.join(changed)}: the run goes on, but not to the last bit as it would have.")
-    return said
+    # More epochs often come with a longer schedule, and torch takes a scheduler's settings from its state too.
+    return [*said, *(f"{words}: the run goes on as it was saved." for words in found.changed)]
 
 
 def _peek(found: Found, name: str) -> dict[str, Any]:

@@ -96,7 +96,7 @@ def restore(loop: Loop, tensors: Mapping[str, Tensor], plain: Mapping[str, Any])
     ours = tree("ranks")[step.ranks.rank]
     _restore_buffers(loop, ours["buffers"])
     _restore_updates(step.updates, tree("updates", _updates(step.updates)))
-    for scheduler, state in zip(step.schedule.schedulers, tree("schedulers", _schedulers(loop)), strict=True):
+    for scheduler, state in zip(step.schedule.schedulers, tree("schedulers", schedulers(loop)), strict=True):
         scheduler.load_state_dict(state)
     if step.precision.scaler is not None:
         step.precision.scaler.load_state_dict(tree("scaler"))
@@ -153,7 +153,7 @@ def _shared(loop: Loop) -> dict[str, Any]:
         "weights": weights(loop),
         "extra": {name: _extra(module) for name, module in modules(loop).items()},
         "updates": _updates(step.updates),
-        "schedulers": _schedulers(loop),
+        "schedulers": schedulers(loop),
         "scaler": None if step.precision.scaler is None else step.precision.scaler.state_dict(),
         "position": {"epoch": at.epoch, "batch": at.batch, "waited": at.waited, "taken": step.taken,
                      "seconds": time.perf_counter() - at.began},
@@ -204,7 +204,8 @@ def _updates(updates: Any) -> Any:
     return own() if callable(own) else None
 
 
-def _schedulers(loop: Loop) -> list[Any]:
+def schedulers(loop: Loop) -> list[Any]:
+    """The state of each scheduler."""
     return [scheduler.state_dict() for scheduler in loop.step.schedule.schedulers]
 
 
