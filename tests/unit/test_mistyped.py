@@ -78,7 +78,7 @@ def test_a_schedule_of_the_optimizer_inside_a_wrapper_is_taken():
             super().__init__(inner.param_groups, {})
             self.inner, self.param_groups = inner, inner.param_groups
 
-        def step(self, closure: Any = None) -> None:
+        def step(self, closure: Any = None) -> Any:
             self.inner.step()
 
     inner = sgd(model)

@@ -78,16 +78,16 @@ def run(found: argparse.Namespace) -> int:
     seen, report = Watching(found.steps), Report()
     around, began = Surroundings(program, found.steps), time.monotonic()
     ranks = int(os.environ.get("WORLD_SIZE") or 1)
-    left = ""
+    interrupted = False
     with around.stdin.kept() if found.confirm else nullcontext(), seen:
         try:
             status = start(program, seen.ended)
-            left = f"left with status {status}" if status else ""
         except KeyboardInterrupt:
             if ranks > 1:  # the others may be gone, and hand nothing over
                 raise
-            status, left = INTERRUPTED, "was interrupted"
+            status, interrupted = INTERRUPTED, True
     seconds = time.monotonic() - began
+    left = "was interrupted" if interrupted else f"left with status {status}" if status else ""
     report.fill(seen.trace)
     if found.confirm:
         _confirm(report, seen.trace, around, seconds, left)
@@ -99,7 +99,7 @@ def run(found: argparse.Namespace) -> int:
 
         hand_over(first)
     if left:
-        return INTERRUPTED if left == "was interrupted" else FAILED
+        return INTERRUPTED if interrupted else FAILED
     return CLEAN if report.clean else FINDINGS
 
 
