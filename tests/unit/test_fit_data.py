@@ -1,5 +1,6 @@
 """The same samples train the same weights in every form; their order is a function of (seed, epoch)."""
 
+import copy
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ import truestep as ts
 from laws.step_cases import same_weights
 from reference import fit as by_hand
 from reference import step
+from truestep.data.batches import order
 from unit.fit_cases import CASES, Items, Stream, network, same_figures, sgd, simple, weights, with_dropout
 
 CASE = CASES["mixed"]
@@ -238,3 +240,36 @@ def test_256_samples_a_batch_where_nothing_says_it():
     x, y = CASES["values"].data(300)
     for train in ((x, y), Items((x, y)), Stream((x, y))):
         assert simple(train=train, objective=nn.MSELoss(), epochs=1).history[0].steps == 2
+
+
+class Slope(nn.Module):
+    """The derivative of its output with respect to its inputs, which must require a gradient."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inner = nn.Sequential(nn.Linear(1, 4), nn.Tanh(), nn.Linear(4, 1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.autograd.grad(self.inner(x).sum(), x, create_graph=True)[0]
+
+
+@pytest.mark.parametrize("compile", [False, "exact"])
+def test_data_that_require_gradients_are_trained_on_batch_by_batch(compile: Any):
+    """All batches of an epoch hung on one graph, which the backward pass of the first freed."""
+    x, y = torch.linspace(0, 1, SAMPLES).reshape(-1, 1), torch.ones(SAMPLES, 1)
+    wanted = x.clone().requires_grad_()
+    for data, makes in (((wanted * 2, y), lambda: nn.Linear(1, 1)), ((wanted, y), Slope)):
+        torch.manual_seed(0)
+        model = makes()
+        slow = copy.deepcopy(model)
+        ts.fit(model, data, nn.MSELoss(), sgd(model), EPOCHS, BATCH, seed=SEED, progress=False, compile=compile)
+        assert wanted.grad is None
+        update = sgd(slow)
+        for epoch in range(1, EPOCHS + 1):
+            for rows in order(SAMPLES, SEED, epoch).split(BATCH):
+                update.zero_grad()
+                inputs = data[0].detach()[rows].requires_grad_()
+                nn.functional.mse_loss(slow(inputs), y[rows]).backward()
+                update.step()
+        for mine, plain in zip(model.parameters(), slow.parameters(), strict=True):
+            torch.testing.assert_close(mine, plain)

@@ -18,14 +18,15 @@ from truestep.core.batch import CPU, Batch, change, leaves, rows, size, take, to
 from truestep.core.errors import ConfigError, DataError
 from truestep.core.nesting import flat, rebuilt
 from truestep.core.ranks import Ranks
-from truestep.data.gather import Gatherer
+from truestep.data.arrays import as_tensor
+from truestep.data.gather import Gatherer, apart
 from truestep.data.seeds import mix
 
 RESIDENT = 2**30
 """Bytes of in-memory data that are moved to the model's device once instead of batch by batch."""
 
 
-_BYTES, _DEVICE = attrgetter("nbytes"), attrgetter("device")
+_BYTES, _DEVICE, _GRADIENT = attrgetter("nbytes"), attrgetter("device"), attrgetter("requires_grad")
 
 
 class _Own(local):
@@ -74,6 +75,7 @@ class TensorSource:
         resident = weight <= RESIDENT
         self.data: Batch = to_device(data, device) if resident and not at_home else data
         self.home = device if resident else held[0].device
+        self.watched = any(map(_GRADIENT, held))
         self.block = max(1, GATHERED // max(1, weight // self.samples))
         self.batch_size, self.seed, self.ranks, self.device = batch_size, seed, ranks, device
         self.notes: list[str] = []
@@ -89,6 +91,10 @@ class TensorSource:
 
     def blocks(self, epoch: int, first: int = 0) -> Iterator[Batch]:
         """The samples of the same batches, many batches at a time."""
+        found = self._gathered(epoch, first)
+        return map(apart, found) if self.watched else found
+
+    def _gathered(self, epoch: int, first: int) -> Iterator[Batch]:
         positions = None if self.seed is None else order(self.samples, self.seed, epoch)
         if positions is not None and self.home != CPU:
             positions = positions.to(self.home)
@@ -258,24 +264,6 @@ def source(data: Any, batch_size: int | None, seed: int | None, ranks: Ranks, de
         f"the data must be (inputs, targets), a data set or a loader, and not {type(data).__name__}: "
         "give two tensors whose first dimension counts the samples."
     )
-
-
-def as_tensor(leaf: Any) -> Tensor:
-    """A tensor as it is, or an array as it lies in memory."""
-    if isinstance(leaf, Tensor):
-        return leaf
-    if isinstance(leaf, np.ndarray):
-        return _from_array(leaf)
-    raise DataError(f"data in memory must be tensors or arrays, and not {type(leaf).__name__}.")
-
-
-def _from_array(array: np.ndarray) -> Tensor:
-    """The array as it lies in memory; a copy where torch cannot share it: read-only, or running backwards."""
-    shared = array.flags.writeable and all(stride >= 0 for stride in array.strides)
-    try:
-        return torch.from_numpy(array if shared else array.copy())
-    except (TypeError, ValueError) as error:
-        raise DataError(f"an array of {array.dtype} cannot be trained on: {str(error).splitlines()[0]}") from error
 
 
 def _pair(raw: Any, device: torch.device) -> Batch:

@@ -12,6 +12,18 @@ from truestep.core.batch import Batch, change
 _uses = getattr(torch._C, "_storage_Use_Count", None)  # pyright: ignore[reportAttributeAccessIssue]
 
 
+def apart(data: Batch) -> Batch:
+    """The same samples without the graph that they came from, which the backward pass of one batch would free.
+
+    What required a gradient still does, for those who differentiate with respect to their inputs.
+    """
+
+    def leaf(one: Any) -> Any:
+        return one.detach().requires_grad_() if isinstance(one, Tensor) and one.requires_grad else one
+
+    return change(data[0], leaf), change(data[1], leaf)
+
+
 class Gatherer:
     """Takes samples out of `data` again and again.
 

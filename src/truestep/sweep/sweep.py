@@ -12,7 +12,7 @@ from torch.utils.data import TensorDataset
 from truestep.core.batch import Batch, change, size, to_device
 from truestep.core.errors import ConfigError, DataError
 from truestep.core.objective import as_objective
-from truestep.data.batches import as_tensor
+from truestep.data.arrays import as_tensor
 from truestep.fit.evaluate import refuse_same_names
 from truestep.fit.metrics import as_metrics
 from truestep.sweep import grid as grids
