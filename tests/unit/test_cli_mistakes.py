@@ -1,8 +1,12 @@
 """A user's mistake on the command line gets one sentence with what, where and how to mend it, and no traceback."""
 
 import json
+from contextlib import suppress
+from pathlib import Path
 
 import pytest
+
+from truestep.cli.main import main
 
 QUICK = ["--epochs", "2", "--no-figure"]
 
@@ -71,10 +75,35 @@ def test_a_folder_that_cannot_hold_a_run_is_refused(run, tmp_path):
     (tmp_path / "shut" / "run.sqlite").symlink_to(tmp_path / "nowhere" / "run.sqlite")
     status, out, err = run("train", "linreg", "--run-dir", "shut", *QUICK)
     assert (status, out) == (2, "")
-    assert err.startswith("shut cannot hold a run: ")
+    assert err == (
+        f"shut cannot hold a run: {tmp_path}/shut/run.sqlite cannot be written (unable to open database file).\n"
+    )
     assert run("train", "linreg", "--run-dir", "here", *QUICK)[0] == 0
     again = run("train", "linreg", "--run-dir", "here", *QUICK)
     assert again == (2, "", "here holds a run already: give --run-dir another folder, or leave it out.\n")
+
+
+def test_a_folder_that_could_not_hold_a_run_can_once_it_can(run, tmp_path, monkeypatch):
+    """It kept an empty database, and the same command met a run there."""
+    with monkeypatch.context() as patch:
+        patch.setattr("truestep.store.rundb.SCHEMA", "NOT THAT;")  # fails behind the opening, as on a full disk
+        status, _, err = run("train", "linreg", "--run-dir", "full", *QUICK)
+    assert (status, err.startswith("full cannot hold a run: ")) == (2, True)
+    assert not (tmp_path / "full").exists()
+    assert run("train", "linreg", "--run-dir", "full", *QUICK)[0] == 0
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a device that is always full")
+def test_a_full_disk_behind_stdout_is_one_sentence(run, monkeypatch, capsys):
+    with open("/dev/full", "w") as full:
+        monkeypatch.setattr("sys.stdout", full)
+        assert main(["runs", "--json"]) == 3
+        monkeypatch.undo()
+        with suppress(OSError):
+            full.close()
+    assert (
+        capsys.readouterr().err == "stdout cannot be written: no space left on device; free some space on that disk.\n"
+    )
 
 
 def test_a_mistake_is_one_object_too_where_json_is_asked_for(run):

@@ -32,12 +32,16 @@ def claim(run_dir: str | None, root: str | None, name: str, config: Mapping[str,
         make_folder(folder)
         if (folder / DATABASE).exists():
             raise ts.ConfigError(f"{folder} holds a run already: give --run-dir another folder, or leave it out.")
-    problems: list[str] = []
-    with RunDB(folder / DATABASE, problems.append) as database:
+    with RunDB(folder / DATABASE, lambda _: None) as database:
         database.status(PREPARING)
         database.config(config)
-    if problems:
-        raise ts.ConfigError(f"{folder} cannot hold a run: {problems[0]}.")
+    if database.failure:
+        with suppress(OSError):  # or the same command would meet a run there once there is room
+            for left in folder.glob(f"{DATABASE}*"):
+                if not left.is_symlink():
+                    left.unlink()
+            folder.rmdir()
+        raise ts.ConfigError(f"{folder} cannot hold a run: {database.failure}.")
     return folder
 
 

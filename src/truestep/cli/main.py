@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import platform
 import sys
@@ -77,8 +78,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _end(words, "interrupted.", INTERRUPTED)
     except BrokenPipeError:  # whoever reads us has read enough
         return CLEAN
-    except Exception:  # noqa: BLE001 - a bug of ours: its traceback is the message, its status must not read as findings
-        traceback.print_exc()
+    except Exception as error:  # noqa: BLE001 - a bug of ours, but for a full disk: its status must not read as findings
+        full = isinstance(error, OSError) and error.errno == errno.ENOSPC and error.filename is None
+        if full:
+            say("stdout cannot be written: no space left on device; free some space on that disk.")
+        else:
+            traceback.print_exc()
         return FAILED
 
 

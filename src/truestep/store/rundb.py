@@ -59,6 +59,7 @@ class RunDB:
     def __init__(self, path: str | os.PathLike[str], say: Callable[[str], None] | None = None) -> None:
         self.path = Path(path).absolute()  # the program may change its folder later
         self._say = say or say_on_stderr
+        self.failure = ""  # why nothing more is recorded
         self._said = False
         self._lock = threading.RLock()
         self._scalars: list[tuple[int, str, float]] = []
@@ -182,7 +183,8 @@ class RunDB:
 
     def _give_up(self, failure: Exception) -> None:
         reason = getattr(failure, "strerror", None) or failure
-        self._complain(f"{self.path} cannot be written ({reason}): training goes on, nothing more of it is recorded")
+        self.failure = f"{self.path} cannot be written ({reason})"
+        self._complain(f"{self.failure}: training goes on, nothing more of it is recorded")
         with self._lock:
             self._leave()
 
