@@ -254,3 +254,13 @@ def test_detach_keeps_the_figures_and_drops_the_graph():
     assert not bare.total.requires_grad
     assert not any(term.total.requires_grad for term in bare.terms.values())
     assert (float(bare), bare.count, bare.samples) == (float(found.detach()), found.count, found.samples)
+
+
+def test_pythons_sum_merges_losses_and_numbers_are_none():
+    objective = ts.Objective(mse=nn.MSELoss(), mae=nn.L1Loss())
+    output, target = torch.arange(5.0), torch.ones(5)
+    parts = [objective(output[:2], target[:2]), objective(output[2:], target[2:])]
+    assert float(sum(parts)) == float(parts[0] + parts[1]) == float(objective(output, target))
+    for other in (1, 0.5, torch.ones(())):
+        with pytest.raises(TypeError, match="unsupported operand"):
+            parts[0] + other

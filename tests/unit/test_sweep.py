@@ -151,6 +151,9 @@ def test_a_folder_of_another_study_is_refused(tmp_path):
     assert json.loads((tmp_path / "study.json").read_text())["variants"] == 2
     with pytest.raises(ts.ConfigError, match="holds another study"):
         swept(run_dir=tmp_path, grid={"lr": [0.1, 0.02]})
+    (tmp_path / "study.json").write_text("")
+    with pytest.raises(ts.ConfigError, match=r"study\.json is damaged, so that nobody can tell which study .* holds"):
+        swept(run_dir=tmp_path)
 
 
 def test_variants_of_one_order_stand_in_a_row():

@@ -59,6 +59,8 @@ class Loss:
         return float(self.mean.detach())
 
     def __add__(self, other: Loss) -> Loss:
+        if not isinstance(other, Loss):
+            return NotImplemented
         if self.terms or other.terms:
             return _merge_terms(self, other)
         if self.alone or other.alone:
@@ -73,6 +75,10 @@ class Loss:
             None if self.size is None or other.size is None else self.size + other.size,
             self.samples + other.samples,
         )
+
+    def __radd__(self, other: object) -> Loss:
+        """`0 + loss`, with which `sum(losses)` begins."""
+        return self if isinstance(other, int) and other == 0 else NotImplemented
 
     def detach(self) -> Loss:
         """The same figures without the graph that made them."""

@@ -36,7 +36,11 @@ class Kept:
         place = folder / STUDY
         if not place.exists():
             write_text(place, json.dumps({"study": asked, "variants": len(request.variants)}))
-        elif _asked(place) != asked:
+        elif not (kept := _asked(place)):
+            raise ConfigError(
+                f"{place} is damaged, so that nobody can tell which study {folder} holds: give run_dir another folder."
+            )
+        elif kept != asked:
             raise ConfigError(
                 f"{folder} holds another study (other variants, data or settings): give run_dir another folder."
             )
