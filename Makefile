@@ -51,5 +51,5 @@ $(STAMP): pyproject.toml constraints.txt
 	@echo "set-up 2/3: torch, as pinned (the slow part)"
 	@$(PIP) torch hatchling
 	@echo "set-up 3/3: truestep and what its tests need"
-	@$(PIP) --no-build-isolation -e '.[dev,plot,board,cluster,tune]'
+	@$(PIP) --no-build-isolation -e '.[dev,plot,board,notebook,cluster,tune]'
 	@touch $@

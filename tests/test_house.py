@@ -79,7 +79,7 @@ def test_training_loads_no_surface(tmp_path: Path):
 
 def test_a_public_name_means_the_same_whatever_was_imported_before(tmp_path: Path):
     """`truestep.fit` is a package and a function: loading `truestep.fit.loop` must not change what `ts.fit` is."""
-    rooms = set(floors.ROOMS) - {"notebook"}  # it needs an extra that the set-up does not install
+    rooms = set(floors.ROOMS)
     modules = ", ".join(source.name for source in LIBRARY if source.room in rooms)
     kinds = "print(json.dumps({name: type(getattr(truestep, name)).__name__ for name in truestep.__all__}))"
 
@@ -106,7 +106,7 @@ def test_the_library_needs_four_packages_and_no_more():
 
 def test_everything_that_the_set_up_installs_is_pinned():
     extras = PROJECT["optional-dependencies"]
-    asked = [*PROJECT["dependencies"], *extras["dev"], *extras["plot"], *extras["board"]]
+    asked = [*PROJECT["dependencies"], *extras["dev"], *extras["plot"], *extras["board"], *extras["notebook"]]
     assert not packing.loose_pins(CONSTRAINTS)
     missing = packing.needed(asked) - set(packing.pins(CONSTRAINTS))
     assert missing == set()

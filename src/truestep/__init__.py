@@ -1,7 +1,7 @@
 """truestep: every training step exact, explained, checked, fast.
 
-The names here are the public surface; `ts.data`, `ts.metrics`, `ts.events`, `ts.plot`, `ts.recipes`, `ts.lessons` and
-`ts.d2l` hold more.
+The names here are the public surface; `ts.data`, `ts.metrics`, `ts.events`, `ts.plot`, `ts.notebook`, `ts.recipes`,
+`ts.lessons` and `ts.d2l` hold more.
 """
 
 import sys as _sys
@@ -10,7 +10,7 @@ from types import ModuleType as _ModuleType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from truestep import d2l, data, lessons, plot, recipes
+    from truestep import d2l, data, lessons, notebook, plot, recipes
     from truestep.check.report import Report
     from truestep.check.watch import watch
     from truestep.core.errors import (
@@ -85,6 +85,7 @@ __all__ = [
     "lessons",
     "loguniform",
     "metrics",
+    "notebook",
     "per_epoch",
     "per_step",
     "plot",
@@ -147,6 +148,7 @@ _MODULES = {
     "events": "fit.events",
     "lessons": "lessons",
     "metrics": "fit.metrics",
+    "notebook": "notebook",
     "plot": "plot",
     "recipes": "recipes",
 }

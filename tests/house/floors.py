@@ -42,9 +42,10 @@ USERS = {"recipes", "lessons", "d2l"}
 # Doors, each with a reason, and only from inside a function or for the type checker: nothing is loaded before its use.
 DOORS = {
     "data": {"truestep.store.atomic"},  # what is fetched must be written, and only that file writes
-    "fit": {"truestep.plot"},  # run.plot()
+    "fit": {"truestep.plot", "truestep.notebook"},  # run.plot(), and what a notebook shows
     "explain": {"truestep.plot"},
-    "sweep": {"truestep.plot"},  # study.plot()
+    "check": {"truestep.notebook"},  # a report as HTML
+    "sweep": {"truestep.plot", "truestep.notebook"},  # study.plot(), a study as HTML
     "cli": {"truestep.recipes", "truestep.lessons"},  # it starts them
 }
 

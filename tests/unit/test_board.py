@@ -84,6 +84,7 @@ def test_the_best_epoch_is_one_whose_loss_is_a_number_and_a_long_table_is_thinne
     assert shown == [epoch for epoch in range(200, 0, -1) if epoch % 4 == 0 or epoch in (1, 101)]
     assert '>101 <b title="least valid loss">★</b><' in page
     assert "★" not in ask.page("/runs/none")
+    assert [ask.json(f"/api/runs/{name}")["best"] for name in ("long", "none")] == [101, None]
 
 
 def test_what_is_new_is_told_and_nothing_twice(root, ask):

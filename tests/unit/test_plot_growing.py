@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 from truestep import plot
 from truestep.core.errors import ConfigError
-from truestep.plot import growing
-from truestep.plot.growing import MOST, PATIENCE, Live
+from truestep.fit import showing
+from truestep.plot.buckets import MOST, Bucket
+from truestep.plot.growing import PATIENCE, Live
 
 
 class Clock:
@@ -55,7 +56,7 @@ def test_drawing_does_not_grow_with_the_points():
     assert max(sizes) <= MOST
     assert sizes[-1] >= MOST // 4
     assert trace.points == 20 * MOST
-    assert len(trace._buckets) <= MOST // 2  # what an addition can cost at most, and what is kept
+    assert len(trace._buckets._buckets) <= MOST // 2  # what an addition can cost at most, and what is kept
     assert len(figure.axes[0].get_children()) == artists
 
 
@@ -157,6 +158,15 @@ def test_a_figure_that_cannot_be_written_is_said_once_and_costs_nothing_else(tmp
     assert said[0].startswith("the figure is not drawn: ")
 
 
+def test_a_gap_at_the_start_of_a_bucket_hides_neither_end_of_it():
+    gap = (0, 0.0, math.nan)
+    bucket = Bucket(gap, gap, 0, 0.0, 0.0)
+    for point in ((1, 1.0, 5.0), (2, 2.0, 1.0), (3, 3.0, 9.0), (4, 4.0, 9.0)):
+        bucket.take(point)
+    assert (bucket.low, bucket.high) == ((2, 2.0, 1.0), (3, 3.0, 9.0))
+    assert (bucket.number, bucket.sum_x, bucket.sum_y) == (4, 10.0, 24.0)
+
+
 class Shell:
     """What a notebook's shell has that we use."""
 
@@ -214,9 +224,9 @@ def test_the_last_point_of_a_cell_is_drawn_when_it_ends(shell):
 
 def test_a_terminal_is_no_notebook(monkeypatch):
     monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(get_ipython=lambda: SimpleNamespace()))
-    assert growing.notebook_shell() is None
+    assert showing.notebook_shell() is None
     monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(get_ipython=lambda: None))
-    assert growing.notebook_shell() is None
+    assert showing.notebook_shell() is None
 
 
 def test_a_notebook_is_asked_for_svg_and_nothing_else_is(shell, monkeypatch):

@@ -44,7 +44,7 @@ class Curve:
         start = int(np.searchsorted(self.steps, after, side="right"))
         steps, values = self.steps[start:], self.values[start:]
         kept = thinned(values, most)
-        return {"x": [_short(step) for step in steps[kept]], "y": [_short(value) for value in values[kept]]}
+        return {"x": [short(step) for step in steps[kept]], "y": [short(value) for value in values[kept]]}
 
     def trend(self) -> dict[str, list[Any]] | None:
         """Means over equal parts of all of it, at the middle of each; None where it has too few points for that."""
@@ -57,7 +57,7 @@ class Curve:
         sums = np.add.reduceat(np.where(finite, self.values, 0.0), starts)
         means = np.divide(sums, numbers, out=np.full(len(starts), np.nan), where=numbers > 0)
         ends = np.minimum(starts + width, len(self.steps)) - 1
-        return {"x": [_short(x) for x in (self.steps[starts] + self.steps[ends]) / 2], "y": [_short(y) for y in means]}
+        return {"x": [short(x) for x in (self.steps[starts] + self.steps[ends]) / 2], "y": [short(y) for y in means]}
 
 
 def thinned(values: np.ndarray, most: int = MOST) -> np.ndarray:
@@ -92,8 +92,8 @@ def number(value: Any) -> float:
         return math.nan
 
 
-def _short(value: float) -> int | float | None:
+def short(value: float) -> int | float | None:
     """A number in the digits that a picture has use for; a whole one keeps all of its own."""
-    if not np.isfinite(value):
+    if not math.isfinite(value):
         return None
     return int(value) if float(value).is_integer() and abs(value) < 2**53 else float(f"{value:.7g}")

@@ -2,9 +2,11 @@
 
 import math
 import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from truestep.board.curves import MOST, number
 from truestep.board.follow import Followed
 from truestep.board.parts import span
 from truestep.board.shelf import Book
@@ -34,7 +36,7 @@ def list_facts(book: Book) -> dict[str, Any]:
     )
 
 
-def run_facts(folder: Path, followed: Followed, since: str = "") -> dict[str, Any]:
+def run_facts(folder: Path, followed: Followed, since: str = "", most: int = MOST) -> dict[str, Any]:
     """One run, with its curves from the mark `since` on, or whole (`anew`) where that mark does not hold any more.
 
     `mark` is what to ask with the next time. Raises `DataError`.
@@ -43,10 +45,11 @@ def run_facts(folder: Path, followed: Followed, since: str = "") -> dict[str, An
         run = followed.read(folder)
         after = _after(since, followed.key)
         curves = [
-            {"name": name, "by": by, **figure_of(name), **curve.points(after[by] if after else -math.inf)}
+            {"name": name, "by": by, **figure_of(name), **curve.points(after[by] if after else -math.inf, most)}
             | ({"trend": curve.trend()} if by == "step" and (after is None or curve.last > after[by]) else {})
             for (by, name), curve in followed.curves.items()
         ]
+        best = best_of(run.epochs)
         mark = {by: followed.last(by) for by in ("step", "epoch")}
         written = [str(int(last)) if math.isfinite(last) else "" for last in mark.values()]
         return {
@@ -62,6 +65,7 @@ def run_facts(folder: Path, followed: Followed, since: str = "") -> dict[str, An
                 "step": f"{mark['step']:,.0f}" if math.isfinite(mark["step"]) else "–",
             },
             "epochs": len(run.epochs),
+            "best": None if best is None else strict(run.epochs[best].get("epoch")),
             "best_valid_loss": strict(run_info(folder, run).best_valid_loss),
             "last": strict(run.epochs[-1]) if run.epochs else {},
             "curves": [curve for curve in curves if after is None or curve["x"]],
@@ -84,6 +88,12 @@ def part_facts(folder: Path, followed: Followed, by: str, first: float, last: fl
             for name, part in parts.items()
         ]
         return {"name": folder.name, "curves": curves}
+
+
+def best_of(epochs: Sequence[Mapping[str, Any]]) -> int | None:
+    """The place of the record with the least finite validation loss."""
+    losses = {n: number(record.get("valid_loss")) for n, record in enumerate(epochs)}
+    return min((n for n, loss in losses.items() if math.isfinite(loss)), key=losses.__getitem__, default=None)
 
 
 def state_of(run: RunRecord) -> str:

@@ -1,14 +1,12 @@
 """The pages of the board as text: the list, one run, several runs side by side."""
 
-import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from html import escape
 from pathlib import Path
 from typing import Any
 
-from truestep.board.curves import number
-from truestep.board.facts import state_of
+from truestep.board.facts import best_of, state_of
 from truestep.board.parts import address, link, many, moment, page, pairs, span, sparkline, status, table, written
 from truestep.board.shelf import Book, Shelf, StudyInfo
 from truestep.cli.show import figure
@@ -117,7 +115,7 @@ def run_page(folder: Path, run: RunRecord) -> str:
         f'<div data-state="{escape(state_of(run))}" id="state">{run_pairs(folder, run)}</div>',
         '<h2>Curves</h2>\n<div id="charts" class="charts"><p>The curves are read …</p></div>',
         "<noscript><p>Curves need JavaScript; the figures are in the table and in the files below.</p></noscript>",
-        f"<h2>Epochs</h2>\n{_epochs(run)}",
+        f"<h2>Epochs</h2>\n{epochs_table(run.epochs)}",
         f"<p>All of it as files: {files}</p>",
         f"<h2>Notes and events</h2>\n{_events(run)}",
         f"<h2>Settings</h2>\n{_settings(run)}",
@@ -144,17 +142,18 @@ def run_pairs(folder: Path, run: RunRecord) -> str:
     return pairs(found, "facts")
 
 
-def _epochs(run: RunRecord) -> str:
-    if not run.epochs:
+def epochs_table(epochs: Sequence[Mapping[str, Any]]) -> str:
+    """The records of a run as a table, the last first, thinned out where they are many."""
+    if not epochs:
         return '<p data-live="epochs">No epoch has ended yet.</p>'
-    names = list(dict.fromkeys(name for record in run.epochs for name in record))
-    best = _best(run.epochs)
-    count = len(run.epochs)
+    names = list(dict.fromkeys(name for record in epochs for name in record))
+    best = best_of(epochs)
+    count = len(epochs)
     every = -(-count // ROWS)
     places = [n for n in range(count) if (n + 1) % every == 0 or n in (0, best, count - 1)]
     rows = []
     for place in reversed(places):
-        record = run.epochs[place]
+        record = epochs[place]
         cells = [written(name, record.get(name)) for name in names]
         cells[0] += ' <b title="least valid loss">★</b>' if place == best else ""
         rows.append((str(place), cells))
@@ -162,11 +161,6 @@ def _epochs(run: RunRecord) -> str:
     told += "; ★ has the least valid loss" if best is not None else ""
     told += f"; 1 in {every:,}, the first, the last and ★ are shown" if every > 1 else ""
     return table({name.replace("_", " "): _FIGURE for name in names}, rows, told, "epochs")
-
-
-def _best(epochs: Sequence[dict[str, Any]]) -> int | None:
-    losses = {n: number(record.get("valid_loss")) for n, record in enumerate(epochs)}
-    return min((n for n, loss in losses.items() if math.isfinite(loss)), key=losses.__getitem__, default=None)
 
 
 def _events(run: RunRecord) -> str:

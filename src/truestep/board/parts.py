@@ -28,6 +28,7 @@ def page(title: str, body: str, script: str = "") -> str:
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f'<meta name="color-scheme" content="light dark"><title>{escape(title)}</title>'
         '<link rel="icon" href="/static/icon.svg"><link rel="stylesheet" href="/static/page.css">'
+        '<link rel="stylesheet" href="/static/parts.css">'
         f'<link rel="stylesheet" href="/static/board.css">{live}</head>\n<body>\n'
         '<header><a href="/">truestep board</a></header>\n<p id="said" role="status"></p>\n'
         f"<main>\n{body}\n</main></body></html>\n"
@@ -41,12 +42,17 @@ def message(title: str, sentence: str) -> str:
 
 def status(text: str) -> str:
     """How a run stands: a sign and its words."""
-    kind = text if text in MARKS else "failed" if text.startswith("failed") else "other"
-    sign = MARKS.get(text, FAILED if kind == "failed" else "·")
+    kind, sign = looks(text)
     return (
         f'<span class="status {kind}" title="{escape(text)}"><i aria-hidden="true">{sign}</i> '
         f"<span>{escape(text)}</span></span>"
     )
+
+
+def looks(text: str) -> tuple[str, str]:
+    """The kind of a status, and its sign."""
+    kind = text if text in MARKS else "failed" if text.startswith("failed") else "other"
+    return kind, MARKS.get(text, FAILED if kind == "failed" else "·")
 
 
 def moment(iso: str) -> str:

@@ -57,6 +57,11 @@ class Report:
             parts.append("\n".join(f"not seen   {words}" for words in self.blind))
         return "\n\n".join(parts)
 
+    def _repr_html_(self) -> str:
+        from truestep.notebook.sheets import report_page
+
+        return report_page(self)
+
     def to_json(self) -> dict[str, Any]:
         """The report as plain values."""
         return {

@@ -18,6 +18,7 @@ from truestep.fit.plan import Plan
 from truestep.fit.run import Run
 from truestep.fit.saving import Saver
 from truestep.fit.sentences import refuse_other
+from truestep.fit.showing import refuse_odd
 
 
 def fit(
@@ -38,7 +39,7 @@ def fit(
     checkpoint: Any = None,
     resume: bool = False,
     compile: Any = "auto",
-    progress: bool = True,
+    progress: bool | str = True,
     observers: Sequence[Observer] = (),
     *,
     tail: str = "step",
@@ -73,7 +74,8 @@ def fit(
         compile: "auto" takes steps as programs where the run is long enough to repay it, on the same bits, and a run
             that is much longer compiles them beside itself, which rounds the last digits otherwise from then on;
             "exact" never does that; True compiles at once, to rounding and the same each time; False does neither.
-        progress: whether to show progress on stderr; sentences that must not be missed are written there anyway.
+        progress: whether to show progress, in a notebook with the extra `notebook` as a live picture, else on stderr,
+            as "lines" does everywhere; sentences that must not be missed are written there anyway.
         observers: callables that see each event of the run (`ts.events`); they cannot change it.
         tail: what becomes of an incomplete last window of `accumulate` batches: "step" takes it at its true count,
             "carry" keeps it for the next epoch, "drop" leaves it out.
@@ -89,6 +91,7 @@ def fit(
     refuse_other(compile)
     if callable(observers):
         raise ConfigError("observers is a list of functions that see the events of the run: observers=[...].")
+    refuse_odd(progress)
     saver = Saver(checkpoint, resume)
     plan = Plan(epochs, seed, batch_size, shuffle, accumulate, tail, patience)
     step = TrainStep(

@@ -86,6 +86,11 @@ class History(Sequence[Record]):
     def __repr__(self) -> str:
         return "History(\n" + "".join(f"  {record!r},\n" for record in self._records) + ")"
 
+    def _repr_html_(self) -> str:
+        from truestep.notebook.sheets import history_page
+
+        return history_page(self)
+
 
 class Best:
     """The epoch with the least validation loss, with a real copy of its weights: a reference would go on changing."""

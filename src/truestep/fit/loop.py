@@ -24,11 +24,11 @@ from truestep.fit.events import NOBODY, Audience, Ended, EpochEnded, Observer, R
 from truestep.fit.history import Best, History, Record
 from truestep.fit.plan import Plan
 from truestep.fit.position import Position
-from truestep.fit.progress import Progress
 from truestep.fit.run import Run
 from truestep.fit.saving import Saver
 from truestep.fit.sentences import about_average, about_schedule, about_sums
 from truestep.fit.settings import settings_of, shape_of
+from truestep.fit.showing import shown
 from truestep.fit.signals import Interrupted
 from truestep.fit.streaks import Eager, eager
 from truestep.fit.trained import Trained
@@ -63,7 +63,7 @@ class Loop:
         self.said: set[str] = set()
         self.sums_said = False
 
-    def run(self, observers: Sequence[Observer], progress: bool | None, run_dir: str | Path | None) -> Run:
+    def run(self, observers: Sequence[Observer], progress: bool | str | None, run_dir: str | Path | None) -> Run:
         """Train until the last epoch, or until something ends the run before; the record is closed in every case.
 
         Where `progress` is None, nothing is written to stderr, not even why the run ended.
@@ -101,10 +101,10 @@ class Loop:
             self.run_state.notes.append(sentence)
             self.audience.tell(Said(sentence))
 
-    def _own_observers(self, progress: bool | None, run_dir: str | Path | None) -> list[Observer]:
+    def _own_observers(self, progress: bool | str | None, run_dir: str | Path | None) -> list[Observer]:
         if self.step.ranks.rank:
             return []
-        own: list[Observer] = [] if progress is None else [Progress(progress)]
+        own: list[Observer] = [] if progress is None else [shown(progress)]
         if run_dir is not None:
             # Loads SQLite, which a run without a folder does not need.
             from truestep.fit.recorder import Recorder, vacant

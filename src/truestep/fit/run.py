@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, repr=False)
 class Run:
     """What `fit` returns.
 
@@ -76,3 +76,13 @@ class Run:
         if self.folder is None:
             raise ConfigError("this run has no folder to save its curves in: give fit run_dir='runs/name'.")
         return save(self.plot(title), self.folder, FIGURE)
+
+    def __repr__(self) -> str:
+        best = "" if self.best is None else f", best {self.best!r}"
+        last = f", last {self.history[-1]!r}" if self.history else ""
+        return f"Run of {len(self.history)} epochs, {self.steps} steps in {self.seconds:.2f} s{last}{best}"
+
+    def _repr_html_(self) -> str:
+        from truestep.notebook.sheets import run_page
+
+        return run_page(self)

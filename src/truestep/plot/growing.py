@@ -5,7 +5,6 @@ from __future__ import annotations
 import atexit
 import base64
 import math
-import sys
 import time
 from collections.abc import Callable
 from functools import partial
@@ -16,42 +15,33 @@ from uuid import uuid4
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
+from truestep.fit.showing import notebook_shell
+from truestep.plot.buckets import Buckets
 from truestep.plot.style import NotebookFigure, render
 from truestep.store.atomic import StoreError, make_folder, write_bytes
 
-MOST = 500  # points drawn of one line, however many it has: as many as a usual figure has pixels to show
 PATIENCE = 9  # seconds of work for each second of drawing
-
-Point = tuple[int, float, float]  # its number, so that the order of arrival is known, x and y
 
 
 class Trace:
-    """A line to which points are added one by one, at a cost that does not grow with their number.
-
-    Once there are many, each bucket of neighbours is drawn as its least and its greatest point: no peak is lost.
-    """
+    """A line to which points are added one by one, at a cost that does not grow with their number."""
 
     def __init__(self, line: Line2D) -> None:
-        self.line, self.points = line, 0
+        self.line, self._buckets = line, Buckets()
         self._marker: Any = line.get_marker()
-        self._buckets: list[tuple[Point, Point]] = []
-        self._each = 1  # points that a bucket stands for
+
+    @property
+    def points(self) -> int:
+        """How many were added."""
+        return self._buckets.points
 
     def add(self, x: float, y: float) -> None:
         """Add one point; a value that is not finite leaves a gap."""
-        point = (self.points, float(x), float(y) if math.isfinite(y) else math.nan)
-        if self.points % self._each:
-            self._buckets[-1] = _span(*self._buckets[-1], point)
-        else:
-            self._buckets.append((point, point))
-        self.points += 1
-        if len(self._buckets) > MOST // 2:
-            pairs = zip(self._buckets[::2], [*self._buckets[1::2], self._buckets[-1]], strict=False)
-            self._buckets, self._each = [_span(*one, *other) for one, other in pairs], 2 * self._each
+        self._buckets.add(x, y)
 
     def show(self) -> None:
         """Hand the line its points; one that stands alone gets a mark, since no line would show it."""
-        drawn = [point for bucket in self._buckets for point in sorted(set(bucket))]
+        drawn = self._buckets.drawn()
         self.line.set_data([x for _, x, _ in drawn], [y for _, _, y in drawn])
         self.line.set_marker("o" if len(drawn) == 1 else self._marker)
 
@@ -135,22 +125,9 @@ class Live:
         self.draw()
 
 
-def notebook_shell() -> Any:
-    """The shell of the notebook that this runs in, else None; IPython is asked only where it is loaded already."""
-    ipython = sys.modules.get("IPython")
-    shell = ipython.get_ipython() if ipython is not None else None
-    return shell if getattr(shell, "kernel", None) is not None else None
-
-
 def _end() -> tuple[Callable[..., object], Callable[..., object]]:
     """How to have something called when the cell of the notebook is over, or the program, and how to take it back."""
     shell = notebook_shell()
     if shell is None:
         return atexit.register, atexit.unregister
     return partial(shell.events.register, "post_run_cell"), partial(shell.events.unregister, "post_run_cell")
-
-
-def _span(*points: Point) -> tuple[Point, Point]:
-    """The least and the greatest of some points; a gap stands only for a bucket of gaps."""
-    low = min(points, key=lambda point: (math.isnan(point[2]), point[2]))
-    return low, max(points, key=lambda point: (not math.isnan(point[2]), point[2]))

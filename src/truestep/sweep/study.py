@@ -260,6 +260,11 @@ class Study:
     def __repr__(self) -> str:
         return f"Study of {len(self.variants)} variants in {self.seconds:.2f} s\n{self.table!r}"
 
+    def _repr_html_(self) -> str:
+        from truestep.notebook.sheets import study_page
+
+        return study_page(self)
+
 
 def _tied(model: nn.Module, held: dict[str, Tensor], place: int) -> dict[str, Tensor]:
     """Weights that a model holds under two names were kept under the first."""

@@ -68,6 +68,11 @@ class Table(Sequence[Record]):
         more = [f"... {len(self)} variants"] if len(self) > 20 else []
         return "\n".join([*lines, *more])
 
+    def _repr_html_(self) -> str:
+        from truestep.notebook.sheets import table_page
+
+        return table_page(self)
+
 
 def _plain(row: Mapping[str, Any]) -> dict[str, Any]:
     """What JSON can say: not-a-number is null, and a value that is neither number, word nor list is its name."""

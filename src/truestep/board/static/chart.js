@@ -7,9 +7,9 @@ const HIGH = 220, LEFT = 58, RIGHT = 12, TOP = 8, FOOT = 30, FLOOR = HIGH - FOOT
 export class Chart {
   // A line is {label, look, x, y, trend}: `look` is the class of its colour and dashes, `y` has null where there is no
   // number, and `trend`, where there is one, the means over parts of it: they stand out, and the line itself goes pale.
-  // `more(from, to)` promises such lines of a part; without it a part is drawn with the points that there are.
+  // `best`, where it is known, is marked by a star. `more(from, to)` promises such lines of a part; without it a part is drawn with the points that there are.
   constructor(place, title, by, more) {
-    Object.assign(this, {title, by, more, lines: new Map(), part: null, detail: null, at: null, start: null, asked: null});
+    Object.assign(this, {title, by, more, lines: new Map(), part: null, detail: null, at: null, start: null, asked: null, best: null});
     this.box = make('input', {type: 'checkbox'});
     this.whole = make('button', {type: 'button', hidden: ''}, 'all of it');
     this.legend = make('span', {class: 'legend'});
@@ -102,7 +102,7 @@ export class Chart {
     this.svg.setAttribute('viewBox', `0 0 ${scale.wide} ${HIGH}`);
     const across = scale.wide - LEFT - RIGHT + 1; // beyond it a line is cut off
     const inner = make('svg', {x: LEFT, y: 0, width: across, height: HIGH, viewBox: `${LEFT} 0 ${across} ${HIGH}`});
-    inner.append(...all.flatMap(line => this.line(line)));
+    inner.append(...all.flatMap(line => this.line(line)), ...this.star(scale));
     this.marks = make('g', {class: 'marks'});
     this.svg.replaceChildren(...this.axes(scale), inner, this.marks);
     this.svg.setAttribute('aria-label', this.told(all));
@@ -139,6 +139,12 @@ export class Chart {
     return found;
   }
 
+  star({left, right}) { // at the best of all
+    if (this.best === null || this.best < left || this.best > right) return [];
+    const x = this.x(this.best).toFixed(1);
+    return [make('line', {class: 'best', x1: x, x2: x, y1: TOP + 14, y2: FLOOR}), make('text', {class: 'star', x, y: TOP + 10}, '★')];
+  }
+
   paths({x, y, look}, kind) { // it breaks off where there is no number; a number that stands alone is a dot
     const has = n => n >= 0 && n < y.length && y[n] !== null && !(this.log && y[n] <= 0);
     let line = '', dots = '';
@@ -159,7 +165,8 @@ export class Chart {
       return `${line.label}: ${words(numbers[0])} at first, ${words(numbers[numbers.length - 1])} at ${this.by} ` +
         `${words(line.x[line.x.length - 1])}, least ${words(least)}, most ${words(most)}`;
     });
-    return `${this.title} by ${this.by}. ${found.join('; ')}. The arrow keys read single values, plus and minus draw a part larger.`;
+    const star = this.best === null ? '' : ` The best is ${this.by} ${words(this.best)}.`;
+    return `${this.title} by ${this.by}. ${found.join('; ')}.${star} The arrow keys read single values, plus and minus draw a part larger.`;
   }
 
   point(event) { // only a mouse chooses a part: a finger that moves reads values
