@@ -112,7 +112,8 @@ def test_every_row_and_column_has_its_header_and_every_table_its_caption(case):
 
 def test_a_notebook_keeps_its_own_style():
     page = everything()._repr_html_()
-    assert all(one.startswith(".truestep-ledger") for one in selectors(styles(page)))
+    assert all(one.startswith((".truestep-ledger", ":is([data-jp")) for one in selectors(styles(page)))
+    assert all(".truestep-ledger" in one for one in selectors(styles(page)))
     assert not {"html", "head", "body", "meta", "title"} & set(Reader(page).tags)
     assert " id=" not in page
 
@@ -124,6 +125,14 @@ def test_the_page_follows_a_dark_screen_and_prints_all_of_itself():
     assert "details::details-content{content-visibility:visible" in style.replace("\n", "")
 
 
+def test_in_a_notebook_it_follows_the_notebook_and_not_the_screen():
+    style = styles(everything()._repr_html_())
+    for host, look in (('"false"', rendering.NIGHT), ('"true"', rendering.DAY)):
+        (rule,) = re.findall(rf"(:is\(\[data-jp-theme-light={host}[^{{]*){{([^}}]*)}}", style)
+        assert rule[1] == look
+        assert style.index(rule[0]) > style.index("prefers-color-scheme")  # the later one holds
+
+
 def luminance(colour):
     parts = [int(part * (2 if len(colour) == 4 else 1), 16) / 255 for part in re.findall(
         "[0-9a-f]" if len(colour) == 4 else "[0-9a-f]{2}", colour)]  # fmt: skip
@@ -132,7 +141,8 @@ def luminance(colour):
 
 
 def test_text_has_the_contrast_that_wcag_asks_for_in_light_and_dark():
-    schemes = re.findall(r"--ink:(#\w+);--quiet:(#\w+);.*?--paper:(#\w+);--plain:(#\w+)", rendering.STYLE, re.DOTALL)
+    looks = r"--ink:(#\w+);--quiet:(#\w+);.*?--paper:(#\w+);--plain:(#\w+)"
+    schemes = set(re.findall(looks, rendering.STYLE, re.DOTALL))
     assert len(schemes) == 2
     for ink, quiet, paper, plain in schemes:
         for colour, least in ((ink, 7.0), (quiet, 4.5), (plain, 3.0)):

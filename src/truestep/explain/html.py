@@ -17,13 +17,18 @@ if TYPE_CHECKING:
 Looks = Mapping[str, tuple[str, bool]]
 Axis = tuple[float, float]
 
-# Every rule is under one class, twice where a notebook's own rules for tables would weigh more.
-STYLE = """
-.truestep-ledger{--ink:#1b1b1b;--quiet:#595959;--line:#d0d0d0;--paper:#fff;--plain:#0072b2;--edge:#0008;
- color-scheme:light;color:var(--ink);background:var(--paper);font:15px/1.45 system-ui,sans-serif;
- max-width:64rem;padding:1rem;margin:0 auto}
-@media screen and (prefers-color-scheme:dark){.truestep-ledger{--ink:#e8e8e8;--quiet:#b0b0b0;--line:#484848;
- --paper:#181a1f;--plain:#56b4e9;--edge:#fff6;color-scheme:dark}}
+DAY = "--ink:#1b1b1b;--quiet:#595959;--line:#d0d0d0;--paper:#fff;--plain:#0072b2;--edge:#0008;color-scheme:light"
+NIGHT = "--ink:#e8e8e8;--quiet:#b0b0b0;--line:#484848;--paper:#181a1f;--plain:#56b4e9;--edge:#fff6;color-scheme:dark"
+# Every rule is under one class, twice where a notebook's own rules for tables would weigh more. A notebook has a day
+# and a night of its own, whatever the machine has.
+STYLE = f"""
+.truestep-ledger{{{DAY};color:var(--ink);background:var(--paper);font:15px/1.45 system-ui,sans-serif;
+ max-width:64rem;padding:1rem;margin:0 auto}}
+@media screen and (prefers-color-scheme:dark){{.truestep-ledger{{{NIGHT}}}}}
+@media screen{{:is([data-jp-theme-light="false"],.vscode-dark,.vscode-high-contrast,[theme=dark])
+ .truestep-ledger{{{NIGHT}}}
+:is([data-jp-theme-light="true"],.vscode-light,.vscode-high-contrast-light) .truestep-ledger{{{DAY}}}}}
+""" + """\
 .truestep-ledger *{box-sizing:border-box}
 .truestep-ledger h2{font-size:1.4em;margin:0 0 .3em;color:inherit}
 .truestep-ledger .said{margin:.4em 0 1.6em;max-width:46rem;overflow-wrap:anywhere}
@@ -61,7 +66,7 @@ STYLE = """
  .truestep-ledger.truestep-ledger :is(th,td).bars{min-width:11em}}
 @media print{.truestep-ledger{max-width:none}.truestep-ledger details::details-content{content-visibility:visible;
  display:block;height:auto}.truestep-ledger tr{break-inside:avoid}.truestep-ledger .wide{overflow:visible}}
-""".strip()
+""".rstrip()
 
 SHARES = "The shares add up to 100 %; a cause with a negative one worked against the update."
 
