@@ -117,6 +117,7 @@ class Watching:
 
     def _stop(self) -> None:
         if self._most is not None and self.trace.updates_made + self._recorder.later >= self._most:
+            self.trace.broken = True
             raise Stopped
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from truestep.check.changes import Backward, Clear, Scaler, StateLoaded, Step
+from truestep.check.events import Names
 from truestep.check.looks import Digest, Seen
 from truestep.check.trace import LOSSES, Trace
 
@@ -106,3 +107,8 @@ def windows(trace: Trace, optimizer: int) -> list[Window]:
             found.append(open_one)
             open_one = Window()
     return [*found, open_one] if open_one.passes else found
+
+
+def complete(trace: Trace) -> bool:
+    """Whether the program came to its own end: where an error, Ctrl-C or `--steps` broke it off, more was to follow."""
+    return not trace.broken and any(names.when == "end" for names in trace.of(Names))

@@ -9,7 +9,8 @@ Evidence: the count of the scheduler's steps against that of its optimizer's upd
 the values that the name of a rate had meanwhile, where the source does nothing with them but to tell them.
 
 False alarms: schedulers that are parts of a `SequentialLR` or `ChainedScheduler` are stepped by it; a run that stops
-within its first epoch may not have come to the step. Neither is a finding, nor is a rate that moves by other hands.
+within its first epoch, by itself, by an error, by Ctrl-C or by `--steps`, may not have come to the step. Neither is a
+finding, nor is a rate that moves by other hands.
 
 Mend: `scheduler.step()` at the end of each epoch (or after each update, for schedules counted in updates).
 
@@ -27,14 +28,16 @@ Right:
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterator
 
 from truestep.check.changes import Step
-from truestep.check.events import LoaderEnd, Names
+from truestep.check.events import LoaderEnd, LoaderStart
 from truestep.check.finding import Finding, Rule
 from truestep.check.rules import found
 from truestep.check.rules._courses import PARTS, Course, courses
+from truestep.check.rules._facts import complete
 from truestep.check.rules._unused import unused
 from truestep.check.rules._words import plural
 from truestep.check.trace import Trace
@@ -49,15 +52,13 @@ def look(trace: Trace) -> Iterator[Finding]:
     yield from _of_another(trace, known)
     yield from _computed(trace)
     moved = {course.made.optimizer for course in known if course.steps}
-    whole = {course.made.optimizer: course for course in known if course.made.kind in PARTS}
-    ended = any(names.when == "end" for names in trace.of(Names))
+    parents = {course.made.optimizer: course for course in known if course.made.kind in PARTS}
     for course in known:
         made, updates = course.made, course.updates
-        if whole.get(made.optimizer, course) is not course:
+        if parents.get(made.optimizer, course) is not course:
             continue  # a part of one that steps it
         rates = {update.rates for update in updates}
-        passes = {end.run for end in trace.of(LoaderEnd) if updates and end.n > updates[0].n}
-        over = ended or len(passes) > 1
+        over = complete(trace) or _passed(trace, updates) > 1
         if not course.steps and made.optimizer not in moved and len(updates) >= FEW and len(rates) == 1 and over:
             rate = next(iter(rates))[0]
             yield found(
@@ -68,6 +69,13 @@ def look(trace: Trace) -> Iterator[Finding]:
                 "the rate stays where it started, and the schedule that was chosen does not take place",
                 "call scheduler.step() at the end of each epoch, or after each update if it counts updates",
             )
+
+
+def _passed(trace: Trace, updates: tuple[Step, ...]) -> int:
+    """How many passes over a loader came to their end with updates inside, so that no epoch is under way still."""
+    starts, places = {start.run: start.n for start in trace.of(LoaderStart)}, [update.n for update in updates]
+    ends = [(starts.get(end.run, end.n), end.n) for end in trace.of(LoaderEnd)]
+    return sum(bisect_left(places, began) < bisect_left(places, n) for began, n in ends)
 
 
 def _computed(trace: Trace) -> Iterator[Finding]:

@@ -35,6 +35,7 @@ from truestep.check.finding import Finding, Rule
 from truestep.check.rules import found
 from truestep.check.rules._batches import Drawn, began, drawn, split
 from truestep.check.rules._chains import root
+from truestep.check.rules._facts import complete
 from truestep.check.rules._folds import carried
 from truestep.check.rules._held import array_left, claims, contents, cut_off, left, never_asked, parted, picked
 from truestep.check.rules._indexed import indexed
@@ -240,8 +241,7 @@ def _unused(trace: Trace, passes: list[Drawn]) -> Iterator[Finding]:
     trains = {one.what.start.loader for one in passes if one.trains}
     trains |= {made.loader for made in trace.of(LoaderMade) if made.base and (made.base, made.chosen) in own}
     quiet = [one for one in passes if not one.trains]
-    ended = any(names.when == "end" for names in trace.of(Names))
-    if not ended or not quiet or any(one.what.start.loader not in trains for one in quiet):
+    if not complete(trace) or not quiet or any(one.what.start.loader not in trains for one in quiet):
         return
     trained, others = split(trace)
     if not any(call.n > quiet[0].what.start.n for call in others):  # a batch was only looked at
@@ -274,7 +274,7 @@ def _left(trace: Trace) -> Iterator[Finding]:
     trained, others = split(trace)
     given = {row for call in trained if call.inputs for row in call.inputs[0].rows}
     told = [call for call in others if call.inputs and call.outputs and scored(trace, call)]
-    if last is None or not told or not given:
+    if last is None or not complete(trace) or not told or not given:
         return
     if any(not telling(call) or any(row not in given for row in call.inputs[0].rows) for call in told):
         return
