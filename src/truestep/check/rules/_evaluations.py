@@ -9,12 +9,12 @@ from typing import NamedTuple
 
 from truestep.check.changes import Backward
 from truestep.check.events import Forward, Number, Op
-from truestep.check.rules._chains import origin, reaches
+from truestep.check.rules._chains import reaches
 from truestep.check.rules._facts import moments
+from truestep.check.rules._noise import Fed
 from truestep.check.trace import LOSSES, ModuleFacts, Trace
 
 COMPARES = LOSSES | {"eq", "ne", "sub", "dist", "cdist", "cosine_similarity"}
-DRAWS = {"randn", "rand", "randn_like", "rand_like", "normal", "normal_", "uniform_"}
 READ = {"item", "tolist", "__float__", "__bool__", "numpy", "__format__", "__array__"}
 
 
@@ -39,7 +39,7 @@ def evaluated(trace: Trace, calls: Iterable[Call]) -> Iterator[list[Call]]:
     lines: dict[tuple[str, int], list[Call]] = defaultdict(list)
     learned: dict[int, tuple[int, ...]] = {}
     kinds = {_kind(each) for each in trace.modules.values() if trained & set(each.parameters.values())}
-    fed: dict[int, set[int]] = defaultdict(set)
+    fed: dict[int, Fed] = defaultdict(Fed)
     chosen: dict[int, list[set[tuple[int, int]]]] = defaultdict(list)
     seen: dict[tuple[object, ...], int] = defaultdict(int)
     for call in calls:
@@ -52,7 +52,7 @@ def evaluated(trace: Trace, calls: Iterable[Call]) -> Iterator[list[Call]]:
             continue
         if (event.grad and numbers & roots) or any(out.needs_grad for op in ops for out in op.out if not event.grad):
             learned[event.module] = rows
-            fed[event.module].add(_draw(trace, event))
+            fed[event.module].add(trace, event, _feeds(ops, trained - set(facts.parameters.values())))
             chosen[event.module].append(_places(ops))
         elif (
             when(event.n)
@@ -67,7 +67,7 @@ def evaluated(trace: Trace, calls: Iterable[Call]) -> Iterator[list[Call]]:
         repeated = sum(seen[c.event.module, when(c.event.n), _given(c.event)] > 1 for c in group if c.event.inputs)
         event = group[0].event
         if 2 * repeated <= len(group) and not (
-            _noise(fed[event.module]) and not any(scored(trace, c.event) for c in group)
+            fed[event.module].noise and not any(scored(trace, c.event) for c in group)
         ):
             yield group
 
@@ -124,17 +124,6 @@ def _others(picked: set[tuple[int, int]], chosen: list[set[tuple[int, int]]], ev
 def _given(event: Forward) -> tuple[tuple[int, ...], ...]:
     """All that a model was given: states that go from call to call are not the same twice."""
     return tuple(each.rows for each in event.inputs)
-
-
-def _draw(trace: Trace, event: Forward) -> int:
-    """The call that drew what a model was fed with; 0 where it was not drawn."""
-    op = origin(trace, event.inputs[0], event.n) if event.inputs else None
-    return op.n if op is not None and op.name in DRAWS else 0
-
-
-def _noise(draws: set[int]) -> bool:
-    """Whether a model learned from noise alone, drawn anew."""
-    return len(draws) > 1 and 0 not in draws
 
 
 def scored(trace: Trace, event: Forward) -> bool:

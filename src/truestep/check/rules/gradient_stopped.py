@@ -39,8 +39,8 @@ from truestep.check.finding import Finding, Rule
 from truestep.check.mode import NUMBERS
 from truestep.check.rules import found
 from truestep.check.rules._chains import SHAPES, origin
-from truestep.check.rules._evaluations import DRAWS
 from truestep.check.rules._facts import loaded
+from truestep.check.rules._noise import DRAWS
 from truestep.check.rules._words import plural
 from truestep.check.trace import Trace
 
