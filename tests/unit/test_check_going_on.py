@@ -5,6 +5,7 @@ from dataclasses import replace
 from truestep.check.rules._last_batch import hits_of_one
 from truestep.check.rules._readings import Figure, Reading
 from truestep.check.rules._unreset import over_one
+from truestep.check.rules.wrong_denominator import _of_readings
 from truestep.check.site import NOWHERE
 
 
@@ -42,3 +43,16 @@ def test_hits_of_the_last_batch_over_all_samples():
     found = list(hits_of_one(list(figures([41, 42, 43, 44, 45, 46], lambda hits: hits[-1] / 100))))
     assert [message for _, message, _ in found] == ["the sum of the last of 2 batches is divided by all 100 samples"]
     assert list(hits_of_one(list(figures([40, 50, 30, 50, 20, 50], lambda hits: hits[-1] / 100)))) == []
+
+
+def shares(hits, told):
+    """A figure beside the accuracies of the batches of 32 of a pass, over a loader of 400 items."""
+    held = tuple(Reading(n, n, NOWHERE, hit / 32, "mean", 32, 32, 1, True) for n, hit in enumerate(hits))
+    return _of_readings([Figure(len(hits), "accuracy", told, NOWHERE, held[::-1])], {400: "the items"}, set())
+
+
+def test_the_share_of_other_rows_is_no_quotient_of_the_batches():
+    assert shares([2, 4], 3 / 64) == []  # 100 * (2 / 32 + 4 / 32) / 400 is the same
+    assert shares([2, 4], 6 / 32 / 400)
+    assert shares([30] * 12 + [14], 100 * 374 / 32 / 400)
+    assert shares([32, 32], 2 / 400)

@@ -52,7 +52,7 @@ from truestep.check.site import Site
 from truestep.check.trace import Trace
 
 RULE = Rule("TS671", "wrong_denominator", "a total divided by the wrong count", "error", "reporting")
-OFTEN, SIMPLE = 3, 8
+OFTEN, SIMPLE, CLOSE = 3, 8, 1e-6
 
 
 def look(trace: Trace) -> Iterator[Finding]:
@@ -207,6 +207,7 @@ def _divided(figure: Figure, window: list[Reading], others: dict[int, str]) -> t
             value = added / count
             held = isinstance(figure.value, float) and not any(near(figure.value, whole) for whole in wholes)
             held = held and any(near(figure.value, part * value) for part in (1, 100))
+            held = held and not _of_a_batch(figure, window)
             sound = any(shown(part * added / right, figure.printed, 1) for part in (1, 100))
             if held or (near(figure.value, added) and shown(value, figure.printed) and not sound):
                 return added, count, right, words, kind
@@ -216,3 +217,12 @@ def _divided(figure: Figure, window: list[Reading], others: dict[int, str]) -> t
 def _common(added: float, count: int) -> bool:
     """Whether a quotient is a share that small counts often give, 1 / 2 say: another one may well be the same."""
     return added.is_integer() and 0 < added <= count and count // math.gcd(int(added), count) <= SIMPLE
+
+
+def _of_a_batch(figure: Figure, window: list[Reading]) -> bool:
+    """Whether a figure is a share of one batch or two, where hits were read: that of other rows may be any quotient."""
+    hits, most = [each.value * each.rows for each in window], max(each.rows for each in window)
+    perfect = all(each.value == 1 for each in window)
+    if window[0].kind != "mean" or perfect or figure.value > 1 or any(abs(each - round(each)) > CLOSE for each in hits):
+        return False
+    return any(abs(share - round(share)) <= CLOSE for share in (figure.value * most, 2 * figure.value * most))
