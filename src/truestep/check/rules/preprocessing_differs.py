@@ -13,7 +13,8 @@ last digits, or least and greatest numbers of 0 and 1, as no part has by the sta
 
 False alarms: other data, as points outside of the training range, are prepared alike and are no finding unless their
 range is twenty times as large or as small, or just that of the training data before they were scaled by numbers that
-are always the same. Token numbers are no measurements and are not looked at.
+are always the same. Token numbers are no measurements and are not looked at, nor is what weights that learn made of
+the data: the layers of a model may be called one by one, and what they hand on moves while they learn.
 
 Mend: one function, with the statistics of the training part, for both.
 
@@ -51,7 +52,8 @@ def look(trace: Trace) -> Iterator[Finding]:
     trained, others = split(trace)
     calls: dict[int, list[Forward]] = {}
     for call in trained:
-        if call.inputs and call.inputs[0].values and call.inputs[0].dtype.startswith(("float", "bfloat")):
+        given = call.inputs[0] if call.inputs else None
+        if given and given.values and not given.maker and given.dtype.startswith(("float", "bfloat")):
             calls.setdefault(call.module, []).append(call)
     said: set[tuple[str, int]] = set()
     for call in others:
