@@ -40,7 +40,7 @@ def printed(trace: Trace, others: dict[int, str]) -> Iterator[tuple[Site, str, s
                 count, right, added = counts[0][words], _right(part, kind)[0], sum(each.value for each in part)
                 yield (
                     dividing(Figure(part[-1].n, "", added / count, part[-1].site, tuple(reversed(part)), texts)),
-                    f"{kind}s over {len(part)} batches are divided by {count}, {words}",
+                    f"{kind}s over {len(part)} batches are divided by {count}, {words.removesuffix(f', {count}')}",
                     f"{added:.6g} / {count} = {added / count:.6g} is printed, so after {len(told)} passes; with the "
                     f"right count, {right}, it is {added / right:.6g}; the batches' numbers stand on line {place[1]}",
                 )
