@@ -2,6 +2,7 @@
 
 import functools
 import math
+import operator
 from typing import Any
 
 import pytest
@@ -261,6 +262,7 @@ def test_pythons_sum_merges_losses_and_numbers_are_none():
     output, target = torch.arange(5.0), torch.ones(5)
     parts = [objective(output[:2], target[:2]), objective(output[2:], target[2:])]
     assert float(sum(parts)) == float(parts[0] + parts[1]) == float(objective(output, target))
-    for other in (1, 0.5, torch.ones(())):
+    numbers: list[Any] = [1, 0.5, torch.ones(())]
+    for number in numbers:
         with pytest.raises(TypeError, match="unsupported operand"):
-            parts[0] + other
+            operator.add(parts[0], number)

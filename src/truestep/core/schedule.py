@@ -48,22 +48,6 @@ class Schedule:
 NONE = Schedule()
 
 
-def check_driven(schedule: Schedule, optimizers: Sequence[Optimizer]) -> None:
-    """Refuse a scheduler that moves the rate of another optimizer: this one would train at a constant rate.
-
-    Wrapped optimizers share the groups of the one inside, so groups are compared, and not optimizers.
-
-    Raises:
-        ConfigError: naming the scheduler.
-    """
-    held = {id(group) for optimizer in optimizers for group in optimizer.param_groups}
-    for one in schedule.schedulers:
-        groups = getattr(getattr(one, "optimizer", None), "param_groups", ())
-        if groups and held.isdisjoint(map(id, groups)):
-            name = type(one).__name__
-            raise ConfigError(f"the schedule {name} moves the rate of another optimizer: make it from this one.")
-
-
 def per_step(*schedulers: Any) -> Schedule:
     """Step these schedulers of torch once an update: warm-up, one-cycle, cosine over steps."""
     return Schedule(_checked(schedulers), "step")
@@ -74,18 +58,23 @@ def per_epoch(*schedulers: Any) -> Schedule:
     return Schedule(_checked(schedulers), "epoch")
 
 
-def as_schedule(given: Any) -> Schedule:
+def as_schedule(given: Any, optimizers: Sequence[Optimizer] = ()) -> Schedule:
     """What was given as schedule: nothing, a `Schedule`, or schedulers, which are stepped once an update.
 
     A plateau schedule reads the figure of an epoch and is stepped once an epoch.
+
+    Raises:
+        ConfigError: for what is no scheduler, and for one that moves the rate of none of the `optimizers`.
     """
     if given is None:
         return NONE
-    if isinstance(given, Schedule):
-        return given
-    several = tuple(given) if isinstance(given, list | tuple) else (given,)
-    every = "epoch" if any(isinstance(one, ReduceLROnPlateau) for one in several) else "step"
-    return Schedule(_checked(several), every, stated=False)
+    if not isinstance(given, Schedule):
+        several = tuple(given) if isinstance(given, list | tuple) else (given,)
+        every = "epoch" if any(isinstance(one, ReduceLROnPlateau) for one in several) else "step"
+        given = Schedule(_checked(several), every, stated=False)
+    if optimizers:  # not an updater written by hand, whose rate nobody knows
+        _check_driven(given, optimizers)
+    return given
 
 
 def _checked(schedulers: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -96,3 +85,16 @@ def _checked(schedulers: tuple[Any, ...]) -> tuple[Any, ...]:
                 "torch.optim.lr_scheduler.LambdaLR(optimizer, function) makes one of a function."
             )
     return schedulers
+
+
+def _check_driven(schedule: Schedule, optimizers: Sequence[Optimizer]) -> None:
+    """Refuse a scheduler of another optimizer, beside which these would train at a constant rate.
+
+    Wrapped optimizers share the groups of the one inside, so groups are compared, and not optimizers.
+    """
+    held = {id(group) for optimizer in optimizers for group in optimizer.param_groups}
+    for one in schedule.schedulers:
+        groups = getattr(getattr(one, "optimizer", None), "param_groups", ())
+        if groups and held.isdisjoint(map(id, groups)):
+            name = type(one).__name__
+            raise ConfigError(f"the schedule {name} moves the rate of another optimizer: make it from this one.")

@@ -21,7 +21,7 @@ from truestep.core.loss import value
 from truestep.core.objective import as_objective
 from truestep.core.outcome import StepOut
 from truestep.core.precision import Precision
-from truestep.core.schedule import as_schedule, check_driven
+from truestep.core.schedule import as_schedule
 from truestep.core.short import formed
 from truestep.core.updates import TorchUpdates, updates
 
@@ -105,9 +105,7 @@ class TrainStep:
         self.updates = updates(optimizer, parameters)
         self.notes = models.check_held(self.model, self.updates, parameters, self.objective)
         self._trained = parameters
-        self.schedule = as_schedule(schedule)
-        if self.schedule.schedulers and isinstance(self.updates, TorchUpdates):
-            check_driven(self.schedule, self.updates.optimizers)
+        self.schedule = as_schedule(schedule, getattr(self.updates, "optimizers", ()))
         self.precision = Precision(amp, self.device)
         self.ranks = ranks.current()
         self.taken = 0
