@@ -12,6 +12,7 @@ from truestep.check.looks import Seen
 from truestep.check.picks import PICKS
 from truestep.check.rules._batches import began, ends, split
 from truestep.check.rules._chains import reaches
+from truestep.check.rules._facts import complete
 from truestep.check.trace import Trace
 
 CLAIM = re.compile(r"(?<![a-z])(tests?|testing|tested|val|valid|validation|held|dev|eval|evaluation)(?![a-z])", re.I)
@@ -201,7 +202,7 @@ def left(trace: Trace, learned: Picked, one: Picked, scored: list[Picked], apart
         "" if apart else _spare_mask(trace, learned) or (_mask_left(trace, learned) if claims(trace, words) else "")
     )
     alone = all(each is one or each.op.site.place != one.op.site.place for each in scored)
-    if not spared and alone and CLAIM.search(words.replace("_", " ")):
+    if not spared and alone and complete(trace) and CLAIM.search(words.replace("_", " ")):
         spared = _numbers_left(trace, learned)
     return spared
 
