@@ -36,6 +36,7 @@ from truestep.check.looks import Seen
 from truestep.check.mode import DRAWS
 from truestep.check.rules import found
 from truestep.check.rules._batches import split
+from truestep.check.rules._items import listed
 from truestep.check.rules._rewritten import rewritten
 from truestep.check.trace import Trace
 
@@ -51,6 +52,7 @@ MEND = "make a new tensor, sample = (sample - mean) / std, or change a clone"
 def look(trace: Trace) -> Iterator[Finding]:
     """Look for writes into views of older data, then for arrays that change under their visitors."""
     told = [*_tensors(trace), *_items(trace), *_arrays(trace)]
+    told = told or [*_listed(trace)]
     yield from told
     if all(each.level == "advice" for each in told):
         for site, message, evidence in rewritten(trace):
@@ -113,6 +115,19 @@ def _items(trace: Trace) -> Iterator[Finding]:
                 WHY, MEND,
             )  # fmt: skip
             return
+
+
+def _listed(trace: Trace) -> Iterator[Finding]:
+    """The same without a loader."""
+    for one in listed(trace):
+        yield found(
+            RULE, one.first.site, "what is prepared for the model is written into the stored items",
+            f"{one.first.name} changed each of {one.again} tensors at more than one visit, of {one.held} that it was "
+            f"seen to change; one of them after {one.first.update} and after {one.last.update} updates, and nothing "
+            "else wrote into it",
+            WHY, MEND,
+        )  # fmt: skip
+        return
 
 
 def _fetching(trace: Trace) -> Callable[[Op], bool]:

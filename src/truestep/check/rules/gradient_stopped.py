@@ -41,6 +41,7 @@ from truestep.check.rules import found
 from truestep.check.rules._chains import SHAPES, origin
 from truestep.check.rules._facts import loaded
 from truestep.check.rules._noise import DRAWS
+from truestep.check.rules._sampled import penalised
 from truestep.check.rules._words import plural
 from truestep.check.trace import Trace
 
@@ -86,7 +87,7 @@ def look(trace: Trace) -> Iterator[Finding]:
         if any(len(updates) >= LOOKED for updates in uses.values()):
             yield from _renewed(trace, set(idle))
         yield from _terms(trace)
-        yield from _spreads(trace)
+        yield from _penalised(trace) or _spreads(trace)
 
 
 def _renewed(trace: Trace, idle: set[int]) -> Iterator[Finding]:
@@ -172,6 +173,23 @@ def _spreads(trace: Trace) -> Iterator[Finding]:
                 "leave it attached: mean + spread * noise passes the gradient to both",
                 "advice",
             )
+
+
+def _penalised(trace: Trace) -> list[Finding]:
+    """Samples that are cut off whole: a penalty alone trains what they are drawn with."""
+    return [
+        found(
+            RULE,
+            one.op.site,
+            f"{one.op.name}() stops the gradient of a sample: a penalty is all that "
+            f"{plural(len(one.numbers), 'parameter')} behind it learn{'s' if len(one.numbers) == 1 else ''} from",
+            f"at {one.times} passes the sample went on into the loss without its gradient, and the only terms that reach "
+            f"{trace.name(min(one.numbers))} are made of its mean and spread, and of nothing else",
+            "the code forgets the data: whatever is encoded, the penalty makes it the same",
+            "draw with mean + spread * noise, or rsample(), and leave the sample attached",
+        )
+        for one in penalised(trace)
+    ][:1]
 
 
 def _sampled(trace: Trace, cut: Op) -> Op | None:

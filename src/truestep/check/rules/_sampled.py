@@ -1,0 +1,165 @@
+"""Samples that are cut off from the mean and the spread they were drawn with, so that these learn from a penalty alone.
+
+What a penalty is made of is nothing but the mean and the spread themselves, as the divergence from a fixed prior is:
+where no other term reaches them, what they come from never hears of the data.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from truestep.check.changes import Backward
+from truestep.check.events import Op
+from truestep.check.looks import Seen
+from truestep.check.mode import DRAWS
+from truestep.check.rules._chains import SHAPES
+from truestep.check.trace import Trace
+
+PLAIN = SHAPES | {
+    "add", "sub", "mul", "div", "pow", "neg", "exp", "log", "square", "abs", "sqrt", "mean", "sum", "softplus", "log1p",
+    "expm1", "clamp", "clamp_min", "clamp_max", "rsqrt", "reciprocal", "add_", "sub_", "mul_", "div_", "pow_", "exp_",
+    "expand", "chunk", "split", "unbind", "relu", "tanh", "sigmoid", "broadcast_tensors", "stack", "nan_to_num",
+}  # fmt: skip
+"""What a penalty on a mean and a spread is made with: nothing that brings two samples together, or a target."""
+FIXED = {"zeros", "ones", "zeros_like", "ones_like", "full", "full_like", "tensor", "expand", "broadcast_tensors", "log",
+         "pow", "div", "mul", "sub", "neg", "exp", "scalar_tensor"}  # fmt: skip
+SPLITS = {"add", "sub", "add_", "sub_", "__radd__"}
+OFTEN, LOOKED = 4, 12
+MOST = 300
+
+
+class Cut(NamedTuple):
+    """Where a sample was cut off, how often it was, and the parameters that a penalty alone reaches."""
+
+    op: Op
+    times: int
+    numbers: frozenset[int]
+
+
+def penalised(trace: Trace) -> Iterator[Cut]:
+    """Lines at which samples lose their gradient, where a penalty is all that trains what they come from."""
+    lines: dict[tuple[str, int], list[tuple[Op, frozenset[int]]]] = defaultdict(list)
+    passes = [each for each in trace.backwards() if each.close and len(each.roots) == 1]
+    if not any(_lost(op) and any(each.needs_grad for each in op.inputs) for op in trace.of(Op)):
+        return
+    for event in passes[:LOOKED]:
+        told = _cut(trace, event)
+        if told is not None:
+            lines[told[0].site.place].append(told)
+    for seen in lines.values():
+        numbers = frozenset.intersection(*(each for _, each in seen))
+        if len(seen) >= OFTEN and numbers and not any(_otherwise(trace, event, numbers) for event in passes):
+            yield Cut(seen[0][0], len(seen), numbers)
+
+
+def _lost(op: Op) -> bool:
+    """Whether real numbers come out of a call without a gradient."""
+    return bool(op.out) and op.out[0].dtype.startswith("float") and not any(each.needs_grad for each in op.out)
+
+
+def _cut(trace: Trace, event: Backward) -> tuple[Op, frozenset[int]] | None:
+    """The call that cuts a sample off in this pass, and what then learns from a penalty alone."""
+    terms = list(_terms(trace, event.roots[0], event.n))
+    told = [(term, before, _made_of(trace, term, before)) for term, before in terms]
+    facts = {number for _, _, made in told if made is not None for number in made}
+    if not facts or not any(made is None for _, _, made in told):
+        return None
+    for term, before, made in told:
+        if made is None:
+            if _reached(trace, term, before) & facts:
+                return None
+            cut = _behind(trace, term, before, facts)
+            if cut is not None:
+                mine = [_parameters(trace, term, before) for term, before, made in told if made is not None]
+                rest = [_parameters(trace, term, before) for term, before, made in told if made is None]
+                return cut, frozenset(set().union(*mine) - set().union(*rest))
+    return None
+
+
+def _terms(trace: Trace, root: Seen, before: int, most: int = 12) -> Iterator[tuple[Seen, int]]:
+    """The terms that a loss is the sum of, with their own factors."""
+    waiting = [(root, before)]
+    for _ in range(most):
+        if not waiting:
+            return
+        seen, limit = waiting.pop(0)
+        op = trace.maker(seen, limit)
+        inner = [each for each in op.inputs if each.needs_grad] if op is not None else []
+        if op is not None and ((op.name in SPLITS and len(inner) == 2) or (len(inner) == 1 and _passes(op))):
+            waiting += [(each, op.n) for each in inner]
+        else:
+            yield seen, limit
+    yield from waiting
+
+
+def _passes(op: Op) -> bool:
+    """Whether a call of one differentiated tensor only scales a sum, or averages it."""
+    plain = len(op.inputs) == 1 and not op.inputs[0].leaf
+    return plain and op.name in SPLITS | {"mul", "div", "neg", "mean", "sum"}
+
+
+def _made_of(trace: Trace, term: Seen, before: int) -> set[int] | None:
+    """The tensors that a penalty is made of: what layers, or parameters themselves, gave; None where it is none."""
+    found: set[int] = set()
+    for seen, op in trace.back([term], before, MOST, along=lambda op, each: each.needs_grad and not _layer(op)):
+        if op is not None and _layer(op):
+            found.add(seen.number)
+        elif op is None:
+            found |= {seen.number} if seen.needs_grad and seen.shape else set()
+        elif op.name not in PLAIN or not all(each.needs_grad or _fixed(trace, each, op.n) for each in op.inputs):
+            return None
+    return found
+
+
+def _layer(op: Op) -> bool:
+    """Whether a call uses a parameter."""
+    return any(each.leaf and each.needs_grad for each in op.inputs) and len(op.inputs) > 1
+
+
+def _fixed(trace: Trace, seen: Seen, before: int) -> bool:
+    """Whether a tensor is a constant, as the numbers of a prior are."""
+    if not seen.shape:
+        return True
+    for each, op in trace.back([seen], before, 12):
+        if op is not None and op.name not in FIXED:
+            return False
+        if op is None and each.shape and each.needs_grad:
+            return False
+        if op is None and each.shape and (each.values is None or each.values.low != each.values.high):
+            return False
+    return True
+
+
+def _reached(trace: Trace, term: Seen, before: int) -> set[int]:
+    """The tensors that a gradient of this term goes through."""
+    return {seen.number for seen, _ in trace.back([term], before, MOST, along=lambda op, each: each.needs_grad)}
+
+
+def _parameters(trace: Trace, term: Seen, before: int) -> set[int]:
+    way = trace.back([term], before, MOST, along=lambda op, each: each.needs_grad)
+    return {seen.number for seen, op in way if seen.leaf and seen.needs_grad and op is None}
+
+
+def _behind(trace: Trace, term: Seen, before: int, facts: set[int]) -> Op | None:
+    """The call at which the way from a term back to a sample's mean and spread loses the gradient."""
+    for _, op in trace.back([term], before, MOST):
+        if op is None or not _lost(op) or op.name == "eq":
+            continue
+        way = list(trace.back(op.out, op.n + 1, 40))
+        drawn = any(made is not None and made.name in DRAWS for _, made in way)
+        met = {seen.number for seen, _ in way} & facts
+        if drawn and len(met) >= 2:
+            return op
+    return None
+
+
+def _otherwise(trace: Trace, event: Backward, numbers: frozenset[int]) -> bool:
+    """Whether any term of a pass but a penalty reaches these parameters."""
+    if not numbers & {leaf.number for leaf in event.leaves}:
+        return False
+    terms = _terms(trace, event.roots[0], event.n)
+    return any(
+        _made_of(trace, term, before) is None and _parameters(trace, term, before) & numbers for term, before in terms
+    )
