@@ -33,6 +33,7 @@ from truestep.check.events import Op
 from truestep.check.finding import Finding, Rule
 from truestep.check.looks import Seen
 from truestep.check.rules import found
+from truestep.check.rules._functional import thrown, unmet
 from truestep.check.rules._lost import lost as lost_gradients
 from truestep.check.rules._words import plural
 from truestep.check.trace import Trace
@@ -47,6 +48,7 @@ SUMS = {"sub", "add", "__sub__", "__add__", "addcmul", "addcdiv", "lerp", "sub_"
 def look(trace: Trace) -> Iterator[Finding]:
     """Look for new values of parameters, and of their gradients, that nobody reads."""
     yield from _of_gradients(trace)
+    yield from _functional(trace)
     bits: dict[int, set[int]] = defaultdict(set)
     shapes: dict[int, tuple[int, ...]] = {}
     homes: dict[int, int] = {}
@@ -77,6 +79,30 @@ def look(trace: Trace) -> Iterator[Finding]:
                 "a name is bound to the new tensor, and the model keeps the old one",
                 "change the parameter in place under torch.no_grad(): p -= lr * p.grad, or p.sub_(...)",
             )
+
+
+def _functional(trace: Trace) -> Iterator[Finding]:
+    """The same where torch.func gives the gradients, of weights in a dict."""
+    for thrown_away in thrown(trace):
+        yield found(
+            RULE,
+            thrown_away.op.site,
+            "new weights are computed here from the gradients, and the old ones are used again",
+            f"{plural(thrown_away.times, 'new value')} of {plural(thrown_away.tensors, 'tensor')} were read by nobody; "
+            "the next pass began with the old tensors, and nothing wrote into them",
+            "every pass starts from the first weights: nothing is learned",
+            "give the new weights the name of the old ones, params = {...}, or return them and take what is returned",
+        )
+    for one in unmet(trace):
+        yield found(
+            RULE,
+            one.call.site,
+            f"{trace.name(one.call.module)} is scored with weights of its own, and others were trained",
+            f"{plural(one.passes, 'pass', 'passes')} went through its forward with weights from outside, which were made "
+            f"anew at each step; at {one.times} calls without a gradient it had its own, the same ones each time",
+            "the score is that of the weights that the model was built with",
+            "call it with the trained weights, functional_call(model, params, x), or load them into it first",
+        )
 
 
 def _of_gradients(trace: Trace) -> Iterator[Finding]:

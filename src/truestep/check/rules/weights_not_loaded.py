@@ -31,6 +31,7 @@ from truestep.check.finding import Finding, Rule
 from truestep.check.rules import found
 from truestep.check.rules._batches import split
 from truestep.check.rules._rows import scored
+from truestep.check.rules._stale import twins
 from truestep.check.rules._states import steps_on
 from truestep.check.trace import Trace
 
@@ -60,6 +61,7 @@ def look(trace: Trace) -> Iterator[Finding]:
                 "make the names fit and load strictly; look at what load_state_dict returns",
             )
     yield from _only_read(trace)
+    yield from _twins(trace)
 
 
 def _only_read(trace: Trace) -> Iterator[Finding]:
@@ -84,6 +86,20 @@ def _only_read(trace: Trace) -> Iterator[Finding]:
                 "give the state to the model: model.load_state_dict(checkpoint[...])",
             )
             return
+
+
+def _twins(trace: Trace) -> Iterator[Finding]:
+    for one in twins(trace):
+        yield found(
+            RULE,
+            one.made,
+            "a model is scored that was never trained: its twin is, and that goes nowhere",
+            f"both had the same weights when one was copied here; {one.steps} steps seen moved the other, which was "
+            f"called for nothing but its training, and line {one.call.site.line} scores the one that kept every bit",
+            "the score is that of the weights before the training",
+            "score the model that is trained, or load its state into the other one",
+        )
+        return
 
 
 def _a_state(trace: Trace, read: Saved) -> bool:
