@@ -4,6 +4,7 @@ from corpus.entries import (
     advice,
     arrays,
     data,
+    further,
     losses,
     modes,
     parameters,
@@ -28,6 +29,7 @@ WRONG = [
     *reporting.WRONG,
     *schedules.WRONG,
     *unseen.WRONG,
+    *further.WRONG,
     *advice.WRONG,
 ]
 CORRECT = sorted((HERE / "correct").glob("*.py"))

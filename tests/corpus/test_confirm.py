@@ -13,6 +13,7 @@ UNTRIED = {
     "padding_counted_b": "a mask left the padding in: no ignore_index tells it",
     "samples_unseen_b": "slices of tensors, and no loader",
     "samples_unseen_c": "slices of tensors, and no loader",
+    "samples_unseen_fu1": "parts of tensors, and no loader",
     "best_is_reference_b": "the model itself is kept, and no state of it",
     "rate_too_large_b": "the updates are made by hand",
     "rate_too_small_c": "the updates are made by hand",

@@ -1,4 +1,4 @@
-"""Training by torch.func and the like: weights are made anew at each step, and those that are used stay as they were."""
+"""Training by torch.func and the like: new weights at each step, and those that are used stay as they were."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def thrown(trace: Trace) -> Iterator[Thrown]:
 
 
 def unmet(trace: Trace) -> Iterator[Unmet]:
-    """Modules that only lend their forward to weights of a dict, and are scored with their own, which nobody changed."""
+    """Modules that lend their forward to weights of a dict, and are scored with their own, which nobody changed."""
     scores: dict[int, list[Forward]] = defaultdict(list)
     for call in trace.of(Forward):
         if call.depth == 0 and not call.grad:

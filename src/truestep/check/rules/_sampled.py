@@ -23,8 +23,8 @@ PLAIN = SHAPES | {
     "expand", "chunk", "split", "unbind", "relu", "tanh", "sigmoid", "broadcast_tensors", "stack", "nan_to_num",
 }  # fmt: skip
 """What a penalty on a mean and a spread is made with: nothing that brings two samples together, or a target."""
-FIXED = {"zeros", "ones", "zeros_like", "ones_like", "full", "full_like", "tensor", "expand", "broadcast_tensors", "log",
-         "pow", "div", "mul", "sub", "neg", "exp", "scalar_tensor"}  # fmt: skip
+FIXED = {"zeros", "ones", "zeros_like", "ones_like", "full", "full_like", "tensor", "expand", "broadcast_tensors",
+         "log", "pow", "div", "mul", "sub", "neg", "exp", "scalar_tensor"}  # fmt: skip
 SPLITS = {"add", "sub", "add_", "sub_", "__radd__"}
 OFTEN, LOOKED = 4, 12
 MOST = 300

@@ -1,4 +1,4 @@
-"""Models that are scored and never trained, while a twin that began with the very same weights is trained for nothing."""
+"""Models that are scored and never trained, while a twin that began with the same weights is trained for nothing."""
 
 from __future__ import annotations
 
@@ -53,7 +53,8 @@ def twins(trace: Trace) -> Iterator[Twins]:
         if copy is None or not twin or {module, twin} & loads:
             continue
         steps = moved.get(min(trace.modules[twin].parameters.values()), [])
-        late = [call for call in others if call.module == module and len(steps) >= OFTEN and call.n > steps[OFTEN - 1].n]
+        enough = steps[OFTEN - 1].n if len(steps) >= OFTEN else trace.events[-1].n
+        late = [call for call in others if call.module == module and call.n > enough]
         met = [call for call in late if scored(trace, call)]
         learned = any(ends(trace, out, call.n)[1] for call in late for out in call.outputs)
         if met and steps[0].n > copy.n and not learned and not _asked(trace, twin, steps[0].n):

@@ -34,6 +34,7 @@ from truestep.check.changes import Moved, OptimizerMade, Step
 from truestep.check.events import Forward, Op
 from truestep.check.finding import Finding, Rule
 from truestep.check.rules import found
+from truestep.check.rules._caught import caught
 from truestep.check.rules._facts import held
 from truestep.check.rules._words import plural
 from truestep.check.site import Site
@@ -50,6 +51,7 @@ def look(trace: Trace) -> Iterator[Finding]:
     yield from _attributes(trace)
     yield from _misspelt(trace)
     yield from _groups(trace)
+    yield from _caught(trace)
     moves: dict[int, list[tuple[Step, Moved]]] = defaultdict(list)
     for step in trace.of(Step):
         for one in step.moved:
@@ -149,6 +151,24 @@ def _groups(trace: Trace) -> Iterator[Finding]:
                     "call requires_grad_(True) on them when they are to learn, or leave them out",
                     "advice",
                 )
+
+
+def _caught(trace: Trace) -> Iterator[Finding]:
+    """Fresh parameters that a line froze together with trained ones."""
+    for one in caught(trace):
+        count, names = len(one.fresh), ", ".join(trace.name(number) for number in one.fresh[:3])
+        yield found(
+            RULE,
+            one.op.site,
+            f"{plural(count, 'parameter is', 'parameters are')} frozen here at the random start, together with what "
+            f"was trained: {names}{', ...' if count > 3 else ''}",
+            f"{plural(len(one.ready), 'other')} that this line froze had been trained or loaded, as "
+            f"{trace.name(one.ready[0])}; these had not, are used at every pass, and an optimizer held them at "
+            f"{one.steps} steps seen",
+            "a name that is looked for as a part of others finds more than was meant",
+            "freeze by the module, model.encoder.requires_grad_(False), or by the start of the name with its dot",
+            "warning",
+        )
 
 
 def _nothing(trace: Trace, optimizer: int) -> Finding:

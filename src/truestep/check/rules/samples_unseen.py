@@ -41,6 +41,7 @@ from truestep.check.rules._batches import drawn, split
 from truestep.check.rules._crawling import crawling
 from truestep.check.rules._halved import halved
 from truestep.check.rules._offsets import spare
+from truestep.check.rules._parts import left_over
 from truestep.check.trace import Trace
 
 RULE = Rule("TS470", "samples_unseen", "samples that are in no batch", "error", "data")
@@ -59,6 +60,14 @@ def look(trace: Trace) -> Iterator[Finding]:
         yield found(RULE, site, message, evidence, WHY, "let __len__ count all items", level="warning")
     for site, message, evidence in crawling(trace):
         yield found(RULE, site, message, evidence, WHY, "begin each batch where the last one ends: number * batch_size")
+    for one in left_over(trace):
+        yield found(
+            RULE, one.op.site, f"the last {one.left} of {one.used + one.left} batches are in no window",
+            f"the first {one.used} were trained on again and again, {one.window} for each step; nothing reads the "
+            "others", WHY, "go on to the end: range(0, len(batches), k), and step for the shorter window too",
+            level="warning",
+        )  # fmt: skip
+        break
     said = set[tuple[str, int]]()
     yield from _sliced(trace, said)
     yield from _trimmed(trace, said)

@@ -98,8 +98,8 @@ def _functional(trace: Trace) -> Iterator[Finding]:
             RULE,
             one.call.site,
             f"{trace.name(one.call.module)} is scored with weights of its own, and others were trained",
-            f"{plural(one.passes, 'pass', 'passes')} went through its forward with weights from outside, which were made "
-            f"anew at each step; at {one.times} calls without a gradient it had its own, the same ones each time",
+            f"{plural(one.passes, 'pass', 'passes')} went through its forward with weights from outside, which were "
+            f"made anew at each step; at {one.times} calls without a gradient it had its own, the same ones each time",
             "the score is that of the weights that the model was built with",
             "call it with the trained weights, functional_call(model, params, x), or load them into it first",
         )
