@@ -8,7 +8,8 @@ Why: the data drift further with each visit, and labels stay behind.
 Evidence: memory that is older than the loop was written in place in several epochs, by arithmetic, with what was
 computed from it, or where a drawn mask is true, and the changed numbers went into the model or the batch; or the same
 place in an array of numpy's held other numbers each time that it was visited; or the first batch of several passes
-changed rows of what the data set stores that had been changed before.
+changed rows of what the data set stores that had been changed before; or plain or drawn numbers are written into each
+tensor of a list, at each visit on top of the visit before.
 
 False alarms: a part that is always set to the same number changes nothing after the first time, nor does a cache that
 is filled when an item is first asked for. That, states, buffers and weights that are updated in place, and memory that

@@ -6,11 +6,14 @@ ever reaches them: their way to the loss runs through `detach()`, `.data`, `no_g
 Why: these parameters keep their random start, and the others learn on top of random features.
 
 A term of the loss that is added as a number (`item()`) is the same mistake: it moves nothing. So is a loss that is put
-together as a new tensor, `torch.tensor(losses, requires_grad=True)`: backward() runs, and ends there.
+together as a new tensor, `torch.tensor(losses, requires_grad=True)`: backward() runs, and ends there. And a sample
+that is cut off, as by `sample()` for `rsample()`, leaves its mean and spread with their penalty alone.
 
 Evidence: the steps that found no gradient and left every bit; the call at which the result stopped being
 differentiable; and that what came out of it went into the loss (for a number: the calls that it went into, step after
-step, in one proportion to what was read from a tensor that could be differentiated).
+step, in one proportion to what was read from a tensor that could be differentiated; for a new tensor: that a line read
+what the model gave, and that its number is another one each time). Of a sample: that no term reaches its mean and
+spread but one that is made of these two and of constants.
 
 False alarms: a branch that is cut on purpose (targets, stop-gradient, a detached encoder for one of two losses)
 receives gradients from another loss; frozen parameters say so with requires_grad; loaded weights may be left alone,

@@ -2,13 +2,15 @@
 
 What: `requires_grad` is assigned on a module, which only gives the module an attribute; or the flag of parameters is
 spelt in another way, as `require_grad`; or parameters that were frozen after some training still hold a gradient and
-the optimizer goes on moving them.
+the optimizer goes on moving them; or one line freezes trained parameters and others at their random start.
 
 Why: `module.requires_grad = True` thaws nothing and `= False` freezes nothing: the flag belongs to the parameters. And
 an optimizer moves whatever has a gradient: with an old one, even of zeros, momentum and weight decay go on.
 
 Evidence: the module's attribute against its parameters' flags, and what the steps did to them; or the change that steps
-made to parameters that need no gradient, after backward passes had trained them.
+made to parameters that need no gradient, after backward passes had trained them. Of a line that freezes: that some of
+its parameters had been trained or loaded, and that others had not, are random, held and used at every pass: `"enc" in
+name` finds `decoder.enc_attn` too.
 
 False alarms: parameters whose gradients are written by hand never needed one. A frozen part that the optimizer holds
 and never moves is no mistake; a group of its own, given beside others and frozen at every step, is worth a word of

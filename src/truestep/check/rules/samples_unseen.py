@@ -11,7 +11,8 @@ often one particular kind of it.
 Evidence: the items that a complete pass handed out against the size of the set; or the rows that its items took of what
 the set stores, each at the same distance from the item before, up to where the next one would find its own; or the rows
 that slices of a tensor, or the parts of one long slice, covered, and those that nothing else ever touched; or the
-numbers of the rows, which in each batch are those of the last but for the first, and one more. Of a single
+numbers of the rows, which in each batch are those of the last but for the first, and one more; or the parts of a tensor
+that nothing read, while the others filled whole windows of accumulation. Of a single
 slice from 0, as a loop over `n // batch_size` takes where only one fits in, there is advice, and of an item or two
 that are less than a hundredth of the set.
 

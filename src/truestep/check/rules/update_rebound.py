@@ -2,7 +2,8 @@
 
 What: parameter minus rate times gradient is computed at every step, and the result goes nowhere: a name is bound to it
 (`p = p - lr * p.grad`), or it is thrown away (`p.sub(...)` for `p.sub_(...)`). Or a gradient is clamped or scaled so
-before an optimizer's step (`p.grad.clamp(-1, 1)`).
+before an optimizer's step (`p.grad.clamp(-1, 1)`). Or the new weights of a dict, made with gradients of torch.func, are
+given to nobody; or they are trained, and the module is scored with its own.
 
 Why: binding a name changes the name, not the tensor that the model uses. The loss never falls.
 

@@ -2,16 +2,18 @@
 
 What: `load_state_dict(..., strict=False)` with names that all differ (a prefix "module.", the whole checkpoint instead
 of the state in it), or a state that was filtered down to nothing before it was merged with the model's own; or a file
-with a model's state is read, nothing loads it, and a new model is scored.
+with a model's state is read, nothing loads it, and a new model is scored; or a copy is trained, or copied from, and the
+other one of the two is scored.
 
 Why: the model keeps its random weights, and nothing says so.
 
 Evidence: of the given names none is the model's; or the loaded state is, tensor by tensor, the model's own memory,
 taken from it before, while another state was at hand; or after a file with a model's state was read no module loads
-any, and what is scored is a module that was never trained, beside a trained one of its class.
+any, and what is scored is a module that was never trained, beside a trained one of its class. Of a copy: that both had
+the same weights when it was made, that the scored one kept them, and the trained one is called for nothing else.
 
 False alarms: a new head that is left out is no finding: then most of the names fit. Nor is a copy of the trained model,
-or a file that holds a whole module.
+a file that holds a whole module, or a copy that is scored beside the trained one, to see what was gained.
 
 Mend: strip the prefix, take the state out of the checkpoint, load strictly, or look at what `load_state_dict` returns.
 
