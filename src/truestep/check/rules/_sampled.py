@@ -15,6 +15,8 @@ from truestep.check.events import Op
 from truestep.check.looks import Seen
 from truestep.check.mode import DRAWS
 from truestep.check.rules._chains import SHAPES
+from truestep.check.rules._words import plural
+from truestep.check.site import Site
 from truestep.check.trace import Trace
 
 PLAIN = SHAPES | {
@@ -38,8 +40,23 @@ class Cut(NamedTuple):
     numbers: frozenset[int]
 
 
-def penalised(trace: Trace) -> Iterator[Cut]:
-    """Lines at which samples lose their gradient, where a penalty is all that trains what they come from."""
+def penalised(trace: Trace) -> list[tuple[Site, str, str, str, str]]:
+    """The first line at which samples lose their gradient, where a penalty is all that trains what they come from."""
+    return [
+        (
+            one.op.site,
+            f"{one.op.name}() stops the gradient of a sample: a penalty is all that "
+            f"{plural(len(one.numbers), 'parameter')} behind it learn{'s' if len(one.numbers) == 1 else ''} from",
+            f"at {one.times} passes the sample went on into the loss without its gradient, and the only terms that "
+            f"reach {trace.name(min(one.numbers))} are made of its mean and spread, and of nothing else",
+            "the code forgets the data: whatever is encoded, the penalty makes it the same",
+            "draw with mean + spread * noise, or rsample(), and leave the sample attached",
+        )
+        for one in _cuts(trace)
+    ][:1]
+
+
+def _cuts(trace: Trace) -> Iterator[Cut]:
     lines: dict[tuple[str, int], list[tuple[Op, frozenset[int]]]] = defaultdict(list)
     passes = [each for each in trace.backwards() if each.close and len(each.roots) == 1]
     if not any(_lost(op) and any(each.needs_grad for each in op.inputs) for op in trace.of(Op)):

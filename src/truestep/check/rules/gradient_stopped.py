@@ -43,9 +43,9 @@ from truestep.check.mode import NUMBERS
 from truestep.check.rules import found
 from truestep.check.rules._chains import SHAPES, origin
 from truestep.check.rules._facts import loaded
+from truestep.check.rules._new_terms import renewed_terms
 from truestep.check.rules._noise import DRAWS
 from truestep.check.rules._sampled import penalised
-from truestep.check.rules._terms import ADDS, added_number, added_tensor, tied
 from truestep.check.rules._words import plural
 from truestep.check.trace import Trace
 
@@ -53,6 +53,7 @@ RULE = Rule("TS204", "gradient_stopped", "the gradient never reaches parameters 
 OFTEN = 4  # steps
 LOOKED = 4  # updates in which the way is followed
 MOST = 4000  # calls followed from one use: each step of an episode, or of a sequence, has its own
+ADDS = {"add", "add_", "__add__", "__radd__", "__iadd__"}
 
 
 def look(trace: Trace) -> Iterator[Finding]:
@@ -90,7 +91,9 @@ def look(trace: Trace) -> Iterator[Finding]:
         if any(len(updates) >= LOOKED for updates in uses.values()):
             yield from _renewed(trace, set(idle))
         yield from _terms(trace)
-        yield from _penalised(trace) or _spreads(trace)
+        sampled = penalised(trace)
+        yield from (found(RULE, *told) for told in (*sampled, *renewed_terms(trace)))
+        yield from () if sampled else _spreads(trace)
 
 
 def _renewed(trace: Trace, idle: set[int]) -> Iterator[Finding]:
@@ -128,12 +131,31 @@ def _renewed(trace: Trace, idle: set[int]) -> Iterator[Finding]:
 
 
 def _terms(trace: Trace) -> Iterator[Finding]:
-    """Terms of a loss that are added as numbers."""
-    told = added_number(trace) or added_tensor(trace)
-    if told is not None:
-        yield found(
-            RULE, *told, "a number added to a loss changes what is printed and no gradient", "add the tensor itself"
-        )
+    """Numbers read from what could be differentiated, and added to the loss that is."""
+    read: dict[tuple[str, int], dict[int, Number]] = defaultdict(dict)
+    for number in trace.of(Number):
+        if number.of.needs_grad and not number.of.leaf and number.value and number.how in ("item", "__float__"):
+            read[number.site.place][number.update] = number
+    added: dict[int, list[float]] = {}
+    for event in trace.backwards() if read else ():
+        if event.close and len(event.roots) == 1:
+            added[event.update] = list(_added(trace, event))
+    for numbers in read.values():
+        pairs = [(number.value or 0.0, added[update][0]) for update, number in numbers.items()
+                 if len(added.get(update, ())) == 1]  # fmt: skip
+        shares = [(value, one / value) for value, one in pairs]
+        if len({value for value, _ in pairs}) >= OFTEN and _tied(shares) and shares[0][1] > 0:
+            number = next(iter(numbers.values()))
+            yield found(
+                RULE,
+                number.site,
+                f"a term of the loss is added as a number: {number.how}() takes its gradient away",
+                f"{shares[0][1]:.4g} times what was read here was added to the loss at {len(pairs)} of {len(added)} "
+                f"passes looked at ({pairs[0][1]:.4g} at first); it could be differentiated, and the loss was",
+                "a number added to a loss changes what is printed and no gradient",
+                "add the tensor itself",
+            )
+            return
 
 
 def _spreads(trace: Trace) -> Iterator[Finding]:
@@ -159,23 +181,6 @@ def _spreads(trace: Trace) -> Iterator[Finding]:
             )
 
 
-def _penalised(trace: Trace) -> list[Finding]:
-    """Samples that are cut off whole: a penalty alone trains what they are drawn with."""
-    return [
-        found(
-            RULE,
-            one.op.site,
-            f"{one.op.name}() stops the gradient of a sample: a penalty is all that "
-            f"{plural(len(one.numbers), 'parameter')} behind it learn{'s' if len(one.numbers) == 1 else ''} from",
-            f"at {one.times} passes the sample went on into the loss without its gradient, and the only terms that "
-            f"reach {trace.name(min(one.numbers))} are made of its mean and spread, and of nothing else",
-            "the code forgets the data: whatever is encoded, the penalty makes it the same",
-            "draw with mean + spread * noise, or rsample(), and leave the sample attached",
-        )
-        for one in penalised(trace)
-    ][:1]
-
-
 def _sampled(trace: Trace, cut: Op) -> Op | None:
     """The draw that a cut-off tensor scales, where the product is added to something else that is differentiated."""
     own = {each.number for op in trace.chain(cut.inputs[0], cut.n) for each in (*op.inputs, *op.out)}
@@ -196,6 +201,18 @@ def _sampled(trace: Trace, cut: Op) -> Op | None:
             if not others or user.name in SHAPES:
                 waiting += [(out, user.n) for out in user.out]
     return None
+
+
+def _added(trace: Trace, event: Backward) -> Iterator[float]:
+    """The plain numbers that were added on the way from the loss's terms to its root."""
+    for op in trace.chain(event.roots[0], event.n):
+        plain = [one for one in op.args if isinstance(one, int | float)]
+        if op.name not in ADDS | {"sub", "mul", "div"}:
+            return
+        if op.name.startswith(("add", "__")) and plain:
+            yield plain[0]
+        elif op.name not in ADDS and not plain:
+            return
 
 
 def _idle(trace: Trace) -> dict[int, int]:
@@ -253,4 +270,12 @@ def _went_on(trace: Trace, op: Op) -> bool:
             for place, one in enumerate((*each.args, *each.words.values())):
                 if isinstance(one, float) and number.value:
                     shares[each.site.place, place][each.update] = (number.value, one / number.value)
-    return any(tied(list(pairs.values())) for pairs in shares.values())
+    return any(_tied(list(pairs.values())) for pairs in shares.values())
+
+
+def _tied(pairs: list[tuple[float, float]]) -> bool:
+    """Whether numbers went with what was read: always in one ratio to it, or the very number, and no round one."""
+    values, ratios = {value for value, _ in pairs}, [ratio for _, ratio in pairs]
+    if len(pairs) < 3 or max(ratios) - min(ratios) > 1e-6 * abs(max(ratios)):
+        return False
+    return len(values) >= 3 or (ratios[0] == 1 and not (1e4 * pairs[0][0]).is_integer())

@@ -1,11 +1,10 @@
-"""Terms of a loss that are added as numbers, or as tensors made of numbers: they move nothing."""
+"""Terms of a loss that are new tensors made of numbers: they move nothing."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
 
-from truestep.check.changes import Backward
 from truestep.check.events import Forward, Number, Op
 from truestep.check.looks import Seen
 from truestep.check.rules._chains import SHAPES
@@ -17,35 +16,9 @@ ADDS = {"add", "add_", "__add__", "__radd__", "__iadd__"}
 MAKES = ("tensor", "as_tensor", "from_numpy", "scalar_tensor")
 READS = {"numpy", "__array__", "tolist", "item", "__float__"}
 SCALES = SHAPES | {"mul", "div", "mean", "sum", "pow", "sqrt", "abs", "square"}
-Told = tuple[Site, str, str]
 
 
-def added_number(trace: Trace) -> Told | None:
-    """Numbers read from what could be differentiated, and added to the loss that is."""
-    read: dict[tuple[str, int], dict[int, Number]] = defaultdict(dict)
-    for number in trace.of(Number):
-        if number.of.needs_grad and not number.of.leaf and number.value and number.how in ("item", "__float__"):
-            read[number.site.place][number.update] = number
-    added: dict[int, list[float]] = {}
-    for event in trace.backwards() if read else ():
-        if event.close and len(event.roots) == 1:
-            added[event.update] = list(_added(trace, event))
-    for numbers in read.values():
-        pairs = [(number.value or 0.0, added[update][0]) for update, number in numbers.items()
-                 if len(added.get(update, ())) == 1]  # fmt: skip
-        shares = [(value, one / value) for value, one in pairs]
-        if len({value for value, _ in pairs}) >= OFTEN and tied(shares) and shares[0][1] > 0:
-            number = next(iter(numbers.values()))
-            return (
-                number.site,
-                f"a term of the loss is added as a number: {number.how}() takes its gradient away",
-                f"{shares[0][1]:.4g} times what was read here was added to the loss at {len(pairs)} of {len(added)} "
-                f"passes looked at ({pairs[0][1]:.4g} at first); it could be differentiated, and the loss was",
-            )
-    return None
-
-
-def added_tensor(trace: Trace) -> Told | None:
+def renewed_terms(trace: Trace) -> list[tuple[Site, str, str, str, str]]:
     """New tensors made of numbers, and added to a loss after something that could be differentiated was read."""
     lines: dict[tuple[str, int], dict[int, tuple[Op, Number]]] = defaultdict(dict)
     passes = [event for event in trace.backwards() if event.close and len(event.roots) == 1]
@@ -58,14 +31,16 @@ def added_tensor(trace: Trace) -> Told | None:
         values = {_value(made) for made, _ in seen.values()}  # a sum that begins at 0 adds the same one each time
         if len(values - {None}) >= OFTEN and 2 * len(seen) > len(passes):
             made, read = next(iter(seen.values()))
-            return (
+            return [(
                 made.site,
                 "a term of the loss is a new tensor made of numbers: no gradient gets past it",
                 f"at {len(seen)} of {len(passes)} passes looked at the loss was the sum of what could be "
                 f"differentiated and of a tensor that {made.name}() made anew; line {read.site.line} had "
                 f"read ({read.how}) what the model gave without its gradient",
-            )
-    return None
+                "a number added to a loss changes what is printed and no gradient",
+                "make the term of attached tensors, by torch alone",
+            )]  # fmt: skip
+    return []
 
 
 def _value(made: Op) -> object:
@@ -125,23 +100,3 @@ def _detached(trace: Trace, seen: Seen, before: int) -> bool:
             return op.inputs[0].needs_grad and not op.inputs[0].leaf
         seen, before = op.inputs[0], op.n
     return False
-
-
-def _added(trace: Trace, event: Backward) -> Iterator[float]:
-    """The plain numbers that were added on the way from the loss's terms to its root."""
-    for op in trace.chain(event.roots[0], event.n):
-        plain = [one for one in op.args if isinstance(one, int | float)]
-        if op.name not in ADDS | {"sub", "mul", "div"}:
-            return
-        if op.name.startswith(("add", "__")) and plain:
-            yield plain[0]
-        elif op.name not in ADDS and not plain:
-            return
-
-
-def tied(pairs: list[tuple[float, float]]) -> bool:
-    """Whether numbers went with what was read: always in one ratio to it, or the very number, and no round one."""
-    values, ratios = {value for value, _ in pairs}, [ratio for _, ratio in pairs]
-    if len(pairs) < 3 or max(ratios) - min(ratios) > 1e-6 * abs(max(ratios)):
-        return False
-    return len(values) >= 3 or (ratios[0] == 1 and not (1e4 * pairs[0][0]).is_integer())
