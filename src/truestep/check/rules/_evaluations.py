@@ -67,7 +67,7 @@ def evaluated(trace: Trace, calls: Iterable[Call]) -> Iterator[list[Call]]:
         repeated = sum(seen[c.event.module, when(c.event.n), _given(c.event)] > 1 for c in group if c.event.inputs)
         event = group[0].event
         if 2 * repeated <= len(group) and not (
-            fed[event.module].noise and not any(scored(trace, c.event) for c in group)
+            fed[event.module].noise and not any(scored(trace, c.event, rows=True) for c in group)
         ):
             yield group
 
@@ -126,9 +126,12 @@ def _given(event: Forward) -> tuple[tuple[int, ...], ...]:
     return tuple(each.rows for each in event.inputs)
 
 
-def scored(trace: Trace, event: Forward) -> bool:
-    """Whether what a model gave was compared with anything else."""
+def scored(trace: Trace, event: Forward, rows: bool = False) -> bool:
+    """Whether what a model gave was compared with anything else; with `rows` one by one, as no mean over them is."""
     ops, numbers = reaches(trace, event.outputs, event.n)
+    size = event.outputs[0].shape[:1] if rows and event.outputs else ()
     return any(
-        op.name in COMPARES and any(each.number not in numbers and each.shape for each in op.inputs) for op in ops
+        op.name in COMPARES
+        and any(each.number not in numbers and each.shape and each.shape[: len(size)] == size for each in op.inputs)
+        for op in ops
     )

@@ -14,9 +14,9 @@ False alarms: what flows on into training (pseudo-labels, targets, the fake imag
 trained on (but for other rows of it, as the nodes of a graph), the same inputs run several times (Monte Carlo dropout),
 and passes whose output nobody reads (renewing the statistics of batch normalisation) are no findings. Nor are the
 pictures of a generator: a model that learned from nothing but noise drawn anew at each pass, by torch or, where another
-model judges what it gives, by numpy, with or without a label beside it, and whose output is compared with nothing; nor
-teachers that move, or that were put in train mode after their own training; nor a comparison, where the same rows run
-in either mode each time; nor the last pass of a run that broke off.
+model judges what it gives, by numpy, with or without a label beside it, and whose output is compared with nothing, or
+in the mean alone; nor teachers that move, or that were put in train mode after their own training; nor a comparison,
+where the same rows run in either mode each time; nor the last pass of a run that broke off.
 
 Mend: `model.eval()` before the evaluation, and `model.train()` at the start of the next epoch.
 
