@@ -35,4 +35,5 @@ for epoch in range(5):
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
+print("last loss", loss.item())
 result = {"loss": loss.item()}

@@ -33,4 +33,5 @@ for step in range(40):
     learner.zero_grad()
     loss.backward()
     learner.step()
+print("last loss", loss.item())
 result = {"loss": loss.item()}
