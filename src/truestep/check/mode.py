@@ -46,6 +46,8 @@ DRAWS = {
 }  # fmt: skip
 ROWED = {"__getitem__", "index_select", "cat", "stack"} | DRAWS
 NARROW = {torch.uint8, torch.int8, torch.int16}
+LATE = 2000
+"""Calls with bytes that are looked at where a look has ended before the first update."""
 WRAPS = {"add", "sub", "mul", "rsub", "add_", "sub_", "mul_", "__rsub__", "__radd__", "__rmul__", "to", "type"}
 """Calls that carry `values` where their tensors are narrow integers, or the type that is asked for."""
 GIVEN, MADE, LINKED = 64, 32, 1024
@@ -62,6 +64,7 @@ class Seeing(TorchFunctionMode):
         super().__init__()
         self._recorder = recorder
         self._leaf_of: dict[int, int] = {}  # storage of a gradient -> its leaf
+        self._bytes = 0  # calls with bytes that were looked at late
         self._below = 0  # modes of others that are below this one
         self.on = False
         recorder.lens = self.switch
@@ -99,7 +102,7 @@ class Seeing(TorchFunctionMode):
             name = owner if name == "__get__" else f"{owner}="
             if name == owner and owner not in PROPERTIES:
                 return func(*args, **words)
-        if name in BORING or not recorder.awake or not self._wanted(name):
+        if name in BORING or not recorder.awake or not (self._wanted(name) or self._late(args)):
             return func(*args, **words)
         if func is torch.autograd.grad:
             from truestep.check.gradients import differentiate
@@ -115,6 +118,15 @@ class Seeing(TorchFunctionMode):
             return False
         below = (site.OPTIM,) * bool(recorder.stepping) + (site.DATA,) * bool(recorder.fetching)
         return not (below and site.below_torch(*below))
+
+    def _late(self, args: Any) -> bool:
+        """Whether bytes are reckoned with while data are made by more calls than a look lasts for."""
+        recorder = self._recorder
+        if recorder.close or recorder.trace.updates_made or recorder.fetching or self._bytes >= LATE:
+            return False
+        late = _narrow(args)
+        self._bytes += late
+        return late
 
     def _seen(self, func: Any, name: str, args: Any, words: dict[str, Any]) -> Any:
         recorder = self._recorder
@@ -134,6 +146,7 @@ class Seeing(TorchFunctionMode):
         with recorder.looking:
             if name in ("tensor", "as_tensor") and recorder.close:
                 drawn(recorder, args[0] if args else None)
+                recorder.codes.take(recorder, args[0] if args else None, out)
                 if told is not None and not recorder.fetching:
                     told[1]["columns"] = columns(out)
             if told is not None:
@@ -146,7 +159,7 @@ class Seeing(TorchFunctionMode):
             self.number(name, args[0], told[0][0], place)
         if name == "grad" and isinstance(out, Tensor):
             self.gradient(args[0], out)
-        if not recorder.close:
+        if not (recorder.close or (_narrow(args) and not recorder.trace.updates_made)):
             return
         outs = out if isinstance(out, tuple | list) else [out]
         rowed = name in ROWED

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from truestep.check import site
 from truestep.check.changes import Step
+from truestep.check.codes import Codes
 from truestep.check.contents import Contents
 from truestep.check.events import Event, Names
 from truestep.check.facts import facts
@@ -80,7 +81,7 @@ class Recorder:
         self.trace, self.numbers, self.strict = Trace(), Numbers(), strict
         self.live, self.busy, self.stepping, self.fetching, self.fetched = True, 0, 0, 0, 0
         self.shorthand, self.stowed = Shorthand(self.numbers), Stowed()
-        self.points, self.contents, self.generated = Points(), Contents(), 0
+        self.points, self.contents, self.codes, self.generated = Points(), Contents(), Codes(), 0
         self.step: Step | None = None  # the last one, where it was looked at closely
         self.modules: list[int] = []
         self.near = self.close = True

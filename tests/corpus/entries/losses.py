@@ -286,4 +286,10 @@ WRONG = [
         at="nn.MSELoss(reduction=",
         effect=lambda wrong, right: wrong.error > 5 * right.error,
     ),
+    Wrong(
+        "samples_mixed_n1",
+        "A row of digits is laid across eight streams, where each was to have a stretch of it.",
+        at="streams = usable.reshape(-1, STREAMS)",
+        effect=lambda wrong, right: wrong.hits < 0.6 and right.hits > 0.9,
+    ),
 ]

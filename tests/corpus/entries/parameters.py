@@ -256,4 +256,16 @@ WRONG = [
         at="torch.tensor(choices)",
         effect=lambda wrong, right: wrong.moved == 0 and right.moved > 0,
     ),
+    Wrong(
+        "gradient_stopped_n1",
+        "The penalty is summed up in numpy and comes back as a number.",
+        at="return float(sum(",
+        effect=lambda wrong, right: wrong.size > 1.3 * right.size,
+    ),
+    Wrong(
+        "gradient_stopped_n2",
+        "The cost of a sparse code is computed under no_grad.",
+        at="return code.abs().mean()",
+        effect=lambda wrong, right: wrong.active > 1.5 * right.active,
+    ),
 ]

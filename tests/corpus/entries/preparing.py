@@ -33,4 +33,10 @@ WRONG = [
         at="error = (net(Scale(week)",
         effect=lambda wrong, right: wrong.error > 3 * right.error,
     ),
+    Wrong(
+        "preprocessing_differs_n1",
+        "The held-out mails number their words by a mapping of their own.",
+        at="held_out = Mails(80)",
+        effect=lambda wrong, right: wrong.accuracy < 0.7 and right.accuracy > 0.9,
+    ),
 ]

@@ -255,4 +255,10 @@ WRONG = [
         at="torch.save(",
         effect=lambda wrong, right: wrong.steps_known == 0 and right.steps_known == 40,
     ),
+    Wrong(
+        "mean_of_means_n1",
+        "A perplexity is made of the mean over windows, and the last window is short.",
+        at="perplexity = math.exp(sum(",
+        effect=lambda wrong, right: wrong.perplexity > 1.5 * right.perplexity,
+    ),
 ]

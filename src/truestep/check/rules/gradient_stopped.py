@@ -45,6 +45,7 @@ from truestep.check.rules._chains import SHAPES, origin
 from truestep.check.rules._facts import loaded
 from truestep.check.rules._new_terms import renewed_terms
 from truestep.check.rules._noise import DRAWS
+from truestep.check.rules._numbered import ADDS, numbered
 from truestep.check.rules._sampled import penalised
 from truestep.check.rules._words import plural
 from truestep.check.trace import Trace
@@ -53,7 +54,6 @@ RULE = Rule("TS204", "gradient_stopped", "the gradient never reaches parameters 
 OFTEN = 4  # steps
 LOOKED = 4  # updates in which the way is followed
 MOST = 4000  # calls followed from one use: each step of an episode, or of a sequence, has its own
-ADDS = {"add", "add_", "__add__", "__radd__", "__iadd__"}
 
 
 def look(trace: Trace) -> Iterator[Finding]:
@@ -131,31 +131,12 @@ def _renewed(trace: Trace, idle: set[int]) -> Iterator[Finding]:
 
 
 def _terms(trace: Trace) -> Iterator[Finding]:
-    """Numbers read from what could be differentiated, and added to the loss that is."""
-    read: dict[tuple[str, int], dict[int, Number]] = defaultdict(dict)
-    for number in trace.of(Number):
-        if number.of.needs_grad and not number.of.leaf and number.value and number.how in ("item", "__float__"):
-            read[number.site.place][number.update] = number
-    added: dict[int, list[float]] = {}
-    for event in trace.backwards() if read else ():
-        if event.close and len(event.roots) == 1:
-            added[event.update] = list(_added(trace, event))
-    for numbers in read.values():
-        pairs = [(number.value or 0.0, added[update][0]) for update, number in numbers.items()
-                 if len(added.get(update, ())) == 1]  # fmt: skip
-        shares = [(value, one / value) for value, one in pairs]
-        if len({value for value, _ in pairs}) >= OFTEN and _tied(shares) and shares[0][1] > 0:
-            number = next(iter(numbers.values()))
-            yield found(
-                RULE,
-                number.site,
-                f"a term of the loss is added as a number: {number.how}() takes its gradient away",
-                f"{shares[0][1]:.4g} times what was read here was added to the loss at {len(pairs)} of {len(added)} "
-                f"passes looked at ({pairs[0][1]:.4g} at first); it could be differentiated, and the loss was",
-                "a number added to a loss changes what is printed and no gradient",
-                "add the tensor itself",
-            )
-            return
+    """Terms that were added to the loss and have no gradient."""
+    for site, message, evidence in numbered(trace, _tied):
+        yield found(
+            RULE, site, message, evidence, "a number added to a loss changes what is printed and no gradient",
+            "add the tensor itself, made of attached tensors by torch alone",
+        )  # fmt: skip
 
 
 def _spreads(trace: Trace) -> Iterator[Finding]:
@@ -201,18 +182,6 @@ def _sampled(trace: Trace, cut: Op) -> Op | None:
             if not others or user.name in SHAPES:
                 waiting += [(out, user.n) for out in user.out]
     return None
-
-
-def _added(trace: Trace, event: Backward) -> Iterator[float]:
-    """The plain numbers that were added on the way from the loss's terms to its root."""
-    for op in trace.chain(event.roots[0], event.n):
-        plain = [one for one in op.args if isinstance(one, int | float)]
-        if op.name not in ADDS | {"sub", "mul", "div"}:
-            return
-        if op.name.startswith(("add", "__")) and plain:
-            yield plain[0]
-        elif op.name not in ADDS and not plain:
-            return
 
 
 def _idle(trace: Trace) -> dict[int, int]:

@@ -61,6 +61,9 @@ def look(trace: Trace) -> Iterator[Finding]:
         wanted = _wanted(op.name, first, second)
         got, (low, high) = op.out[0].values.mean, RANGES[op.out[0].dtype]
         if abs(got - wanted) > 1e-6 * (high - low):
+            symbols, floats = _used(trace, op)
+            if not (op.close or floats):
+                continue  # what else became of it was not looked at
             share = abs(got - wanted) / (high - low + 1)
             yield found(
                 RULE,
@@ -70,12 +73,12 @@ def look(trace: Trace) -> Iterator[Finding]:
                 f"{100 * share:.2g} % of the elements left the range {low} to {high} and wrapped",
                 WHY,
                 MEND,
-                level="advice" if _symbols(trace, op) else None,
+                level="advice" if symbols and not floats else None,
             )
 
 
-def _symbols(trace: Trace, op: Op, most: int = 40) -> bool:
-    """Whether a result is used as places or read as a list, and nowhere becomes a number that is reckoned with."""
+def _used(trace: Trace, op: Op, most: int = 40) -> tuple[bool, bool]:
+    """Whether a result is used as places or read as a list, and whether it becomes a number that is reckoned with."""
     lists = {event.of.number for event in trace.of(Number) if event.how == "tolist"}
     waiting, symbols = [(out, op.n) for out in op.out], False
     while waiting and most:
@@ -86,10 +89,10 @@ def _symbols(trace: Trace, op: Op, most: int = 40) -> bool:
             if user.name in PLACES:
                 symbols = True
             elif any(out.dtype.startswith(("float", "bfloat")) for out in user.out):
-                return False
+                return symbols, True
             else:
                 waiting += [(out, user.n) for out in user.out]
-    return symbols
+    return symbols, False
 
 
 def _converted(trace: Trace) -> Iterator[Finding]:

@@ -55,7 +55,8 @@ def look(trace: Trace) -> Iterator[Finding]:
     worst: dict[tuple[str, int], tuple[float, Figure, float, float, list[int]]] = {}
     for figure in (shape for each in figures(trace) for shape in (each, *_rooted(each))):
         for plain, exact, sizes in _windows(figure, whole):
-            apart = abs(plain - exact) / max(abs(exact), 1e-12)
+            ppl = near(figure.value, math.exp(min(plain, HUGE))) and not near(figure.value, plain)
+            apart = _apart(plain, exact, math.exp if ppl else float)
             place = figure.readings[0].site.place
             if apart >= SMALL and apart > worst.get(place, (0.0,))[0]:
                 worst[place] = (apart, figure, plain, exact, sizes)
@@ -80,13 +81,10 @@ def _printed(trace: Trace, told: set[tuple[str, int]]) -> Iterator[Finding]:
     prints = trace.of(Printed)
     for held in readings(trace).values():
         figures = list(_by_run(held, prints))
-        if (
-            figures
-            and held[0].site.place not in told
-            and any(all(_only(*each, shape) for each in figures) for shape in SHAPES)
-        ):
+        shapes = [shape for shape in SHAPES if all(_only(*each, shape) for each in figures)]
+        if figures and held[0].site.place not in told and shapes:
             one, plain, exact = figures[0]
-            apart = max(abs(plain - exact) / max(abs(exact), 1e-12) for _, plain, exact in figures)
+            apart = max(_apart(plain, exact, shape) for _, plain, exact in figures for shape in shapes)
             yield found(
                 RULE,
                 dividing(one),
@@ -97,6 +95,12 @@ def _printed(trace: Trace, told: set[tuple[str, int]]) -> Iterator[Finding]:
                 "add up value * count, and divide once by the sum of the counts",
                 level="warning" if apart >= TOLD and len(figures) > 1 else "advice",
             )
+
+
+def _apart(plain: float, exact: float, shape: Callable[[float], float]) -> float:
+    """By which share what is reported differs from the right one: a perplexity by more than its logarithm does."""
+    told, right = (shape(min(each, HUGE)) for each in (plain, exact))
+    return abs(told - right) / max(abs(right), 1e-12)
 
 
 def _only(one: Figure, plain: float, exact: float, shape: Callable[[float], float]) -> bool:

@@ -35,6 +35,7 @@ from truestep.check.looks import Seen, Values
 from truestep.check.rules import found
 from truestep.check.rules._batches import ends, split
 from truestep.check.rules._chains import root
+from truestep.check.rules._coded import coded_apart
 from truestep.check.site import Site
 from truestep.check.trace import Trace
 
@@ -49,6 +50,8 @@ TAKEN = {"mean": "mean", "amin": "least number", "min": "least number"}
 
 def look(trace: Trace) -> Iterator[Finding]:
     """Compare the calls that training came from with those that a score was read from."""
+    for site, message, evidence in coded_apart(trace):
+        yield found(RULE, site, message, evidence, WHY, "make one mapping, of the training part, and use it for both")
     trained, others = split(trace)
     calls: dict[int, list[Forward]] = {}
     for call in trained:

@@ -1,8 +1,8 @@
 """Samples of a batch are mixed up with one another.
 
 What: a `view` or `reshape` cuts across the samples where a transpose was meant; a recurrent layer or attention takes
-the samples of the batch for the steps of a sequence, or runs over the rows of all samples in one line; or predictions
-are lined up with the targets of other samples.
+the samples of the batch for the steps of a sequence, or runs over the rows of all samples in one line; predictions
+are lined up with the targets of other samples; or a stream of tokens lies across the batch, not along time.
 
 Why: what the model says of one sample is made of pieces of others. The shapes fit, so nothing fails, and the training
 learns what can be learned in spite of it.
@@ -37,6 +37,7 @@ from truestep.check.looks import Seen
 from truestep.check.rules import found
 from truestep.check.rules._chains import SOUND, root
 from truestep.check.rules._samples import ATTENTION, RECURRENT, alone, batch_axis, follow, rows_of
+from truestep.check.rules._streams import across
 from truestep.check.trace import LOSSES, Trace
 
 RULE = Rule("TS348", "samples_mixed", "samples of a batch mixed up", "error", "losses")
@@ -49,6 +50,9 @@ WHY = "what the model says of one sample is made of pieces of others"
 
 def look(trace: Trace) -> Iterator[Finding]:
     """Follow the samples of the first few training passes through the calls."""
+    for site, message, evidence in across(trace):
+        mend = "cut it into as many rows as there are streams, and turn these: data.view(batch, -1).t().contiguous()"
+        yield found(RULE, site, message, evidence, "no step follows from the one before it", mend, level="warning")
     state, held = _State(trace), {number for facts in trace.modules.values() for number in facts.buffers.values()}
     passes, size, upto = 0, 0, 0
     losses = [op for op in trace.ops(*LOSSES, "sub") if _loss(op)]
