@@ -15,6 +15,7 @@ from zlib import crc32
 import torch
 from torch import Tensor
 
+from truestep.check.dense import Dense
 from truestep.check.events import Op
 from truestep.check.looks import plain
 from truestep.check.trace import LOSSES
@@ -37,17 +38,21 @@ class Points:
     """Writes an `Op` "points" for each tensor once: its number, version, rows and columns, and the numbers."""
 
     def __init__(self) -> None:
-        self._count = 0
+        self._count, self._dense = 0, Dense()
         self._last: dict[int, int] = {}
 
     def compared(self, recorder: Recorder, args: tuple[Any, ...]) -> None:
         """Take the points of the targets of a loss or a comparison."""
+        if recorder.close:
+            self._dense.compared(recorder, args)
         for each in args[:2]:
             if isinstance(each, Tensor) and not each.requires_grad:
                 self.take(recorder, each, True)
 
     def take(self, recorder: Recorder, tensor: Tensor, target: bool) -> None:
         """Take the points of an input, or of a target."""
+        if recorder.close and not target:
+            self._dense.given(tensor)
         if self._count >= MOST or not recorder.close or not plain(tensor) or tensor.is_complex():
             return
         number, version = recorder.numbers.of(tensor), 0 if tensor.is_inference() else tensor._version

@@ -41,6 +41,7 @@ from truestep.check.finding import Finding, Rule
 from truestep.check.looks import Seen
 from truestep.check.mode import DRAWS
 from truestep.check.points import COMPARED
+from truestep.check.rules import _masks as masks
 from truestep.check.rules import found
 from truestep.check.rules._batches import split
 from truestep.check.rules._chains import call_behind, compared, source_of
@@ -77,8 +78,14 @@ def look(trace: Trace) -> Iterator[Finding]:
         if told:
             yield told
             return
-    apart = (*_lists(trace), *_facing(trace, batches))
+    apart = (*_lists(trace), *_facing(trace, batches), *_masked(trace))
     yield from apart[:1] or _untied(trace, calls)
+
+
+def _masked(trace: Trace) -> Iterator[Finding]:
+    """Pictures and masks that are augmented by two draws."""
+    for site, message, evidence in masks.apart(trace):
+        yield found(RULE, site, message, evidence, WHY, "one draw for both: turn and cut the pair together", "warning")
 
 
 def _losses(trace: Trace) -> Iterator[tuple[Op, Seen, Seen]]:
