@@ -39,4 +39,10 @@ WRONG = [
         at="held_out = Mails(80)",
         effect=lambda wrong, right: wrong.accuracy < 0.7 and right.accuracy > 0.9,
     ),
+    Wrong(
+        "shuffled_apart_n1",
+        "Pictures and their marks are rolled and turned by two draws.",
+        at="pairs = [(*augment(",
+        effect=lambda wrong, right: wrong.loss > 1.5 * right.loss,
+    ),
 ]

@@ -261,4 +261,10 @@ WRONG = [
         at="perplexity = math.exp(sum(",
         effect=lambda wrong, right: wrong.perplexity > 1.5 * right.perplexity,
     ),
+    Wrong(
+        "best_never_updated_n1",
+        "The lowest error of one station's model has to be beaten by the next one's.",
+        at="best_epoch = None",
+        effect=lambda wrong, right: wrong.gain > 0.05 and right.gain <= 0,
+    ),
 ]

@@ -2,7 +2,9 @@
 
 What: `if acc > best_acc:` keeps the model and leaves `best_acc` as it was, or sets another name.
 
-Why: the last model that passes is kept and not the best one.
+Or of several models in a row, as one a fold, each has to beat the best value of those before it: it is never set back.
+
+Why: the last model that passes is kept and not the best one; or a model ends with the weights of another.
 
 Evidence: the best value was the same each time that a model was kept, and a later kept model was worse than one kept
 before it. Where each was better than the one before, as a loss that only falls, the source must not set the name
@@ -32,6 +34,7 @@ from truestep.check.events import Number
 from truestep.check.finding import Finding, Rule
 from truestep.check.rules import found
 from truestep.check.rules._guards import Guard, guards, kept, pair
+from truestep.check.rules._left_over import left_over
 from truestep.check.rules._readings import near
 from truestep.check.trace import Trace
 
@@ -41,6 +44,9 @@ OFTEN, HUGE = 3, 999
 
 def look(trace: Trace) -> Iterator[Finding]:
     """Look at what was compared each time a model was kept."""
+    for guard, message, evidence in left_over(trace):
+        fix = f"set {guard.best} back, and let go of what was kept, before each run"
+        yield found(RULE, guard.site, message, evidence, "a run is told by the weights of another", fix, "warning")
     for guard in guards(trace):
         if guard.sets or guard.less is None:
             continue
