@@ -8,7 +8,8 @@ teaches nothing.
 
 Evidence: a module loads its own state, or mixes its own parameters with themselves, updates apart; or two modules that
 are both called have all their parameters' memory in common; or one module goes by the name of a target and another, and
-moves between the calls whose outputs, without a graph, are what others are trained towards.
+moves between the calls whose outputs, without a graph, are what others are trained towards; or the distance to what a
+call without a graph gave is 0 each time, as one module gave both, with the same weights and of the same input.
 
 False alarms: tied layers share some of their memory, a wrapped model has a second name, and a teacher that was trained
 before, by whatever name, moves no more while it teaches. None is a finding.
@@ -32,6 +33,7 @@ from truestep.check.finding import Finding, Rule
 from truestep.check.rules import found
 from truestep.check.rules._batches import ends
 from truestep.check.rules._chains import reaches
+from truestep.check.rules._itself import says_itself
 from truestep.check.rules._states import aliases, around, steps_on, taken_before
 from truestep.check.site import Site
 from truestep.check.trace import Trace
@@ -41,8 +43,8 @@ WORDS = ("target", "teacher", "ema", "momentum", "slow", "averaged", "average")
 
 
 def look(trace: Trace) -> Iterator[Finding]:
-    """The first of four proofs."""
-    for proof in (_loads_itself, _mixes_itself, _shares_all, _goes_by_two_names):
+    """The first of five proofs."""
+    for proof in (_loads_itself, _mixes_itself, _shares_all, _goes_by_two_names, says_itself):
         told = next(proof(trace), None)
         if told is not None:
             site, message, evidence = told
