@@ -84,8 +84,8 @@ def test_a_search_that_keeps_the_best_of_all_trials_is_sound():
     assert not judge(seen.trace, ["best_never_updated"], strict=True)
 
 
-def trained_with(term):
-    """What the rule on stopped gradients says of a loss with one more term."""
+def trained_with(term, rule="gradient_stopped"):
+    """What a rule says of a loss with one more term."""
     x = torch.randn(64, 6)
     y = x[:, :1] + 0.1 * torch.randn(64, 1)
     net = nn.Sequential(nn.Linear(6, 16), nn.Tanh(), nn.Linear(16, 1))
@@ -97,7 +97,7 @@ def trained_with(term):
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
-    return judge(seen.trace, ["gradient_stopped"], strict=True)
+    return judge(seen.trace, [rule], strict=True)
 
 
 def test_a_penalty_of_weights_without_their_gradient_is_found():
@@ -111,3 +111,51 @@ def test_terms_that_only_give_a_loss_another_value_are_sound():
     assert not trained_with(lambda net, loss: (loss.sqrt() - loss).detach())
     assert not trained_with(lambda net, loss: 0.1 * net[0].weight.abs().sum())
     assert not trained_with(lambda net, loss: 0.5)
+
+
+def test_a_teacher_that_is_the_model_itself_is_found_by_whatever_name():
+    def distance(teacher):
+        def term(net, loss):
+            x = torch.randn(16, 6)
+            with torch.no_grad():
+                said = teacher(net)(x)
+            return nn.functional.mse_loss(net(x), said)
+
+        return term
+
+    def judged(teacher):
+        return trained_with(distance(teacher), "target_is_same")
+
+    (found,) = judged(lambda net: net)
+    assert "said by the model itself" in found.message
+    assert not judged(lambda net: nn.Linear(6, 1))
+
+
+def stepped(first, passes=3):
+    """What the rule on unseen samples says where batches of 8 of 96 rows begin at `first(number)`."""
+    x, y = torch.randn(96, 4), torch.randn(96, 1)
+    net = nn.Linear(4, 1)
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.01)
+    with Watching(strict=True) as seen:
+        for number in [number for _ in range(passes) for number in range(12)]:
+            rows = slice(first(number), first(number) + 8)
+            optimizer.zero_grad()
+            nn.functional.mse_loss(net(x[rows]), y[rows]).backward()
+            optimizer.step()
+    return judge(seen.trace, ["samples_unseen"], strict=True)
+
+
+def test_batches_cut_at_their_number_are_found():
+    (found,) = stepped(lambda number: number)
+    assert "each batch holds 7 of the 8 rows of the last" in found.message
+    assert not stepped(lambda number: 8 * number)
+
+
+def test_a_loss_that_is_nan_while_the_weights_stay_finite_is_found():
+    def term(net, loss):
+        rate = torch.relu(net(torch.randn(8, 6)) - 100)
+        return (rate - 0 * torch.log(rate)).mean()
+
+    (found,) = trained_with(term, "nonfinite")
+    assert found.level == "warning"
+    assert "makes the loss NaN" in found.message

@@ -43,6 +43,38 @@ def crawling(trace: Trace) -> Iterator[tuple[Site, str, str]]:
             )  # fmt: skip
 
 
+def stalled(trace: Trace) -> Iterator[tuple[Site, str, str]]:
+    """Lines that cut a tensor into as many slices as fit into it, of which each begins one row after the last.
+
+    Windows of a series overlap so too, but there are as many of them as the series is long.
+    """
+    cuts: dict[tuple[int, tuple[str, int]], list[tuple[int, int, Op]]] = {}
+    for op in trace.ops("__getitem__"):
+        index = op.args[1] if len(op.args) > 1 else None
+        if isinstance(index, slice) and isinstance(index.start, int) and isinstance(index.stop, int) and op.inputs:
+            cuts.setdefault((op.inputs[0].number, op.site.place), []).append((index.start, index.stop, op))
+    told: set[tuple[str, int]] = set()
+    for (_, place), taken in cuts.items():
+        whole, width = (taken[0][2].inputs[0].shape or (0,))[0], taken[0][1] - taken[0][0]
+        count = whole // max(width, 1)
+        if place in told or width < LEAST or count < OFTEN or 2 * (count + width) >= whole:
+            continue
+        began = taken[0][2].update - taken[0][0]
+        by_update = all(first == (op.update - began) % count and last - first == width for first, last, op in taken)
+        if (
+            by_update
+            and began >= 0
+            and taken[-1][2].update - began >= count
+            and len({first for first, _, _ in taken}) >= OFTEN
+        ):
+            told.add(place)
+            yield (
+                taken[0][2].site, f"each batch holds {width - 1} of the {width} rows of the last",
+                f"slices of {width} begin one row after the other, and after {count}, as many as fit into {whole} rows "
+                f"side by side, at row 0 again: they reach {count + width - 1} rows",
+            )  # fmt: skip
+
+
 def _counts(held: Sequence[int]) -> bool:
     """Whether the numbers go up or down by one step: windows of a series are meant to overlap."""
     return len({later - each for each, later in pairwise(held)}) == 1

@@ -1,7 +1,7 @@
 """NaN or infinity reached the weights.
 
-What: an update made weights NaN or infinite, from a loss or a gradient that was so; here the operation where it was
-born.
+What: an update made weights NaN or infinite, from a loss or a gradient that was so; or updates are made after losses
+that are NaN. Here is the operation where it was born.
 
 Why: from then on every output is NaN, and nothing that is trained further means anything.
 
@@ -28,7 +28,7 @@ import math
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from truestep.check.changes import Backward, Step
+from truestep.check.changes import Backward, Scaler, Step
 from truestep.check.events import Batch, Event, Forward, Op
 from truestep.check.finding import Finding, Rule
 from truestep.check.looks import Digest, Seen
@@ -49,6 +49,7 @@ MEND = {
     "data": "look for missing values in the data, and fill or drop them",
 }
 HUGE = 1e15
+OFTEN = 5  # updates after a loss that is NaN
 SHIFT = "add a small number below it, or clamp its input away from the point"
 
 
@@ -64,6 +65,7 @@ def look(trace: Trace) -> Iterator[Finding]:
     """Look for the update that made weights NaN or infinite, and for what was behind it."""
     struck = _struck(trace)
     if struck is None:
+        yield from _unspoiled(trace)
         return
     event, number, passed = struck
     birth = _born(trace, passed) if passed is not None else None
@@ -81,6 +83,24 @@ def look(trace: Trace) -> Iterator[Finding]:
         birth.mend,
         facts={"since": event.update, "overflow": birth.mend == MEND["overflow"]},
     )
+
+
+def _unspoiled(trace: Trace) -> Iterator[Finding]:
+    """Losses that are NaN again and again, and steps after them, though no weight has become so."""
+    if any(event.enabled for event in trace.of(Scaler)):
+        return
+    passes = [update.backwards[-1] for update in trace.updates() if update.step is not None and update.backwards]
+    lost = [
+        one for one in passes if len(one.roots) == 1 and one.roots[0].values and math.isnan(one.roots[0].values.mean)
+    ]
+    birth = _born(trace, lost[0]) if len(lost) >= OFTEN else None
+    if birth is not None:
+        yield found(
+            RULE, birth.site, "a value that is not finite is born here and makes the loss NaN",
+            f"{birth.what}; the loss was NaN at {len(lost)} of {len(passes)} updates looked at, though the weights "
+            "stayed finite",
+            "what is reported is no loss, and the samples behind it teach nothing or anything", birth.mend, "warning",
+        )  # fmt: skip
 
 
 def _struck(trace: Trace) -> tuple[Event, int, Backward | None] | None:

@@ -2,8 +2,7 @@
 
 What: an evaluation drops its last, incomplete batch; or a data set counts one or two items less than it has, or halves
 their number, say; or a loop over `n // batch_size` slices leaves the tail out, in an evaluation, or in a training that
-goes through the data in a fixed order; or batches are cut from a shuffled order at their number, where number times
-batch size was meant.
+goes through the data in a fixed order; or batches are cut at their number, where number times batch size was meant.
 
 Why: a score that leaves samples out is not the score of the set, and a tail that is never trained on is lost data,
 often one particular kind of it.
@@ -39,7 +38,7 @@ from truestep.check.finding import Finding, Rule
 from truestep.check.mends.keeping import WithTail
 from truestep.check.rules import found
 from truestep.check.rules._batches import drawn, split
-from truestep.check.rules._crawling import crawling
+from truestep.check.rules._crawling import crawling, stalled
 from truestep.check.rules._halved import halved
 from truestep.check.rules._offsets import spare
 from truestep.check.rules._parts import left_over
@@ -59,7 +58,7 @@ def look(trace: Trace) -> Iterator[Finding]:
         yield found(RULE, site, message, evidence, WHY, "count the items in __len__ to the end", level=level)
     for site, message, evidence in halved(trace):
         yield found(RULE, site, message, evidence, WHY, "let __len__ count all items", level="warning")
-    for site, message, evidence in crawling(trace):
+    for site, message, evidence in (*crawling(trace), *stalled(trace)):
         yield found(RULE, site, message, evidence, WHY, "begin each batch where the last one ends: number * batch_size")
     for one in left_over(trace):
         yield found(
