@@ -159,3 +159,19 @@ def test_a_loss_that_is_nan_while_the_weights_stay_finite_is_found():
     (found,) = trained_with(term, "nonfinite")
     assert found.level == "warning"
     assert "makes the loss NaN" in found.message
+
+
+def test_terms_of_pairs_that_are_weighted_by_a_row_and_added_before_the_mean_are_found():
+    same = torch.arange(32).remainder(2).float()
+
+    def pairs(weights):
+        def term(net, loss):
+            far = (net(torch.randn(32, 6)) - net(torch.randn(32, 6))).abs()
+            return (weights * far.pow(2) + (1 - weights) * torch.clamp(1 - far, min=0).pow(2)).mean()
+
+        return term
+
+    found = trained_with(pairs(same), "broadcast")
+    assert found
+    assert "each loss gets every weight" in found[0].message
+    assert not trained_with(pairs(same[:, None]), "broadcast")

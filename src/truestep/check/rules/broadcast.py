@@ -40,8 +40,8 @@ LOSSES = ("mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss", "gaussian_nll_l
 PLAIN = ("sub", "eq", "ne")
 ON_PURPOSE = {"unsqueeze", "__getitem__", "t", "transpose", "T", "mT", "permute", "expand", "view", "reshape"}
 MIXES = {"add", "sub", "mul", "div", "neg", "__radd__", "detach", "clone", "float", "to"}
+TERMS = {"add", "__radd__", "sub"}
 ERRORS = {"pow", "square", "abs"}
-ADDED = {"add", "add_", "__radd__", "__iadd__", "sub", "neg"}
 REDUCED = {"mean", "sum", "nanmean", "nansum"}
 
 
@@ -94,14 +94,14 @@ def _weighted(trace: Trace) -> Iterator[Finding]:
         if not _outer(column, row) or column.needs_grad == row.needs_grad:
             continue
         losses, weights = (row, column) if row.needs_grad else (column, row)
-        made, sums = origin(trace, losses, op.n), _sums(trace, op)
-        if made is not None and made.name in NAMED | ERRORS and sums:
+        made, users = origin(trace, losses, op.n), _ends(trace, op)
+        if made is not None and made.name in NAMED | ERRORS and users:
             size = row.shape[0]
             yield found(
                 RULE,
                 op.site,
                 f"weights of shape {_shape(weights)} times losses of {_shape(losses)}: each loss gets every weight",
-                f"{size} samples give a table of {size} by {size}; its {sums[0].name} is that of the losses times "
+                f"{size} samples give a table of {size} by {size}; its {users[0].name} is that of the losses times "
                 "that of the weights, whichever weight belongs to which sample",
                 "the weights are without effect but for their sum: no sample counts more than another",
                 f"give both the same shape: squeeze(1) the {'losses' if losses is column else 'weights'}",
@@ -109,22 +109,21 @@ def _weighted(trace: Trace) -> Iterator[Finding]:
             )
 
 
-def _sums(trace: Trace, op: Op, most: int = 4) -> list[Op]:
-    """The calls that make one number of a table and of tables added to it; none where it is used in any other way."""
-    found: list[Op] = []
-    waiting = [op]
+def _ends(trace: Trace, op: Op, most: int = 6) -> list[Op]:
+    """The calls that make one number of a table, with what is added to it first; none where anything else uses it."""
+    found, waiting = list[Op](), [op]
     for _ in range(most):
         if not waiting:
-            return found
-        made = waiting.pop()
-        users = [user for out in made.out for user in trace.users(out, made.n)]
-        sums = [user for user in users if user.name in REDUCED and user.out and not user.out[0].shape]
-        more = [user for user in users if user.name in ADDED and user.out[0].shape == op.out[0].shape]
-        if not users or len(sums) + len(more) < len(users):
-            return []
-        found += sums
-        waiting += more
-    return found if not waiting else []
+            break
+        made = waiting.pop(0)
+        for user in (later for out in made.out for later in trace.users(out, made.n)):
+            if user.name in REDUCED and user.out and not user.out[0].shape:
+                found.append(user)
+            elif user.name in TERMS and user.out and user.out[0].shape == op.out[0].shape:
+                waiting.append(user)
+            else:
+                return []
+    return [] if waiting else found
 
 
 def _crossed(trace: Trace, op: Op, most: int = 8) -> Op | None:
