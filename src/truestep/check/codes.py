@@ -22,11 +22,11 @@ from truestep.check.looks import seen
 if TYPE_CHECKING:
     from truestep.check.recorder import Recorder
 
-LEAST, LARGEST = 3, 1 << 17
+LEAST, LARGEST = 3, 1 << 16
 """Words of a mapping."""
 NUMBERS, KEPT = 256, 512
 """Numbers of a list that are looked at, and words of a mapping that are kept."""
-LOOKS, MAPPINGS = 1000, 16
+LOOKS, MAPPINGS = 200, 16
 """Lists, and mappings, of a run that are looked at."""
 MOST, DEEP = 40, 2
 WHOLE = {torch.int64, torch.int32, torch.int16, torch.uint8}

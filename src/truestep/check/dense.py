@@ -34,9 +34,9 @@ class Dense:
     def given(self, tensor: Tensor) -> None:
         """Keep what a model is given, if it is a picture."""
         fits = plain(tensor) and tensor.dim() == 4 and tensor.shape[1] <= CHANNELS and tensor.is_floating_point()
-        self._kept = (
-            (tensor.detach()[:ITEMS].float().cpu(), torch.is_grad_enabled()) if fits and _fits(tensor) else None
-        )
+        self._kept = None
+        if fits and _fits(tensor):  # a copy: it keeps no tensor of the program alive, and stays as it was given
+            self._kept = tensor.detach()[:ITEMS].to("cpu", torch.float32, copy=True), torch.is_grad_enabled()
 
     def compared(self, recorder: Recorder, args: Sequence[Any]) -> None:
         """Compare a target with the last picture; it is the second of two tensors, or stands alone."""

@@ -8,7 +8,6 @@ from typing import Any
 
 from torch import Tensor
 
-from truestep.core.errors import ConfigError
 from truestep.core.model import Model
 from truestep.core.step import TrainStep
 from truestep.fit.events import Observer
@@ -89,9 +88,7 @@ def fit(
         ConfigError, DataError, CountError, CheckpointError, NonFiniteError: each with what, where and how to mend it.
     """
     refuse_other(compile)
-    if callable(observers):
-        raise ConfigError("observers is a list of functions that see the events of the run: observers=[...].")
-    refuse_odd(progress)
+    refuse_odd(progress, observers)
     saver = Saver(checkpoint, resume)
     plan = Plan(epochs, seed, batch_size, shuffle, accumulate, tail, patience)
     step = TrainStep(

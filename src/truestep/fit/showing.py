@@ -12,12 +12,14 @@ from truestep.fit.progress import Progress
 LINES = "lines"
 
 
-def refuse_odd(progress: Any) -> None:
-    """Refuse a setting that is none.
+def refuse_odd(progress: Any, observers: Any) -> None:
+    """Refuse settings of who sees a run that are none.
 
     Raises:
-        ConfigError: for a word other than "lines".
+        ConfigError: for a word other than "lines", and for one observer that is not in a list.
     """
+    if callable(observers):
+        raise ConfigError("observers is a list of functions that see the events of the run: observers=[...].")
     if isinstance(progress, str) and progress != LINES:
         raise ConfigError(f"progress knows True, False and 'lines', and {progress!r} is none of them.")
 
