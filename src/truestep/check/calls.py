@@ -32,6 +32,8 @@ class Calls:
         def call(module: nn.Module, *args: Any, **words: Any) -> Any:
             if (modules and not recorder.close) or recorder.busy or not recorder.live or compiling():
                 return run(module, *args, **words)
+            if recorder.fetching and next(module.parameters(), None) is None:  # it prepares an item, as transforms do
+                return run(module, *args, **words)
             if not recorder.close and module.training and grad() and not recorder.hushed:
                 number, began = of(module), recorder.next()
                 modules.append(number)

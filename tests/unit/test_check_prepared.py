@@ -1,0 +1,42 @@
+"""Items that are prepared by modules, as torchvision's transforms are: these are no passes of a model."""
+
+from truestep.check.events import Forward
+from truestep.check.watch import Watching
+from unit.program_cases import START, found_by_rules  # noqa: F401 - the fixture `found`
+
+PREPARED = """
+class Scale(nn.Module):
+    def forward(self, one):
+        return (one - 0.1) / 1.1
+class Items(Dataset):
+    def __init__(self, rows, classes):
+        self.rows, self.classes, self.scale = rows, classes, Scale()
+    def __len__(self):
+        return len(self.rows)
+    def __getitem__(self, row):
+        return self.scale(self.rows[row]), self.classes[row]
+net = nn.Sequential(nn.Linear(6, 12), nn.Tanh(), nn.Dropout(0.3), nn.Linear(12, 2))
+opt = torch.optim.Adam(net.parameters(), 0.01)
+held = torch.randn(160, 6)
+train, test = DataLoader(Items(x, y), 16, shuffle=True), DataLoader(Items(held, (held[:, 0] > 0).long()), 120)
+for epoch in range(4):
+    net.train()
+    epochs(train, 1)
+    MODE
+    right = 0
+    with torch.no_grad():
+        for a, b in test:
+            right += (net(a).argmax(1) == b).sum().item()
+    print(right / 160)
+"""
+
+
+def test_an_evaluation_is_looked_at_closely_however_many_items_were_prepared_for_it(found):
+    assert found(PREPARED.replace("MODE", "pass")) == {"eval_in_train"}
+    assert not found(PREPARED.replace("MODE", "net.eval()"))
+
+
+def test_a_module_that_prepares_an_item_is_not_called_as_a_model():
+    with Watching(strict=True) as seen:
+        exec(START + PREPARED.replace("MODE", "net.eval()"), {"__name__": "prepared"})
+    assert not [event for event in seen.trace.of(Forward) if event.kind == "Scale"]
