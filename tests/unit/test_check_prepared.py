@@ -40,3 +40,24 @@ def test_a_module_that_prepares_an_item_is_not_called_as_a_model():
     with Watching(strict=True) as seen:
         exec(START + PREPARED.replace("MODE", "net.eval()"), {"__name__": "prepared"})
     assert not [event for event in seen.trace.of(Forward) if event.kind == "Scale"]
+
+
+TWO = """
+big = nn.Sequential(nn.Linear(6, 12), nn.Tanh(), nn.Dropout(0.3), nn.Linear(12, 2))
+sgd = torch.optim.SGD(big.parameters(), 0.05)
+big.MODE()
+for step in range(40):
+    rows = torch.randperm(96)[:16]
+    first, second = net(x[rows]), big(x[rows])
+    losses = [nn.functional.cross_entropy(out, y[rows]) for out in (first, second)]
+    for loss, each in zip(losses, (opt, sgd)):
+        each.zero_grad()
+        loss.backward()
+    opt.step()
+    sgd.step()
+"""
+
+
+def test_of_two_models_that_run_before_either_steps_the_second_counts_too(found):
+    assert found(TWO.replace("MODE", "eval")) == {"train_in_eval"}
+    assert not found(TWO.replace("MODE", "train"))

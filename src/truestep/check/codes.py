@@ -26,8 +26,10 @@ LEAST, LARGEST = 3, 1 << 16
 """Words of a mapping."""
 NUMBERS, KEPT = 256, 512
 """Numbers of a list that are looked at, and words of a mapping that are kept."""
-LOOKS, MAPPINGS = 200, 16
+LOOKS, MAPPINGS = 1000, 16
 """Lists, and mappings, of a run that are looked at."""
+HEAVY = 5000
+"""Words for which looking through a mapping counts as one more list."""
 MOST, DEEP = 40, 2
 WHOLE = {torch.int64, torch.int32, torch.int16, torch.uint8}
 
@@ -50,6 +52,7 @@ class Codes:
         numbers = set(made.flatten()[:NUMBERS].tolist())
         found: dict[int, dict[Any, int]] = {}
         for each in _mappings(frame):
+            self._looks += len(each) // HEAVY
             if id(each) not in found and numbers <= set(each.values()):
                 found[id(each)] = each
         place = self._place(next(iter(found.values()))) if len(found) == 1 else None

@@ -42,7 +42,7 @@ from truestep.check.trace import Trace, Update
 
 RULE = Rule("TS501", "train_in_eval", "training in eval mode", "error", "modes")
 MENDING = InTrain()
-OFTEN = 3
+OFTEN, LINGER = 3, 4  # updates
 
 
 def look(trace: Trace) -> Iterator[Finding]:
@@ -53,21 +53,26 @@ def look(trace: Trace) -> Iterator[Finding]:
     forwards = [event for event in trace.of(Forward) if event.depth == 0 and event.grad and event.close]
     yield from _parts(trace, forwards)
     place, kinds = 0, asking(trace)
+    waiting: list[Forward] = []  # several models may run, and losses be differentiated, before the first optimizer
+    recent: list[Backward] = []  # steps
     for update in trace.updates():
         if update.step is None or update.step.nested:
             continue
         moved = {one.number for one in update.step.moved if one.change > 0}
-        passes = _kept(trace, update, moved)
+        recent = [each for each in recent if update.step.update - each.update < LINGER] + [*update.backwards]
+        passes = _kept(trace, recent, update, moved)
         reached = {leaf.number for each in passes for leaf in each.leaves} & moved
         roots = {root.number for each in passes for root in each.roots}
         while place < len(forwards) and forwards[place].n < update.step.n:
-            event, place = forwards[place], place + 1
-            facts = trace.modules.get(event.module)
-            if facts is not None and reached & set(facts.parameters.values()):
-                trained[event.module] = trained.get(event.module, 0) + 1
-                layer = _layer(trace, event, kinds) or _call(still, event)
-                if not event.training and layer and reaches(trace, event.outputs, event.n)[1] & roots:
-                    calls.setdefault(event.module, []).append((event, layer))
+            waiting.append(forwards[place])
+            place += 1
+        now = [event for event in waiting if _holds(trace, event, reached)]
+        waiting = [event for event in waiting if event not in now and update.step.update - event.update < LINGER]
+        for event in now:
+            trained[event.module] = trained.get(event.module, 0) + 1
+            layer = _layer(trace, event, kinds) or _call(still, event)
+            if not event.training and layer and reaches(trace, event.outputs, event.n)[1] & roots:
+                calls.setdefault(event.module, []).append((event, layer))
     for module, wrong in calls.items():
         if len(wrong) >= OFTEN:
             event, layer = wrong[0]
@@ -82,9 +87,14 @@ def look(trace: Trace) -> Iterator[Finding]:
             )
 
 
-def _kept(trace: Trace, update: Update, moved: set[int]) -> list[Backward]:
+def _holds(trace: Trace, event: Forward, reached: set[int]) -> bool:
+    facts = trace.modules.get(event.module)
+    return facts is not None and bool(reached & set(facts.parameters.values()))
+
+
+def _kept(trace: Trace, recent: list[Backward], update: Update, moved: set[int]) -> list[Backward]:
     """The passes whose gradients an update used: not those of an attack on the input, whose gradients were cleared."""
-    passes = [each for each in update.backwards if each.how == "backward"]
+    passes = [each for each in recent if each.how == "backward"]
     clears = trace.between(passes[0].n, update.at.n, Clear) if passes else ()
     last = max((event.n for event in clears if moved & {number for number, _ in event.held}), default=0)
     return [each for each in passes if each.n > last]
