@@ -29,8 +29,7 @@ FIRST, SECOND = 100, 300
 EVERY, RARELY = 25, 500
 """Of those between, two neighbours in so many; of those after them, in so many."""
 AFRESH, ANEW = 12, 20
-"""Updates that are looked at closely where one more optimizer or module was built, as in a run of parts, and for how
-many such parts."""
+"""Updates that are looked at closely where another part begins: one more optimizer or module; and for how many such."""
 LEAST, WORTH = 12, 100
 """The fewest updates of those at the start, where many calls of torch make an update: so many of them count as one."""
 STRETCH = 10_000
