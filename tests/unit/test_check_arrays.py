@@ -130,3 +130,23 @@ for epoch in range(2):
         opt.step()
 """)
     assert ("samples_unseen" in found) == told
+
+
+HASHED = """
+texts = ["".join(random.choice("abcdefgh") for _ in range(40)) for _ in range(300)]
+def histogram(text):
+    codes = np.frombuffer(text.encode(), dtype=np.uint8)
+    bucket = codes[:-1] * np.uint8(31) + codes[1:]
+    return COUNTED
+rows = torch.tensor(np.stack([histogram(text) for text in texts]), dtype=torch.float32)
+net = nn.Linear(rows.shape[1], 2)
+opt = torch.optim.Adam(net.parameters(), 0.01)
+for epoch in range(3):
+    train(rows, y)
+"""
+
+
+def test_bytes_that_wrap_on_purpose_are_counted_or_are_places(levels):
+    assert "integer_wrap" not in levels(HASHED.replace("COUNTED", "np.bincount(bucket, minlength=256)"))
+    assert "integer_wrap" not in levels(HASHED.replace("COUNTED", "np.eye(256)[bucket].sum(0)"))
+    assert levels(HASHED.replace("COUNTED", "bucket / 255"))["integer_wrap"] == "error"

@@ -1,5 +1,6 @@
 """Items that are prepared by modules, as torchvision's transforms are: these are no passes of a model."""
 
+from truestep.check import recorder
 from truestep.check.events import Forward
 from truestep.check.watch import Watching
 from unit.program_cases import START, found_by_rules  # noqa: F401 - the fixture `found`
@@ -61,3 +62,25 @@ for step in range(40):
 def test_of_two_models_that_run_before_either_steps_the_second_counts_too(found):
     assert found(TWO.replace("MODE", "eval")) == {"train_in_eval"}
     assert not found(TWO.replace("MODE", "train"))
+
+
+SORTED = """
+names = torch.arange(5).repeat_interleave(60)
+order = ORDER
+net = nn.Linear(6, 5)
+opt = torch.optim.SGD(net.parameters(), 0.05)
+for epoch in range(6):
+    for start in range(0, 300, 10):
+        rows = order[start : start + 10]
+        taken = torch.stack([names.float()[row].repeat(6) + 0.1 * torch.randn(6) for row in rows])
+        wanted = torch.tensor([int(names[row]) for row in rows])
+        opt.zero_grad()
+        nn.functional.cross_entropy(net(taken), wanted).backward()
+        opt.step()
+"""
+
+
+def test_an_order_that_begins_again_is_seen_where_looks_end_in_the_second_epoch(found, monkeypatch):
+    monkeypatch.setattr(recorder, "FIRST", 44)
+    assert "not_shuffled" in found(SORTED.replace("ORDER", "range(300)"))
+    assert "not_shuffled" not in found(SORTED.replace("ORDER", "torch.randperm(300).tolist()"))

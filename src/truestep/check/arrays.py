@@ -32,6 +32,8 @@ REPLACE = 30
 """Where `PyUFunc_ReplaceLoopBySignature` stands in the table of numpy's C interface, which only ever grows."""
 BOTH_WAYS = {"where", "minimum", "maximum", "fmin", "fmax", "select", "choose"}
 """Calls that leave out of two results the one that wrapped."""
+COUNTS = {"bincount", "unique"}
+"""Calls that count whole numbers by their kind."""
 
 _LOOP = ctypes.CFUNCTYPE(None, POINTER(c_void_p), POINTER(c_ssize_t), POINTER(c_ssize_t), c_void_p)
 _ours: list[Any] = []  # numpy may be in the midst of one when it is taken out: none is ever let go
@@ -138,8 +140,8 @@ def _replaced(np: Any, function: Any, kind: int, other: int | None) -> int | Non
 def _meant(where: site.Site, sign: type[ast.operator]) -> str | None:
     """The operation in the words of the source, empty where they do not tell; None where it is meant to wrap.
 
-    Meant are those of which a remainder or some bits are taken, those of which the ones that fit are chosen, and those
-    that are mended where they wrapped, as `total[total < image] = 255`.
+    Meant are those of which a remainder or some bits are taken, those of which the ones that fit are chosen, those that
+    are mended where they wrapped, as `total[total < image] = 255`, and those that are places or are counted, as hashes.
     """
     from truestep.check.rules._source import scope_of, tree_of
 
@@ -167,6 +169,14 @@ def _meant(where: site.Site, sign: type[ast.operator]) -> str | None:
             if isinstance(one, ast.Call) and getattr(one.func, "attr", getattr(one.func, "id", "")) in BOTH_WAYS:
                 return None
         targets = getattr(one, "targets", [getattr(one, "target", None)])
-        if any(isinstance(each, ast.Name) and each.id in mended for each in targets):
+        if any(isinstance(each, ast.Name) and each.id in mended | _places(scope) for each in targets):
             return None
     return ast.unparse(found[0]) if len(found) == 1 else ""
+
+
+def _places(scope: ast.AST) -> set[str]:
+    """The names that stand for places in a table, or for what is counted by its kind."""
+    indices = [node.slice for node in ast.walk(scope) if isinstance(node, ast.Subscript)]
+    calls = [node for node in ast.walk(scope) if isinstance(node, ast.Call)]
+    counted = [node.args[0] for node in calls if node.args and getattr(node.func, "attr", "") in COUNTS]
+    return {each.id for each in (*indices, *counted) if isinstance(each, ast.Name)}

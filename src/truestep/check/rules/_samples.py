@@ -86,8 +86,9 @@ def follow(op: Op, known: dict[int, Tensor]) -> list[Tensor | None]:
 def _made(op: Op, known: dict[int, Tensor], labels: list[Tensor | None], first: Tensor | None) -> list[Tensor | None]:
     shape = op.out[0].shape if op.out else ()
     if op.name in JOINS:
-        parts = [each for each in labels if each is not None]
-        return [_call(op.name)(parts, *_words(op)[0], **_words(op)[1])] if len(parts) == len(labels) else [None]
+        parts = [_beside(op, place, labels) for place in range(len(labels))]
+        whole = [part for part in parts if part is not None]
+        return [_call(op.name)(whole, *_words(op)[0], **_words(op)[1])] if len(whole) == len(labels) else [None]
     if op.name in PLAIN:
         return [_joined(labels, shape)]
     if first is None:
@@ -114,6 +115,17 @@ def _made(op: Op, known: dict[int, Tensor], labels: list[Tensor | None], first: 
     if op.name == ATTENTION and first.dim() == 3 and 1 in alone(first):
         return [first.expand(shape)]
     return [_folded(op, first)] if op.name in FOLDS else [None]
+
+
+def _beside(op: Op, place: int, labels: list[Tensor | None]) -> Tensor | None:
+    """The labels of one part of a join; what nothing is known of, as a token for all samples, stands beside theirs."""
+    own, shape = labels[place], op.inputs[place].shape
+    other = next((each for each in labels if each is not None), None)
+    along = op.arg(1, "dim", 0)
+    apart = op.name in ("cat", "concat", "concatenate") and isinstance(along, int) and along % len(shape) > 0
+    if own is not None or other is None or not apart or 0 not in alone(other) or shape[0] != len(other):
+        return own
+    return other.flatten(1)[:, 0].view(-1, *[1] * (len(shape) - 1)).expand(shape)
 
 
 def _call(name: str) -> Callable[..., Any]:

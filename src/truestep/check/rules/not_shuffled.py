@@ -37,7 +37,7 @@ from truestep.check.rules._chains import SOUND
 from truestep.check.trace import LOSSES, Trace
 
 RULE = Rule("TS471", "not_shuffled", "sorted data without shuffling", "error", "data")
-FEW, SHARE = 8, 0.7
+FEW, SHARE, AGAIN = 8, 0.7, 3
 ROWS = 4
 
 
@@ -133,9 +133,12 @@ def _cycles(trace: Trace, looks: list[Look]) -> Finding | None:
     order = [label for label, _ in stretches]
     classes = len(set(order))
     cycles = all(order[at] == order[at % classes] for at in range(len(order))) and len(set(order[:classes])) == classes
-    if len(order) < 2 * classes or not cycles or not _long(stretches, classes):
+    if len(order) < classes + min(classes, AGAIN) or not cycles or not _long(stretches, classes):
         return None
-    return _told(trace, looks, pure, stretches, f"{len(order) // classes} times over")
+    times = len(order) // classes
+    return _told(
+        trace, looks, pure, stretches, f"{times} times over" if times > 1 else "and so again from the first on"
+    )
 
 
 def _long(stretches: list[tuple[float, int]], classes: int) -> bool:

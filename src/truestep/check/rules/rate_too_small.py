@@ -1,7 +1,7 @@
 """The rate is far too small: the weights do not move.
 
-What: all updates of the run together change the weights by less than a thousandth of their norm, at gradients that are
-not small, and the loss stays where it was.
+What: all updates of the run together change the weights by less than three thousandths of their norm, at gradients
+that are not small, and the loss stays where it was.
 
 Why: nothing is learned, however long the training.
 
@@ -40,7 +40,7 @@ from truestep.check.trace import Trace
 RULE = Rule("TS746", "rate_too_small", "a rate far too small", "error", "schedules")
 MENDING = Rate()
 FEW = 20
-WHOLE = 1e-3
+WHOLE = 3e-3
 EACH = 1e-5
 STEEP = 1e-3
 MORE, LEAST, EXACT = 0.02, 8, 5e-3

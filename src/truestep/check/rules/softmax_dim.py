@@ -37,6 +37,7 @@ from truestep.check.mends.losses import AlongClasses
 from truestep.check.rules import found
 from truestep.check.rules._chains import SOUND, origin, root
 from truestep.check.rules._normalised import by_hand
+from truestep.check.rules._turned import turned
 from truestep.check.trace import Trace
 
 RULE = Rule("TS345", "softmax_dim", "softmax over the wrong dimension", "error", "losses")
@@ -163,7 +164,8 @@ def _misread(trace: Trace, op: Op, dim: int) -> Misread | None:
         if user.name in PRODUCTS and dim < len(shape) - 1 and _attends(trace, op, user):
             last = len(shape) - 1
             return Misread(f"{user.name} on line {user.site.line} sums them over the last dimension, the keys", last)
-    return None
+    turn = turned(trace, op, dim)
+    return Misread(*turn) if turn else None
 
 
 def _weighed(trace: Trace, user: Op, shape: tuple[int, ...]) -> bool:
