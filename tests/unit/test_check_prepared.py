@@ -1,7 +1,12 @@
 """Items that are prepared by modules, as torchvision's transforms are: these are no passes of a model."""
 
+import pytest
+
 from truestep.check import recorder
 from truestep.check.events import Forward
+from truestep.check.rules._readings import Figure, Reading, near
+from truestep.check.rules.wrong_denominator import _sound
+from truestep.check.site import Site
 from truestep.check.watch import Watching
 from unit.program_cases import START, found_by_rules  # noqa: F401 - the fixture `found`
 
@@ -84,3 +89,43 @@ def test_an_order_that_begins_again_is_seen_where_looks_end_in_the_second_epoch(
     monkeypatch.setattr(recorder, "FIRST", 44)
     assert "not_shuffled" in found(SORTED.replace("ORDER", "range(300)"))
     assert "not_shuffled" not in found(SORTED.replace("ORDER", "torch.randperm(300).tolist()"))
+
+
+FOUND = """
+net = nn.Sequential(nn.Linear(6, 12), nn.BatchNorm1d(12), nn.ReLU(), nn.Linear(12, 2))
+opt = torch.optim.SGD(net.parameters(), 0.01)
+net.train()
+for number in range(40):
+    rows = torch.randperm(96)[:16]
+    loss = nn.functional.cross_entropy(net(x[rows]), y[rows])
+    print(loss.item())
+    if SKIPPED:
+        continue
+    opt.zero_grad()
+    loss.backward()
+    opt.step()
+"""
+
+
+def test_a_pass_of_a_training_line_that_led_to_no_update_is_no_evaluation(found):
+    assert not found(FOUND.replace("SKIPPED", "number == 39"))
+    assert "eval_in_train" in found(FOUND.replace("SKIPPED", "number % 8 == 7"))
+
+
+def readings(run, hits, size):
+    return [Reading(0, 0, Site("train.py", 9, "hits"), each, "sum", size, size, run, True) for each in hits]
+
+
+@pytest.mark.parametrize(
+    "value, sound",
+    [
+        (154 / 300, True),  # the share of the last pass
+        (385 / 800, True),  # that of the pass before, which 154 hits over 8 batches of 40 would give too
+        (340.0, True),  # the samples of so many batches: 300 and one of 40
+        (154 / 8, False),  # hits over batches
+    ],
+)
+def test_what_a_pass_gives_is_sound_also_where_another_pass_came_after_it(value, sound):
+    held = [*readings(2, [14, *[20] * 7], 37.5), *readings(1, [20, 19] * 9 + [17, 17], 40), *readings(0, [3], 8)]
+    figure = Figure(99, "accuracy", value, Site("train.py", 20, "train"), tuple(held))
+    assert any(near(value, each) for each in _sound(figure)) is sound

@@ -134,7 +134,7 @@ def test_an_animator_has_the_axes_and_styles_that_it_is_given():
 
 def test_an_addition_makes_no_new_artist(monkeypatch):
     monkeypatch.setattr("truestep.plot.growing.PATIENCE", 0)  # every addition is drawn
-    monkeypatch.setattr("truestep.plot.growing.MOST", 40)
+    monkeypatch.setattr("truestep.plot.buckets.MOST", 40)
     monkeypatch.setattr("truestep.plot.growing.render", lambda *_, **__: b"")
     animator = d2l.Animator(legend=["a", "b"])
     counts, drawn = [], []

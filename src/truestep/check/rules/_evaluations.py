@@ -16,6 +16,7 @@ from truestep.check.trace import LOSSES, ModuleFacts, Trace
 
 COMPARES = LOSSES | {"eq", "ne", "sub", "dist", "cdist", "cosine_similarity"}
 READ = {"item", "tolist", "__float__", "__bool__", "numpy", "__format__", "__array__"}
+FEW, MANY = 3, 10
 
 
 class Call(NamedTuple):
@@ -29,7 +30,8 @@ def evaluated(trace: Trace, calls: Iterable[Call]) -> Iterator[list[Call]]:
     """Of calls of a trained model those that only numbers were made of, by line.
 
     Left out are passes on the batch just trained on (unless other rows of it are scored than those trained on), lines
-    that mostly run the same inputs several times, and what a model that learned from nothing but noise gives where that
+    that mostly run the same inputs several times, a pass or two of a line that trains, whose loss led to no update (a
+    search for a rate that ends, say), and what a model that learned from nothing but noise gives where that
     is compared with nothing. A copy of a trained model, and one whose results go on into trained weights, count where
     they are scored.
     """
@@ -42,6 +44,7 @@ def evaluated(trace: Trace, calls: Iterable[Call]) -> Iterator[list[Call]]:
     fed: dict[int, Fed] = defaultdict(Fed)
     chosen: dict[int, list[set[tuple[int, int]]]] = defaultdict(list)
     seen: dict[tuple[object, ...], int] = defaultdict(int)
+    steps: dict[tuple[str, int], int] = defaultdict(int)  # passes that a line trained with
     for call in calls:
         event = call.event
         facts = trace.modules.get(event.module)
@@ -52,6 +55,7 @@ def evaluated(trace: Trace, calls: Iterable[Call]) -> Iterator[list[Call]]:
             continue
         if (event.grad and numbers & roots) or any(out.needs_grad for op in ops for out in op.out if not event.grad):
             learned[event.module] = rows
+            steps[event.site.place] += 1
             fed[event.module].add(trace, event, _feeds(ops, trained - set(facts.parameters.values())))
             chosen[event.module].append(_places(ops))
         elif (
@@ -66,6 +70,8 @@ def evaluated(trace: Trace, calls: Iterable[Call]) -> Iterator[list[Call]]:
     for group in lines.values():
         repeated = sum(seen[c.event.module, when(c.event.n), _given(c.event)] > 1 for c in group if c.event.inputs)
         event = group[0].event
+        if len(group) < FEW and all(c.event.grad for c in group) and steps[event.site.place] >= MANY:
+            continue
         if 2 * repeated <= len(group) and not (
             fed[event.module].noise and not any(scored(trace, c.event, rows=True) for c in group)
         ):

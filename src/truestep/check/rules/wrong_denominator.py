@@ -35,7 +35,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator
-from itertools import chain, groupby
+from itertools import chain, groupby, islice
 
 from truestep.check.events import LoaderEnd, LoaderMade
 from truestep.check.finding import Finding, Level, Rule
@@ -52,7 +52,7 @@ from truestep.check.site import Site
 from truestep.check.trace import Trace
 
 RULE = Rule("TS671", "wrong_denominator", "a total divided by the wrong count", "error", "reporting")
-OFTEN, SIMPLE, CLOSE = 3, 8, 1e-6
+OFTEN, SIMPLE, CLOSE, PASSES = 3, 8, 1e-6, 4
 
 
 def look(trace: Trace) -> Iterator[Finding]:
@@ -144,14 +144,22 @@ def _told(cases: Iterable[tuple[Site, str, str]], level: Level | None = None) ->
 
 
 def _sound(figure: Figure) -> Iterator[float]:
-    """What a sound division of some trailing readings gives; a total, a count."""
+    """What a sound division of some trailing readings gives, or of one of the last passes; a total, a count."""
+    yield from _quotients(figure.readings)
+    runs = (list(run) for number, run in groupby(figure.readings, lambda each: each.run) if number)
+    for run in islice(runs, 1, PASSES):
+        yield from _quotients(run)
+
+
+def _quotients(readings: Iterable[Reading]) -> Iterator[float]:
     total = weighted = by_rows = 0.0
     sizes = rows = 0
-    for number, reading in enumerate(figure.readings, 1):
+    for number, reading in enumerate(readings, 1):
         total += reading.value
         weighted += reading.value * reading.size
         by_rows += reading.value * reading.rows
         sizes, rows = sizes + reading.size, rows + reading.rows
+        yield from (sizes, rows)
         for part in (1, 100):
             if reading.kind == "mean":
                 yield part * total / number
