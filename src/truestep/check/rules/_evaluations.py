@@ -70,12 +70,14 @@ def evaluated(trace: Trace, calls: Iterable[Call]) -> Iterator[list[Call]]:
     for group in lines.values():
         repeated = sum(seen[c.event.module, when(c.event.n), _given(c.event)] > 1 for c in group if c.event.inputs)
         event = group[0].event
-        if len(group) < FEW and all(c.event.grad for c in group) and steps[event.site.place] >= MANY:
-            continue
-        if 2 * repeated <= len(group) and not (
-            fed[event.module].noise and not any(scored(trace, c.event, rows=True) for c in group)
-        ):
+        blank = fed[event.module].noise and not any(scored(trace, c.event, rows=True) for c in group)
+        if 2 * repeated <= len(group) and not blank and not _left(group, steps[event.site.place]):
             yield group
+
+
+def _left(group: list[Call], steps: int) -> bool:
+    """Whether a pass or two are left of a line that trained with so many others."""
+    return len(group) < FEW and steps >= MANY and all(call.event.grad for call in group)
 
 
 def _unseen(trace: Trace) -> Callable[[int], bool]:
