@@ -6,7 +6,7 @@ import pytest
 
 from corpus import index, running
 
-SAMPLE = 12  # every twelfth in the quick suite, all of them in `make test-long`
+SAMPLE = 20  # every twentieth in the quick suite, all of them in `make test-long`
 
 
 def sampled(items, name):

@@ -54,7 +54,10 @@ def test_one_model_that_goes_through_all_folds_is_told(found):
     assert "tested_on_train" in found(FOLDS + LOADED.replace("PREPARE", "pass"))
 
 
-@pytest.mark.parametrize("how", ANEW)
+@pytest.mark.parametrize(
+    "how",
+    [each if each == "behind the back of autograd" else pytest.param(each, marks=pytest.mark.long) for each in ANEW],
+)
 def test_a_model_that_is_set_back_for_each_fold_is_not(found, how):
     assert "tested_on_train" not in found(FOLDS + TAKE_TURNS.replace("    fit", f"    {ANEW[how]}\n    fit"))
     assert "tested_on_train" not in found(FOLDS + LOADED.replace("PREPARE", ANEW[how]))
