@@ -160,6 +160,7 @@ def _meant(where: site.Site, sign: type[ast.operator]) -> str | None:
         if isinstance(each, ast.Subscript) and isinstance(each.ctx, ast.Store) and isinstance(each.value, ast.Name)
         and any(isinstance(inner, ast.Compare) for inner in ast.walk(each.slice))
     }  # fmt: skip
+    mended |= _places(scope)
     for node in found:
         one: ast.AST | None = node
         while one is not None and not isinstance(one, ast.stmt):
@@ -169,7 +170,7 @@ def _meant(where: site.Site, sign: type[ast.operator]) -> str | None:
             if isinstance(one, ast.Call) and getattr(one.func, "attr", getattr(one.func, "id", "")) in BOTH_WAYS:
                 return None
         targets = getattr(one, "targets", [getattr(one, "target", None)])
-        if any(isinstance(each, ast.Name) and each.id in mended | _places(scope) for each in targets):
+        if any(isinstance(each, ast.Name) and each.id in mended for each in targets):
             return None
     return ast.unparse(found[0]) if len(found) == 1 else ""
 

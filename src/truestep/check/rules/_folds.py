@@ -28,12 +28,16 @@ class Part(NamedTuple):
 
 
 class Carried(NamedTuple):
-    """A held-out part that the weights in use had learned from in an earlier fold: `known` of its samples."""
+    """A held-out part that the weights in use had learned from in an earlier fold: `known` of its samples.
+
+    `how` tells in words what shows that they went on from fold to fold.
+    """
 
     part: Part
     known: int
     fold: int
     folds: int
+    how: str = "each new optimizer found every weight that was looked at as the fold before had left it"
 
 
 def carried(trace: Trace, drawn: list[Drawn]) -> Carried | None:
@@ -48,7 +52,8 @@ def carried(trace: Trace, drawn: list[Drawn]) -> Carried | None:
     for parts in sources:
         lives = _stretches(parts)
         if len(lives) >= LEAST and _whole(lives) and all(_kept(trace, a, b) for a, b in pairwise(lives)):
-            return _turns(lives)
+            told = _turns(lives)
+            return told and told._replace(how="training went on each time from the weights that had been scored")
     return None
 
 

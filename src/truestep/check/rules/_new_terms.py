@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from truestep.check.events import Forward, Number, Op
 from truestep.check.looks import Seen
 from truestep.check.rules._chains import SHAPES
+from truestep.check.rules._numbered import ADDS
 from truestep.check.site import Site
 from truestep.check.trace import Trace
 
 OFTEN = 4
-ADDS = {"add", "add_", "__add__", "__radd__", "__iadd__"}
 MAKES = ("tensor", "as_tensor", "from_numpy", "scalar_tensor")
 READS = {"numpy", "__array__", "tolist", "item", "__float__"}
 SCALES = SHAPES | {"mul", "div", "mean", "sum", "pow", "sqrt", "abs", "square"}

@@ -187,8 +187,8 @@ def _folds(trace: Trace, passes: list[Drawn]) -> Iterator[Finding]:
     if one is not None:
         yield found(
             RULE, one.part.site, f"fold {one.fold} of {one.folds} is scored by a model that was trained on it",
-            f"each new optimizer found every weight that was looked at as the fold before had left it, and {one.known} "
-            f"of the {len(one.part.samples)} samples scored here were trained on in earlier folds",
+            f"{one.how}, and {one.known} of the {len(one.part.samples)} samples scored here were trained on in earlier "
+            "folds",
             WHY, "build the model anew in each fold, or load its first weights again",
         )  # fmt: skip
 

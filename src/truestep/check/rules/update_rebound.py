@@ -34,7 +34,7 @@ from truestep.check.events import Op
 from truestep.check.finding import Finding, Rule
 from truestep.check.looks import Seen
 from truestep.check.rules import found
-from truestep.check.rules._functional import thrown, unmet
+from truestep.check.rules._functional import SUMS, thrown, unmet
 from truestep.check.rules._lost import lost as lost_gradients
 from truestep.check.rules._words import plural
 from truestep.check.trace import Trace
@@ -43,7 +43,6 @@ RULE = Rule("TS104", "update_rebound", "the update is bound to a name or thrown 
 OFTEN = 4
 COPIES = {"detach", "clone", "requires_grad_", "data", "requires_grad="}
 LOOKS = {"item", "norm", "grad", "grad="}
-SUMS = {"sub", "add", "__sub__", "__add__", "addcmul", "addcdiv", "lerp", "sub_", "add_"}
 
 
 def look(trace: Trace) -> Iterator[Finding]:
