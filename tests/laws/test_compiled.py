@@ -17,7 +17,7 @@ from laws.step_cases import PROBLEMS, snapshot
 from laws.test_tiers import OPTIMIZERS, trained
 from truestep.core.compiled import Compiled
 from truestep.core.errors import TraceError
-from truestep.fit import compiled, libraries, worth
+from truestep.fit import compiled, libraries, shapes, worth
 from truestep.fit.loop import Loop
 from truestep.fit.worth import Worth
 
@@ -36,7 +36,7 @@ def at_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> Any:
     monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path))
     monkeypatch.setattr(libraries, "Build", Instead)
     monkeypatch.setattr(Compiled, "load", load)
-    monkeypatch.setattr(compiled, "SEEN", 1)
+    monkeypatch.setattr(shapes, "SEEN", 1)
     monkeypatch.setattr(compiled, "SMALL", 1e9)
     return found
 

@@ -14,7 +14,7 @@ import torch
 
 from truestep.core.ranks import Ranks
 from truestep.data.batches import TensorSource
-from truestep.fit import compiled, libraries, worth
+from truestep.fit import compiled, libraries, shapes, worth
 from truestep.fit.compiled import Tiers
 from truestep.fit.worth import Worth
 
@@ -57,6 +57,10 @@ class World:
             self.now += 0.0 if self.spare else beside
         self.now += seconds
 
+    def takes(self, micros: Any) -> None:
+        """A step as ever."""
+        self.passes(self.eager)
+
     @property
     def expected(self) -> Worth:
         return Worth(self.program, compiled.TIMES if self.small else 1, OPERATIONS)
@@ -72,7 +76,7 @@ class World:
         monkeypatch.setattr(libraries, "kept", lambda plan: SimpleNamespace(exists=lambda: self.there))
         monkeypatch.setattr(libraries, "Build", lambda plan, aside: Building(self))
         monkeypatch.setattr(libraries, "spare", lambda: self.spare)
-        step: Any = SimpleNamespace(eagerly=lambda micros: self.passes(self.eager), taken=0)
+        step: Any = SimpleNamespace(eagerly=self.takes, taken=0)
         said = lambda sentence: sentence.endswith(compiled.TAKE_OVER) or self.done.append(sentence)  # noqa: E731
         tiers = Tiers(step, compile, steps if known else 0, True, said)
         source = TensorSource((torch.zeros(steps), torch.zeros(steps)), 1, None, Ranks(), torch.device("cpu"))
@@ -108,7 +112,7 @@ class Programs:
         self.world.passes(self.world.program)
 
     def learn(self, micros: Any, shape: Any) -> tuple[None, str]:
-        self.world.passes(worth.LEARNING + compiled.TAKEN * self.world.eager)
+        self.world.passes(worth.LEARNING + shapes.TAKEN * self.world.eager)
         self.world.done.append("programs")
         self.known = True
         return None, ""
@@ -204,7 +208,7 @@ def test_no_run_of_any_length_takes_longer_than_steps_as_ever(
         here = replace(WORLDS[world], done=[])
         here.train(compile, steps, monkeypatch, known)
         ever = here.eager * steps
-        trial = worth.LEARNING + (compiled.TAKEN + compiled.SEEN) * here.eager
+        trial = worth.LEARNING + (shapes.TAKEN + shapes.SEEN) * here.eager
         allowed = ever + (trial if "programs given up" in here.done or not known else 1e-9)
         assert here.now <= allowed, (steps, known, here)
         assert here.now + (here.lost if here.spare else 0.0) <= allowed, (steps, known, here)
@@ -262,7 +266,7 @@ def test_compiled_steps_that_are_no_quicker_are_given_up(monkeypatch: pytest.Mon
     for world in (replace(SMALL, there=True, compiled=1e-4), replace(LARGE, there=True, compiled=4e-3)):
         here = replace(world, done=[])
         here.train("auto", 2000, monkeypatch)
-        lost = here.expected.opening + 2 * compiled.SEEN * compiled.TIMES * here.compiled + worth.LEARNING
+        lost = here.expected.opening + 2 * shapes.SEEN * compiled.TIMES * here.compiled + worth.LEARNING
         assert here.now <= here.program * 2000 + lost + here.eager * 40
         assert "loaded" in here.done
 

@@ -9,7 +9,7 @@ from torch import Tensor, nn, optim
 import truestep as ts
 from laws.step_cases import identical, snapshot
 from truestep.core.streak import Streak
-from truestep.fit import compiled, worth
+from truestep.fit import compiled, shapes, worth
 from truestep.fit.loop import Loop
 
 LABELS = nn.CrossEntropyLoss(ignore_index=3)
@@ -44,8 +44,9 @@ class _Two(nn.Module):
 def rows(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Programs are learnt after two steps and kept; gives how many steps were taken in each row."""
     monkeypatch.setattr(worth, "LEARNING", 0.0)
-    for name, value in {"SEEN": 2, "TAKEN": 0, "PAYS": 1e9}.items():
-        monkeypatch.setattr(compiled, name, value)
+    monkeypatch.setattr(shapes, "SEEN", 2)
+    monkeypatch.setattr(shapes, "TAKEN", 0)
+    monkeypatch.setattr(compiled, "PAYS", 1e9)
     end, found = Streak.end, list[int]()
 
     def counted(self: Streak) -> Any:

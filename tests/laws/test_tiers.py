@@ -8,7 +8,7 @@ from torch import nn, optim
 
 import truestep as ts
 from laws.step_cases import PROBLEMS, identical, snapshot
-from truestep.fit import compiled, worth
+from truestep.fit import compiled, shapes, worth
 from truestep.fit.loop import Loop
 
 SETTINGS: dict[str, dict[str, Any]] = {
@@ -47,9 +47,9 @@ def told(run: ts.Run) -> Any:
 @pytest.fixture
 def eager_to_learn(monkeypatch: pytest.MonkeyPatch) -> Any:
     """Programs are taken for repaid after two steps, and for quicker; gives the runs' `Tiers`."""
-    monkeypatch.setattr(compiled, "SEEN", 2)
+    monkeypatch.setattr(shapes, "SEEN", 2)
     monkeypatch.setattr(worth, "LEARNING", 0.0)
-    monkeypatch.setattr(compiled, "TAKEN", 0)
+    monkeypatch.setattr(shapes, "TAKEN", 0)
     monkeypatch.setattr(compiled, "PAYS", 1e9)
     found: list[compiled.Tiers] = []
     start = Loop._start
@@ -95,7 +95,7 @@ def test_a_run_that_is_too_short_to_repay_a_program_takes_none(monkeypatch: pyte
     trained("auto", OPTIMIZERS["AdamW"])
     assert not learnt
     monkeypatch.setattr(worth, "LEARNING", -1e6)
-    monkeypatch.setattr(compiled, "SEEN", 2)
+    monkeypatch.setattr(shapes, "SEEN", 2)
     trained("auto", OPTIMIZERS["AdamW"])
     assert learnt
 

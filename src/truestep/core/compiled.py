@@ -60,7 +60,7 @@ class Compiled:
         self._figures = torch.zeros_like(whole(change(state, _copy), batch, numbers)[0]).unsqueeze(0)
         self._each = self._figures.unbind()
         args = (state, batch, numbers, self._each[0])
-        self._program = trace(self._written, args)
+        self._program = trace(self._written, args, {})  # torch's compiler has rewrites of its own
         assert forward.found is not None
         self.found: Figures = forward.found
         if times > 1 and (self.found.alone or any(loss.alone for loss, _ in self.found.metrics.values())):

@@ -30,6 +30,7 @@ from torch._ops import OpOverload
 from truestep.core.batch import change
 from truestep.core.errors import TraceError
 from truestep.core.nesting import flat, rebuilt
+from truestep.core.pooling import SAME_BITS
 from truestep.core.recording import CHANGES_SHAPE, DRAWS, Record, Rewrites, aten, record, written
 from truestep.core.settling import adopt, settle
 from truestep.core.spelling import made, named, spell
@@ -121,13 +122,14 @@ class Program:
         return any(writing(node) for node in self.graph.nodes)
 
 
-def trace(function: Callable[..., Any], args: Sequence[Any], rewrites: Rewrites | None = None) -> Program:
+def trace(function: Callable[..., Any], args: Sequence[Any], rewrites: Rewrites = SAME_BITS) -> Program:
     """Write a pure function of tensors down as a program that returns the same bits.
 
     Args:
         function: `function(*args)`, nested dicts, lists and tuples of tensors in and out.
         args: arguments to trace with; they are copied, so that nothing of the caller's changes.
-        rewrites: operations to carry out otherwise, see `core/lowering.py`; results are then compared within rounding.
+        rewrites: operations to carry out otherwise: on the same bits, see `core/pooling.py`, or within rounding, see
+            `core/lowering.py`; {} for none.
 
     Raises:
         TraceError: for a function that a program could not repeat, in one sentence.

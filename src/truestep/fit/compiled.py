@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
 from functools import partial
 from math import inf
 from typing import TYPE_CHECKING, Any
@@ -22,29 +21,23 @@ from truestep.core.effort import effort
 from truestep.core.errors import TraceError
 from truestep.core.nesting import flat
 from truestep.core.outcome import StepOut
+from truestep.core.pooling import Pooled
 from truestep.core.rows import Rows
 from truestep.core.step import TrainStep
 from truestep.core.streak import Streak
 from truestep.core.traced import Traced
 from truestep.core.trial import shape_of
 from truestep.data.batches import Source, TensorSource
-from truestep.fit import worth
+from truestep.fit import shapes
 from truestep.fit.ahead import AT_ONCE, Ahead, Call
 from truestep.fit.libraries import Libraries
+from truestep.fit.shapes import Shape
 from truestep.fit.streaks import in_a_row
 from truestep.fit.worth import Worth
 
 if TYPE_CHECKING:
     from truestep.fit.loop import Loop
 
-SEEN = 10
-"""Steps of one shape whose time says what a step of it takes."""
-TAKEN = 8
-"""How many steps are taken to write one down and to prove it."""
-SAVED = 0.6
-"""The share of a step's time that a program is expected to save before it is measured."""
-LEAST = 0.01
-"""The share of a step's time below which nothing is tried to save it: that could hardly be measured."""
 TRIES, BUILDS = 10, 3
 """Steps on which it is tried to learn a shape, since on one that is skipped nothing can be compared, and RAdam's first
 five go otherwise; and how often it is compiled, where somebody goes on changing the model."""
@@ -58,35 +51,6 @@ PAYS = 0.98
 UNCOMPILED = "the steps are programs that are not compiled:"
 TAKE_OVER = "steps are compiled, which round their last digits otherwise; compile='exact' keeps the bits."
 SAVED_RUNS = "a run with checkpoints ends on the same bits wherever it was interrupted, which these would not."
-
-
-@dataclass(slots=True)
-class _Shape:
-    """What is known of the steps of one shape: times in seconds, whether to go on measuring, what was compiled.
-
-    `again` is the step of the run from which on it is considered to compile them.
-    """
-
-    times: list[float] = field(default_factory=list)
-    eager: float = 0.0
-    traced: float = 0.0
-    open: bool = True
-    tries: int = 0
-    wanted: int = 0
-    count: int = 0
-    again: float = inf
-    whole: Compiled | None = None
-
-    def add(self, seconds: float) -> bool:
-        """Add a time; says whether there are enough."""
-        self.times.append(seconds)
-        return len(self.times) >= SEEN
-
-    def typical(self) -> float:
-        """The lower quartile: what disturbs a step makes it longer."""
-        found = sorted(self.times)[len(self.times) // 4]
-        self.times.clear()
-        return found
 
 
 class Tiers:
@@ -110,10 +74,10 @@ class Tiers:
         self._at_once, self._rounds = compile is True, compile != "exact" and not exact
         self._steps, self._say = steps, say
         self._may_take_several = several
-        self._shapes: dict[Any, _Shape] = {}
+        self._shapes: dict[Any, Shape] = {}
         self._taken = 0
         self.several: Compiled | None = None
-        self._times: _Shape | None = None
+        self._times: Shape | None = None
         self._ahead: Ahead | None = None
         self._libraries = Libraries(self._at_once, lambda why: say(f"{UNCOMPILED} {why}"))
         step.quick = self
@@ -134,7 +98,7 @@ class Tiers:
     def take(self, micros: Sequence[Batch], before: Sequence[Tensor]) -> StepOut:
         """One step; see `TrainStep.window`."""
         key = shape_of(micros)
-        shape = self._shapes.get(key) or self._shapes.setdefault(key, _Shape(open=len(self._shapes) < SHAPES))
+        shape = self._shapes.get(key) or self._shapes.setdefault(key, Shape(open=len(self._shapes) < SHAPES))
         self._taken += 1
         shape.count += 1
         known = self.traced.knows(key)
@@ -150,11 +114,20 @@ class Tiers:
                 self._libraries.look()
             return out
         begun = bool(shape.times or shape.eager)
-        if shape.open and begun and (self._at_once or (shape.eager and self._repaid(shape))):
+        if shape.open and begun and (self._at_once or shape.repaid(self._steps_of(shape)[1])):
             return self._learn(micros, key, shape)
-        out = self.step.eagerly(micros)
+        out = self._eagerly(micros, shape)
         if shape.open and shape.add(time.perf_counter() - began):
             shape.eager = shape.typical()
+        return out
+
+    def _eagerly(self, micros: Sequence[Batch], shape: Shape) -> StepOut:
+        """A step as ever; one of a shape that takes long is looked at, since little is to be saved but of pooling."""
+        if shape.pooled is not None or not shape.long():
+            return self.step.eagerly(micros)
+        with Pooled() as pooled:
+            out = self.step.eagerly(micros)
+        shape.pooled = pooled.entries
         return out
 
     @property
@@ -214,20 +187,13 @@ class Tiers:
         if self._libraries.busy:
             self._libraries.look()
 
-    def _steps_of(self, shape: _Shape) -> tuple[float, float]:
+    def _steps_of(self, shape: Shape) -> tuple[float, float]:
         """Steps of a shape that were taken, and those to come, if it goes on coming as often as it did."""
         left = max(self._steps - self._taken, 0) if self._steps else self._taken
         share = shape.count / sum(one.count for one in self._shapes.values())
         return share * self._taken, share * left
 
-    def _repaid(self, shape: _Shape) -> bool:
-        """Whether the steps of the run that are left repay what it takes to write one down."""
-        each = shape.eager
-        if not self._at_once and each * LEAST > worth.MOST:
-            return False
-        return min(each * SAVED, worth.MOST) * self._steps_of(shape)[1] > worth.LEARNING + TAKEN * each
-
-    def _learn(self, micros: Sequence[Batch], key: Any, shape: _Shape) -> StepOut:
+    def _learn(self, micros: Sequence[Batch], key: Any, shape: Shape) -> StepOut:
         out, why = self.traced.learn(micros, key)
         shape.times.clear()
         shape.tries += 1
@@ -236,7 +202,7 @@ class Tiers:
             self._say(f"the steps are taken without a program of their own: {why}")
         return out
 
-    def _judge(self, key: Any, shape: _Shape) -> None:
+    def _judge(self, key: Any, shape: Shape) -> None:
         """Give up what has not paid, unless it was asked for at once; else look whether the next way would."""
         each, shape.open = shape.typical(), False
         if shape.whole is not None:
@@ -253,7 +219,7 @@ class Tiers:
             self.several = None
         self._times = None
 
-    def _consider(self, key: Any, shape: _Shape, micros: Sequence[Batch]) -> None:
+    def _consider(self, key: Any, shape: Shape, micros: Sequence[Batch]) -> None:
         """Compile the steps of a shape where they were asked to be, or where that is repaid."""
         shape.again = inf
         if not self._rounds or self.several is not None or shape.wanted == BUILDS:
@@ -261,7 +227,7 @@ class Tiers:
                 self._say(f"{UNCOMPILED} {SAVED_RUNS}")
             return
         if self._libraries.busy:
-            shape.again = self._taken + SEEN
+            shape.again = self._taken + shapes.SEEN
             return
         window = self.traced.window(key)
         small = self._may_take_several and len(micros) == 1 and effort(window.forward) < SMALL
@@ -279,13 +245,13 @@ class Tiers:
         except TraceError as error:
             self._say(f"{UNCOMPILED} {error}")
 
-    def _take_over(self, shape: _Shape, ready: Compiled) -> None:
+    def _take_over(self, shape: Shape, ready: Compiled) -> None:
         """Compiled steps take over; unless they were asked for at once, they are measured next."""
         if ready.times == 1:
             shape.whole, shape.open = ready, not self._at_once
         else:
             self.several = ready
-            self._times = None if self._at_once else _Shape(traced=shape.traced)
+            self._times = None if self._at_once else Shape(traced=shape.traced)
         if not self._at_once:
             self._say(f"from step {self._taken + 1} on {TAKE_OVER}")
 

@@ -12,6 +12,8 @@ LEARNING = 0.01
 """Seconds that it takes to write a step down as programs and to prove it, beside the steps that are taken for that."""
 MOST = 100e-6
 """The most, in seconds a step, that programs are expected to save before they are measured."""
+POOLED = 3e-9
+"""Seconds that they are expected to save by each entry of an image that they pool quicker, see `core/pooling.py`."""
 BUILDING, AN_OPERATION = 20.0, 0.04
 """Seconds that another process takes to start and to build a library, and those that each operation adds."""
 OPENING, ITS_TRACE = 0.1, 0.001

@@ -13,6 +13,7 @@ from truestep.core.batch import rows
 from truestep.core.errors import TraceError
 from truestep.core.folding import folded
 from truestep.core.inductor import compiled
+from truestep.core.pooling import SAME_BITS
 from truestep.core.program import Program, trace, unrolled
 from truestep.sweep.stack import Fixed, Stack, State
 
@@ -100,13 +101,15 @@ class Programs:
                     self._steady[key] = program
                 self._last[key] = program
                 return program
+        compiles = self._compile is True or key in self._wanted
+        rewrites = {} if compiles else SAME_BITS  # torch's compiler has rewrites of its own
         try:
-            program = folded(trace(self._function(key), args), args)
+            program = folded(trace(self._function(key), args, rewrites), args)
         except TraceError as error:
             self._say(f"the variants are stepped without a program of their own, which takes longer: {error}")
             self._traced = False
             return None
-        if self._compile is True or key in self._wanted:
+        if compiles:
             program = self._through_compiler(program)
         self._held.setdefault(key, []).append(program)
         self._last[key] = program
