@@ -16,7 +16,7 @@ import torch
 import truestep as ts
 from truestep.core.errors import TraceError
 from truestep.core.plans import Plan
-from truestep.fit import background, compiled, worth
+from truestep.fit import background, compiled, shapes, worth
 from truestep.fit.background import Build, folder, kept
 from truestep.fit.worth import Worth
 
@@ -120,7 +120,7 @@ class TestNothingIsLeft:
     @pytest.mark.parametrize("end", ["last epoch", "Ctrl-C", "error"])
     def test_of_a_run_that_ends(self, end: str, monkeypatch: pytest.MonkeyPatch):
         monkeypatch.setattr(background, "START", ENDLESS)
-        monkeypatch.setattr(compiled, "SEEN", 1)
+        monkeypatch.setattr(shapes, "SEEN", 1)
         monkeypatch.setattr(worth, "LEARNING", -1.0)
         monkeypatch.setattr(compiled, "PAYS", 1e9)
         monkeypatch.setattr(Worth, "opened", lambda self, left: True)
@@ -158,8 +158,8 @@ class TestNothingIsLeft:
     def test_of_a_run_whose_library_is_really_built(self, end: str, monkeypatch: pytest.MonkeyPatch):
         """The run ends, or is interrupted, while the compiler is at work; or goes on until compiled steps take over."""
         monkeypatch.setattr(worth, "LEARNING", -1.0)
-        for name, number in {"SEEN": 2, "PAYS": 1e9}.items():
-            monkeypatch.setattr(compiled, name, number)
+        monkeypatch.setattr(shapes, "SEEN", 2)
+        monkeypatch.setattr(compiled, "PAYS", 1e9)
         monkeypatch.setattr(Worth, "opened", lambda self, left: True)
         monkeypatch.setattr(Worth, "built", lambda self, left, used=0.0, meanwhile=0.0: True)
         torch.manual_seed(0)

@@ -11,7 +11,7 @@ from laws.step_cases import PROBLEMS
 from laws.test_compiled import SETTINGS
 from laws.test_tiers import OPTIMIZERS, trained
 from truestep.core.compiled import Compiled
-from truestep.fit import compiled, worth
+from truestep.fit import compiled, shapes, worth
 from truestep.fit.worth import Worth
 
 
@@ -20,7 +20,7 @@ def test_the_compiler_ends_where_the_loop_ends_and_on_the_same_bits_from_the_lib
 ):
     """The whole way once: another process, torch's compiler, C++, and a library that is loaded, two steps a call."""
     monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path))
-    monkeypatch.setattr(compiled, "SEEN", 2)
+    monkeypatch.setattr(shapes, "SEEN", 2)
     monkeypatch.setattr(compiled, "TIMES", 2)
     ends, calls, take = [], list[Any](), Compiled.take
     monkeypatch.setattr(Compiled, "take", lambda self, batch: calls.append(take(self, batch)) or calls[-1])
@@ -59,7 +59,7 @@ LONG: dict[str, Any] = {
 def test_compiled_steps_are_the_steps_to_rounding(
     settings: str, model: str, optimizer: str, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(compiled, "SEEN", 1)
+    monkeypatch.setattr(shapes, "SEEN", 1)
     monkeypatch.setattr(compiled, "SMALL", 1e9)
     ends = []
     for compile in (False, True):
