@@ -8,10 +8,12 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+import truestep as ts
 from laws.test_repaid import World
 from truestep.core.pooling import LEAST, SAME_BITS, Pooled
-from truestep.core.program import trace
+from truestep.core.program import same_bits, trace
 from truestep.core.recording import aten
+from truestep.fit import compiled, shapes, worth
 
 SHAPES = [(64, 6, 28, 28), (128, 16, 10, 10), (2, 1, 200, 300), (6, 256, 256)]
 POOLINGS = (F.avg_pool2d, F.max_pool2d)
@@ -136,3 +138,25 @@ def test_a_step_that_takes_long_is_written_down_where_it_pools_large_images(entr
     world = Pools(eager=0.025, program=program, compiled=0.017, small=False, entries=entries)
     world.train("exact", steps, monkeypatch)
     assert world.done == done
+
+
+@pytest.mark.parametrize("pool, activation", [(nn.AvgPool2d, nn.Sigmoid), (nn.MaxPool2d, nn.ReLU)])
+def test_a_convolutional_net_trains_to_the_same_bits_as_ever_and_as_a_program_that_pools_so(
+    pool, activation, monkeypatch
+):
+    monkeypatch.setattr(shapes, "SEEN", 2)
+    monkeypatch.setattr(shapes, "TAKEN", 0)
+    monkeypatch.setattr(worth, "LEARNING", 0.0)
+    monkeypatch.setattr(compiled, "PAYS", 1e9)  # however busy the machine is
+    torch.manual_seed(0)
+    data, ends, pooled = (torch.randn(320, 1, 28, 28), torch.randint(0, 10, (320,))), [], Pooled()
+    for way in (False, "exact"):
+        torch.manual_seed(1)
+        model = nn.Sequential(nn.Conv2d(1, 6, 5), activation(), pool(2), nn.Flatten(), nn.Linear(864, 10))
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
+        with pooled:
+            ts.fit(model, data, nn.CrossEntropyLoss(), optimizer, epochs=3, batch_size=64, compile=way, progress=False)
+        ends.append([each.detach() for each in model.parameters()])
+        seen, pooled.entries = pooled.entries, 0
+    assert seen < 320 * 6 * 24 * 24 * 3 / 2  # a program calls no pooling of torch
+    assert all(same_bits(one, other) for one, other in zip(*ends, strict=True))
