@@ -14,6 +14,9 @@ from truestep.check.changes import SchedulerMade, SchedulerStep
 from truestep.check.patches import replaced
 from truestep.check.recorder import Recorder
 
+ENDS = {"CosineAnnealingLR": "T_max", "LinearLR": "total_iters", "PolynomialLR": "total_iters"}
+"""How long the last scheduler of a sequence is, where it has an end."""
+
 
 def watches(recorder: Recorder) -> Iterator[AbstractContextManager[None]]:
     """Everything that is replaced for schedules."""
@@ -46,6 +49,7 @@ class _Schedules:
             settings["counts"] = tuple(
                 sorted(each for func in getattr(one, "lr_lambdas", ()) for each in _counts(func))
             )
+            settings["the length of its parts"] = _together(one)
             recorder.emit(
                 SchedulerMade, scheduler=recorder.numbers.of(one), kind=type(one).__name__,
                 optimizer=recorder.numbers.of(one.optimizer), settings=settings,
@@ -70,6 +74,14 @@ class _Schedules:
                 before=before, after=_rates(one),
             )  # fmt: skip
         return found
+
+
+def _together(one: Any) -> int | None:
+    """How long a sequence of schedulers is: up to its last milestone, and the last of them behind that."""
+    parts, milestones = list(getattr(one, "_schedulers", ())), list(getattr(one, "_milestones", ()))
+    name = ENDS.get(type(parts[-1]).__name__) if parts and milestones else None
+    last = getattr(parts[-1], name, None) if name else None
+    return milestones[-1] + last if isinstance(last, int) else None
 
 
 def _plain(value: Any) -> Any:

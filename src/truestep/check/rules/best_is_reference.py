@@ -7,7 +7,8 @@ Why: what is restored, saved or returned as the best model is the model of the l
 
 Evidence: the state that is loaded shares its memory with the model that loads it, and was taken updates before; or a
 name for the best model, what is set beside the best value, or each entry of a list of states, is the very module, or
-holds the very memory, that was updated afterwards; or parameters are set to themselves after updates.
+holds the very memory, that was updated afterwards; or parameters are set to themselves after updates, or compared
+with themselves, where what they were once is to hold them (a penalty on the distance from an earlier task, say).
 Where a newer state replaced it each time, what counts is that the updates between changed what the name stood for.
 
 False alarms: a state that is loaded or written at once needs no copy and is no finding.
@@ -32,6 +33,7 @@ from truestep.check.events import Forward, Names
 from truestep.check.finding import Finding, Rule
 from truestep.check.mends.keeping import Copied
 from truestep.check.rules import found
+from truestep.check.rules._anchored import anchored
 from truestep.check.rules._guards import guards
 from truestep.check.rules._kept import Held, alike, beside_best, by_name
 from truestep.check.rules._memory import Memory
@@ -75,6 +77,7 @@ def look(trace: Trace) -> Iterator[Finding]:
                 )  # fmt: skip
     if not said:
         yield from _kept(trace)
+    yield from (found(RULE, *told) for told in anchored(trace))
 
 
 def _replaced(trace: Trace, owner: int, before: int) -> tuple[StateTaken, str, int] | None:

@@ -7,7 +7,8 @@ Why: these parameters keep their random start, and the others learn on top of ra
 
 A term of the loss that is added as a number (`item()`) is the same mistake: it moves nothing. So is a loss that is put
 together as a new tensor, `torch.tensor(losses, requires_grad=True)`: backward() runs, and ends there. And a sample
-that is cut off, as by `sample()` for `rsample()`, leaves its mean and spread with their penalty alone.
+that is cut off, as by `sample()` for `rsample()`, leaves its mean and spread with their penalty alone. And what is
+rounded (`round()`, `floor()`, `sign()`) is attached, but has no slope: the weights behind it get a gradient of zeros.
 
 Evidence: the steps that found no gradient and left every bit; the call at which the result stopped being
 differentiable; and that what came out of it went into the loss (for a number: the calls that it went into, step after
@@ -46,6 +47,7 @@ from truestep.check.rules._facts import loaded
 from truestep.check.rules._new_terms import renewed_terms
 from truestep.check.rules._noise import DRAWS
 from truestep.check.rules._numbered import ADDS, numbered
+from truestep.check.rules._rounded import rounded
 from truestep.check.rules._sampled import penalised
 from truestep.check.rules._words import plural
 from truestep.check.trace import Trace
@@ -87,6 +89,7 @@ def look(trace: Trace) -> Iterator[Finding]:
             "these parameters keep their random start",
             "leave the result attached; what is to stay fixed says so with requires_grad_(False)",
         )
+    yield from (found(RULE, *told) for told in rounded(trace))
     if not stops:
         if any(len(updates) >= LOOKED for updates in uses.values()):
             yield from _renewed(trace, set(idle))

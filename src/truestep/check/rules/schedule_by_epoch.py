@@ -48,6 +48,7 @@ MENDING = WithEachUpdate()
 LENGTHS = {
     "OneCycleLR": "total_steps", "CosineAnnealingLR": "T_max", "LinearLR": "total_iters", "CyclicLR": "total_size",
     "PolynomialLR": "total_iters", "CosineAnnealingWarmRestarts": "T_0", "ConstantLR": "total_iters",
+    "SequentialLR": "the length of its parts",
 }  # fmt: skip
 NEAR, EXACT = 0.1, 0.01
 SURE = 100  # a warm-up of so many epochs was meant in updates
