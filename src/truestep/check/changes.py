@@ -13,7 +13,8 @@ from truestep.check.looks import Digest, Seen
 class Leaf:
     """One leaf of a graph: `before` and `after` the backward pass digest its `.grad` (None: there was none).
 
-    `weight` digests its own value at that time. `parameter` says whether it is an `nn.Parameter`.
+    `weight` digests its own value at that time. `parameter` says whether it is an `nn.Parameter`. `alike` are those of
+    its first two dimensions along which all slices hold the same numbers: 0 where all rows do.
     """
 
     number: int
@@ -23,6 +24,7 @@ class Leaf:
     after: Digest | None
     weight: Digest | None
     parameter: bool = False
+    alike: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,7 +15,7 @@ from torch.optim import Optimizer
 from torch.optim.optimizer import register_optimizer_step_post_hook, register_optimizer_step_pre_hook
 
 from truestep.check.changes import Backward, Clear, Clip, Leaf, Scaler
-from truestep.check.looks import GRAD, Digest, digest, seen
+from truestep.check.looks import GRAD, Digest, alike, digest, seen
 from truestep.check.patches import exchanged, hooked, replaced
 from truestep.check.recorder import Recorder
 from truestep.check.site import site
@@ -124,7 +124,7 @@ class _Before:
             leaves = tuple(
                 Leaf(
                     numbers.of(leaf), numbers.storage(leaf), tuple(leaf.shape), before, digest(leaf.grad), digest(leaf),
-                    isinstance(leaf, nn.Parameter),
+                    isinstance(leaf, nn.Parameter), alike(leaf),
                 )
                 for leaf, before in self._leaves
             )  # fmt: skip

@@ -24,6 +24,7 @@ SMALL = 1 << 16  # elements of what is summed in float64
 KEPT = 1024  # digests kept for bits that come again: a step's new weights are the next one's old ones
 FEW = 1 << 12  # bytes that are digested at once
 SINGLE = 64  # numbers that are looked at one by one
+NEAR = 0.01  # of the way between two bounds, that counts as one of them
 
 GRAD: Any = inspect.getattr_static(Tensor, "grad")
 """What gives a tensor its gradient, whatever stands under that name while we watch."""
@@ -197,6 +198,30 @@ def units(tensor: Any) -> tuple[int, int, int] | None:
     least, most = torch.aminmax(tensor.detach().movedim(own, 0).reshape(size, -1), dim=1)
     off, on = (numpy.packbits(each.cpu().numpy()).tobytes() for each in (most < 0, least > 0))
     return size, int.from_bytes(off), int.from_bytes(on)
+
+
+def alike(tensor: Tensor) -> tuple[int, ...]:
+    """Those of the first two dimensions along which all slices hold the same numbers."""
+    if not plain(tensor) or tensor.dim() < 2 or not 0 < tensor.numel() <= LARGEST:
+        return ()
+    held = tensor.detach()
+    return tuple(dim for dim in (0, 1) if _repeats(held, dim))
+
+
+def _repeats(held: Tensor, dim: int) -> bool:
+    """Whether the slices are copies of the first one; the second nearly always says no."""
+    first = held.select(dim, 0)
+    if held.shape[dim] < 2 or not torch.equal(first, held.select(dim, 1)):
+        return False
+    return bool((held == first.unsqueeze(dim)).all())
+
+
+def pressed(tensor: Any, low: float, high: float) -> float | None:
+    """The share of numbers that stand within a hundredth of a bound; None where they are not looked at."""
+    if not plain(tensor) or tensor.dim() < 2 or not 0 < tensor.numel() <= SMALL or not tensor.is_floating_point():
+        return None
+    middle, most = (low + high) / 2, (high - low) * (0.5 - NEAR)
+    return float(((tensor.detach() - middle).abs() > most).double().mean())
 
 
 def digest(tensor: Tensor | None) -> Digest | None:

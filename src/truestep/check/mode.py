@@ -14,7 +14,7 @@ from truestep.check import site
 from truestep.check.changes import Clear
 from truestep.check.events import Number, Op
 from truestep.check.frames import caller_of, relay
-from truestep.check.looks import Seen, digest, kept, plain, seen, units
+from truestep.check.looks import Seen, digest, kept, plain, pressed, seen, units
 from truestep.check.names import plainly
 from truestep.check.picks import PICKS, picked
 from truestep.check.points import COMPARED, columns
@@ -45,6 +45,7 @@ DRAWS = {
     "uniform_", "bernoulli_", "multinomial",
 }  # fmt: skip
 ROWED = {"__getitem__", "index_select", "cat", "stack"} | DRAWS
+BOUNDS = {"sigmoid": (0.0, 1.0), "tanh": (-1.0, 1.0)}
 NARROW = {torch.uint8, torch.int8, torch.int16}
 LATE = 2000
 """Calls with bytes that are looked at where a look has ended before the first update."""
@@ -149,6 +150,8 @@ class Seeing(TorchFunctionMode):
                 recorder.codes.take(recorder, args[0] if args else None, out)
                 if told is not None and not recorder.fetching:
                     told[1]["columns"] = columns(out)
+            if name in BOUNDS and told is not None and recorder.close and torch.is_grad_enabled():
+                told[1]["pressed"] = pressed(out, *BOUNDS[name])
             if told is not None:
                 self._write(name, told, out, place, args, look)
         return out

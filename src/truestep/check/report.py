@@ -19,7 +19,7 @@ class Report:
     """The findings of a watched run; empty until the run is over.
 
     `findings` are in order of weight. `clean` says that none is an error or a warning. `reruns` tells of the runs that
-    confirmed them.
+    confirmed them, `trained` whether any backward pass or step was seen.
     """
 
     def __init__(self) -> None:
@@ -28,7 +28,7 @@ class Report:
         self.blind: list[str] = []
         self.rules = 0
         self.reruns = ""
-        self.done = False
+        self.done, self.trained = False, True
 
     @property
     def clean(self) -> bool:
@@ -42,6 +42,7 @@ class Report:
         self.findings = judge(trace)
         self.rules = len(rules())
         self.looked, self.blind, self.done = looked(trace), list(trace.blind), True
+        self.trained = bool(trace.of(Backward, Step))
 
     def __str__(self) -> str:
         if not self.done:
@@ -49,7 +50,8 @@ class Report:
         parts = [str(finding) for finding in self.findings]
         counts = Counter(finding.level for finding in self.findings)
         told = [f"{counts[level]} {level}{'s' * (counts[level] > 1 and level != 'advice')}" for level in counts]
-        parts.append(f"{', '.join(told) or 'no findings'} by {self.rules} rules.")
+        found = ", ".join(told) or "no findings"
+        parts.append(f"{found} by {self.rules} rules{'' if self.trained else ': no training was seen'}.")
         parts.append("\n".join([f"looked at  {words}" for words in self.looked]))
         if self.reruns:
             parts.append(f"reruns     {self.reruns}")
@@ -66,6 +68,7 @@ class Report:
         """The report as plain values."""
         return {
             "clean": self.clean,
+            "trained": self.trained,
             "findings": [_told(each) for each in self.findings],
             "checked": self.looked,
             "not_seen": self.blind,

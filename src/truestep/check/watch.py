@@ -70,6 +70,7 @@ class Watching:
     def __enter__(self) -> Watching:
         from truestep.check import (
             calls,
+            children,
             compilers,
             frames,
             gradients,
@@ -84,7 +85,9 @@ class Watching:
             steps,
         )
 
-        frames.hide(calls, compilers, gradients, loaders, mode, patches, ranks, reads, schedules, state, steps)
+        frames.hide(
+            calls, children, compilers, gradients, loaders, mode, patches, ranks, reads, schedules, state, steps
+        )
         enter, seeing = self._stack.enter_context, mode.Seeing(self._recorder)
         linecache.checkcache()  # findings quote the source as it is now, not as an earlier watch of the session read it
         enter(site.below(_entered()))
@@ -96,6 +99,7 @@ class Watching:
                 *schedules.watches(self._recorder),
                 *state.watches(self._recorder),
                 *compilers.watches(self._recorder),
+                *children.watches(self._recorder),
                 *reads.watches(self._recorder, seeing),
             ):
                 enter(each)
