@@ -256,4 +256,11 @@ WRONG = [
         at="p.grad = p.grad",
         effect=lambda wrong, right: wrong.longest > 0.02 and right.longest < 0.0101,
     ),
+    Wrong(
+        "clip_after_step_h1",
+        "The gradients of a net from scratch are clipped by hand behind the update by hand.",
+        at="param.grad[:] *= theta / norm",
+        effect=lambda wrong, right: wrong.worst > 2 * right.worst,
+        also=("rate_too_large", "nonfinite"),
+    ),
 ]

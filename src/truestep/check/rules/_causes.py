@@ -59,7 +59,7 @@ def left(findings: list[Finding], asked: Asked, optimizers: int) -> list[Finding
         if finding.name in SAME:
             if not SAME[finding.name](finding, causes):
                 found.append(finding)
-        elif causes and optimizers == 1 and _follows(finding, causes[0]):
+        elif causes and optimizers <= 1 and _follows(finding, causes[0]):
             first = f"mend that first ({causes[0].name} on line {causes[0].line}), and see whether this is left"
             found.append(replace(finding, level="advice", fix=first))
         else:

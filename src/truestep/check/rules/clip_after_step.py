@@ -45,7 +45,9 @@ SCALES = {
     "__itruediv__", "__idiv__",
 }  # fmt: skip
 MAKES = {"mul", "div", "clamp", "clip", "clamp_min", "clamp_max", "minimum", "maximum"}
-MOVES = {"add_", "sub_", "addcmul_", "addcdiv_", "copy_", "lerp_", "__isub__", "__iadd__"}
+MOVES = {"add_", "sub_", "addcmul_", "addcdiv_", "copy_", "lerp_", "__isub__", "__iadd__", "data="}
+SHARES = MAKES | {"neg", "add", "sub", "clone", "detach"}  # what a gradient goes into on its way to a weight
+VIEWS = {"__getitem__", "__setitem__", "view", "reshape", "flatten", "data", "detach"}  # of the same memory
 HUGE = 1e4  # a limit that only measures
 
 
@@ -111,6 +113,8 @@ def _without(trace: Trace) -> Iterator[Finding]:
             waiting = None if event.site.place == (moved.site.place if moved else None) else waiting  # used once more
         elif event.name in MOVES and event.inputs[0].storage in weights:
             moved = event if any(each.storage in gradients for each in event.inputs[1:]) else moved
+        elif event.name in SHARES and any(each.storage in gradients for each in event.inputs):
+            gradients |= {each.storage for each in event.out}
     acted = [clip.norm for _, clip in late if clip.norm is not None and clip.norm > clip.most]
     if len(late) >= OFTEN and 2 * len(late) >= passes and not early and not _measures(late, acted):
         move, clip = late[0]
@@ -131,32 +135,35 @@ def _measures(late: Sequence[tuple[object, Clip]], acted: list[float]) -> bool:
 
 
 def _by_hand(trace: Trace) -> Iterator[Finding]:
-    """Gradients that are changed after their step, in place or by setting them, and then cleared, unread."""
+    """Gradients that are changed after weights were moved by them, in place or by setting them, and cleared unread."""
     seen = _Changes()
-    late: dict[int, tuple[Step, Op]] = {}  # by the step's event
-    steps = 0
+    late: dict[int, tuple[Step | Op, Op]] = {}  # by the pass's event
+    latest = 0
+    moved: set[int] = set()  # the passes that weights were moved by
     for event in trace.of(Backward, Clear, Step, Op):
         if isinstance(event, Step):
-            steps += event.close and not event.nested
             seen.used |= {one.number: event for one in event.moved if one.grad is not None}
         elif isinstance(event, Backward):
-            seen.used, seen.changed, seen.made = {}, {}, {}
+            seen.begin(event)
+            latest = event.n if all(root.values is None or root.values.finite for root in event.roots) else 0
         elif isinstance(event, Clear):
             for number, _ in event.held:
                 if number in seen.changed and number in seen.used:
-                    late.setdefault(seen.used[number].n, (seen.used[number], seen.changed.pop(number)))
+                    late.setdefault(latest, (seen.used[number], seen.changed.pop(number)))
         else:
             seen.take(event)
-    if len(late) >= OFTEN and 2 * len(late) >= steps and not seen.early:
-        _, op = next(iter(late.values()))
+        moved |= {latest} if seen.used and latest else set()
+    if len(late) >= OFTEN and 2 * len(late) >= len(moved) and not seen.early:
+        use, op = next(iter(late.values()))
+        by = "the step" if isinstance(use, Step) else f"line {use.site.line}"
         yield found(
             RULE,
             op.site,
-            "the gradients are changed here, after the step has used them",
-            f"{len(late)} of {steps} steps were followed by {op.name} on gradients, which were then cleared unread; "
-            f"nothing changed them before a step",
+            f"the gradients are changed here, after {by} has used them",
+            f"{len(late)} of {len(moved)} steps were followed by {op.name} on gradients, which were then cleared "
+            "unread; nothing changed them before a step",
             "the steps are not limited at all",
-            "scale or clamp gradients between backward() and step()",
+            "scale or clamp gradients between backward() and the update",
         )
 
 
@@ -166,9 +173,18 @@ class _Changes:
     def __init__(self) -> None:
         self.gradients: dict[int, int] = {}  # a gradient's memory -> its parameter
         self.made: dict[int, tuple[int, Op]] = {}  # what was made of a gradient, by its number
-        self.used: dict[int, Step] = {}  # a parameter -> the step that used its gradient, until the next pass
+        self.weights: dict[int, int] = {}  # a parameter's memory -> the parameter
+        self.shares: set[int] = set()  # the memory of what gradients went into
+        self.used: dict[int, Step | Op] = {}  # a parameter -> the step that used its gradient, until the next pass
+        self.ever: set[int] = set()  # the parameters whose gradients were used in earlier passes
         self.changed: dict[int, Op] = {}
         self.early = 0
+
+    def begin(self, event: Backward) -> None:
+        """One more pass."""
+        self.ever |= self.used.keys()
+        self.used, self.changed, self.made = {}, {}, {}
+        self.weights |= {leaf.storage: leaf.number for leaf in event.leaves}
 
     def take(self, op: Op) -> None:
         """One more call."""
@@ -179,19 +195,36 @@ class _Changes:
             self._set(op.inputs[0].number, op)
         elif op.inputs:
             numbers = {gradients[each.storage] for each in op.inputs if each.storage in gradients}
+            if op.name in VIEWS and len({each.storage for each in op.inputs}) == 1:
+                return
             for number in numbers:
                 self.changed.pop(number, None)  # whatever reads it
             if op.name in SCALES and op.inputs[0].storage in gradients:
-                self.early += not self.used
+                self.early += any(map(self._waits, numbers))
                 self.changed |= dict.fromkeys(numbers, op)
-            elif op.name in MAKES and op.out and len(numbers) == 1:
+                return
+            self._move(op)
+            if op.name in MAKES and op.out and len(numbers) == 1:
                 self.made[op.out[0].number] = (numbers.pop(), op)
+
+    def _waits(self, number: int) -> bool:
+        """Whether a gradient is still to be used: one that nothing ever used is none."""
+        return not self.used or (number in self.ever and number not in self.used)
+
+    def _move(self, op: Op) -> None:
+        """A weight may be moved by what a gradient went into, or a gradient goes into one thing more."""
+        source = [each for each in op.inputs if each.storage in self.gradients or each.storage in self.shares]
+        number = self.weights.get(op.inputs[0].storage)
+        if op.name in MOVES and number is not None and source:
+            self.used[number] = op
+        elif op.name in SHARES and source:
+            self.shares |= {each.storage for each in op.out}
 
     def _set(self, number: int, op: Op) -> None:
         """A parameter is given a gradient: one made of its own, or, as after `p.grad *= x`, the one that it has."""
         source, made = self.made.get(op.inputs[1].number, (0, op))
         if source == number:
-            self.early += not self.used
+            self.early += self._waits(number)
             self.changed[number] = made
         elif self.gradients.get(op.inputs[1].storage) != number:
             self.changed.pop(number, None)
