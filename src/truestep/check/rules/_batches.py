@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from truestep.check.changes import Backward, OptimizerMade, Step
 from truestep.check.events import Forward, LoaderStart, Number
 from truestep.check.looks import Seen
+from truestep.check.rules._chains import reaches
 from truestep.check.trace import Pass, Trace
 
 
@@ -16,7 +17,9 @@ def split(trace: Trace) -> tuple[list[Forward], list[Forward]]:
     """The calls of the user's models that training came from, and the others; close looks only.
 
     A call belongs to training when the next backward pass before another update reaches the module's parameters. One
-    that is differentiated for its input alone, as an attack or a saliency map is, is neither.
+    that is differentiated for its input alone, as an attack or a saliency map is, is neither. Of a module that is called
+    in train mode and in evaluation between two updates, the calls in evaluation must have led to the pass: an evaluation
+    with gradients stands between a step and the next pass too.
     """
     trained: list[Forward] = []
     others: list[Forward] = []
@@ -30,9 +33,12 @@ def split(trace: Trace) -> tuple[list[Forward], list[Forward]]:
             leaves = {leaf.number for leaf in event.leaves}
             if event.how == "grad" and not event.made:
                 waiting = [call for call in waiting if not any(each.needs_grad for each in call.inputs)]
+            in_train, roots = {call.module for call in waiting if call.training}, {root.number for root in event.roots}
             for call in waiting:
                 facts = trace.modules.get(call.module)
                 own = facts is not None and leaves & set(facts.parameters.values())
+                if own and not call.training and call.module in in_train:
+                    own = reaches(trace, call.outputs, call.n)[1] & roots
                 (trained if own else others).append(call)
             waiting = []
         else:
