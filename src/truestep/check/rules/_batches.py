@@ -17,9 +17,9 @@ def split(trace: Trace) -> tuple[list[Forward], list[Forward]]:
     """The calls of the user's models that training came from, and the others; close looks only.
 
     A call belongs to training when the next backward pass before another update reaches the module's parameters. One
-    that is differentiated for its input alone, as an attack or a saliency map is, is neither. Of a module that is called
-    in train mode and in evaluation between two updates, the calls in evaluation must have led to the pass: an evaluation
-    with gradients stands between a step and the next pass too.
+    that is differentiated for its input alone, as an attack or a saliency map is, is neither. Of a module that is
+    called in train mode and in evaluation between two updates, the calls in evaluation must have led to the pass: an
+    evaluation with gradients stands between a step and the next pass too.
     """
     trained: list[Forward] = []
     others: list[Forward] = []

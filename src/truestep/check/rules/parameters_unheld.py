@@ -2,14 +2,16 @@
 
 What: parameters of a module that is called in training, or an `nn.Parameter` of its own, receive gradients at every
 pass, belong to no optimizer, and keep every bit while the optimizer moves others; or they were frozen when it was made
-of those that need a gradient, and are thawed later without being given to it.
+of those that need a gradient, and are thawed later without being given to it. Or a plain tensor with `requires_grad`
+that all samples share, a temperature or a gate, takes part in the model, and nobody moves it.
 
 Why: that part of the model keeps its random start, and the rest must make do with random features.
 
 Evidence: their gradients' norms, the optimizers' lists, and their bits at the first and the last pass.
 
 False alarms: weights that were loaded or trained before are left alone on purpose (fine-tuning a head, optimising an
-input), and so are parameters that need no gradient. Both are no finding.
+input), and so are parameters that need no gradient. Both are no finding, nor are data that require gradients: what is
+given to a model, differentiated for, or has a row for each sample; nor a tensor whose gradient somebody reads.
 
 Mend: give the optimizer all parameters, `model.parameters()`; or say that they are fixed with
 `requires_grad_(False)`.
@@ -29,6 +31,7 @@ from truestep.check.changes import OptimizerMade, StateLoaded, Step
 from truestep.check.finding import Finding, Rule
 from truestep.check.mends.updates import Held
 from truestep.check.rules import found
+from truestep.check.rules._loose import loose
 from truestep.check.rules._thawed import thawed
 from truestep.check.rules._words import plural
 from truestep.check.trace import Trace
@@ -61,18 +64,24 @@ def look(trace: Trace) -> Iterator[Finding]:
         number for number, seen in marks.items()
         if len(seen) == 1 and len(norms[number]) >= OFTEN and loaded.get(number, mates[number]) >= mates[number]
     ]  # fmt: skip
+    plain = {} if idle else loose(trace, held)
+    if plain:
+        idle, norms = sorted(plain), plain
     if idle:
         made = trace.of(OptimizerMade)
+        what = "plain tensor" if plain else "parameter"
         names = ", ".join(trace.name(number) for number in idle[:3]) + (", ..." if len(idle) > 3 else "")
         yield found(
             RULE,
             made[0].site,
-            f"{plural(len(idle), 'parameter receives', 'parameters receive')} gradients and "
+            f"{plural(len(idle), *(f'{what} receives', f'{what}s receive'))} gradients and "
             f"{'is' if len(idle) == 1 else 'are'} in no optimizer: {names}",
             f"{trace.name(idle[0])} received {len(norms[idle[0]])} gradients (norm {norms[idle[0]][0]:.3g} at first) "
             f"while {len(moving)} steps moved others, and kept every bit",
-            "this part of the model keeps its random start",
-            "give the optimizer all parameters that are to learn; the others say so with requires_grad_(False)",
+            "this part of the model keeps its start",
+            "make it an nn.Parameter of the model, or give it to the optimizer beside the model's own"
+            if plain
+            else "give the optimizer all parameters that are to learn; the others say so with requires_grad_(False)",
             facts={"parameters": idle},
         )
     else:
