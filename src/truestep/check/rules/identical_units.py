@@ -8,7 +8,8 @@ other at every step: the layer is one unit wide, whatever its width. From zeros,
 that start as copies and are shown the same.
 
 Evidence: both matrices held one value in all elements before the first update (their norm is that of n equal numbers),
-one reads what the other makes, and the hidden bias, where there is one, has equal elements at every look. Of copies:
+one reads what the other makes, and the hidden bias, where there is one, has equal elements at every look; or the first
+one's units and the second one's inputs were the same numbers at every look, by whatever product. Of copies:
 two weights with memory of their own had the same bits, and got gradients of the same bits from the same pass, at every
 look, while each update moved them.
 
@@ -35,6 +36,7 @@ from truestep.check.finding import Finding, Rule
 from truestep.check.looks import Seen
 from truestep.check.rules import found
 from truestep.check.rules._facts import constant
+from truestep.check.rules._units import paired
 from truestep.check.trace import Trace
 
 RULE = Rule("TS211", "identical_units", "units that start alike and never part", "error", "parameters")
@@ -88,6 +90,29 @@ def look(trace: Trace) -> Iterator[Finding]:
                 "equal units get equal gradients for ever, so the layer is one unit wide",
                 "start from random weights",
             )
+    yield from _alike(trace, seen, told)
+
+
+def _alike(trace: Trace, seen: dict[int, list[Leaf]], told: set[int]) -> Iterator[Finding]:
+    """Weights whose slices are alike as long as they are looked at, by whatever product."""
+    for layer, reader, looks, biases in paired(trace, seen, THROUGH | {"T", "t"}):
+        number, read = layer.weight.number, reader.weight.number
+        flat_bias = all(constant(leaf.weight, leaf.shape) is not None for each in biases for leaf in seen[each][:looks])
+        if number not in told and flat_bias:
+            told |= {number, read}
+            yield found(
+                RULE,
+                layer.op.site,
+                f"the {layer.weight.shape[layer.units]} units of {trace.name(number)} start alike and never part",
+                f"at {looks} looks from the first one on all its {_lines(layer.units)} held the same numbers, "
+                f"and so did all {_lines(reader.reads)} of {trace.name(read)}, which reads it",
+                "equal units get equal gradients for ever, so the layer is one unit wide",
+                "start from random weights",
+            )
+
+
+def _lines(dim: int) -> str:
+    return "columns" if dim else "rows"
 
 
 def _copies(trace: Trace) -> Iterator[Finding]:
