@@ -268,4 +268,10 @@ WRONG = [
         at="return code.abs().mean()",
         effect=lambda wrong, right: wrong.active > 1.5 * right.active,
     ),
+    Wrong(
+        "dead_units_s1",
+        "Bytes go into a layer of sigmoids as they are, whose outputs stand at 0 and 1 from the start.",
+        at="nn.Sigmoid()",
+        effect=lambda wrong, right: wrong.flat < 0.02 < right.flat and wrong.loss > 2 * right.loss,
+    ),
 ]

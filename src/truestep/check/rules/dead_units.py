@@ -1,8 +1,9 @@
 """A layer of ReLUs is off for every sample, so no gradient passes it.
 
 What: the output of a ReLU (or GELU, SiLU, ...) between two layers is zero for all units and all samples, at every pass;
-or that of a sigmoid, tanh or hard limit stands at its bounds for all of them; or a good part of the units of a wide
-layer of ReLUs is off for every sample of the run.
+or that of a sigmoid, tanh or hard limit stands at its bounds for all of them; or that of a sigmoid or tanh does so for
+nine in ten of them and more, from the first pass to the last; or a good part of the units of a wide layer of ReLUs is
+off for every sample of the run.
 
 Why: where an activation is flat its gradient is zero: the layers before it never move again, and the layers after it
 see the same whatever comes in.
@@ -41,6 +42,8 @@ OFTEN = 5
 TINY = 1e-30
 LEAST_UNITS, MOST_UNITS, SKEW, SAMPLES = 12, 0.4, 8, 64
 """Units that are off and their part of the layer; how many times those that are always on; the samples seen."""
+PRESSED = 0.9
+"""The share of outputs at the bounds, at every pass."""
 FLAT = {
     "relu": (0,), "gelu": (0,), "silu": (0,), "mish": (0,), "hardswish": (0,), "relu6": (0, 6), "sigmoid": (0, 1),
     "hardsigmoid": (0, 1), "tanh": (-1, 1), "hardtanh": (-1, 1),
@@ -58,6 +61,7 @@ def look(trace: Trace) -> Iterator[Finding]:
     told: set[tuple[str, int]] = set()
     for ops in places.values():
         yield from _part(trace, ops)
+        yield from _pressed(trace, ops)
         dead = 0
         for op in reversed(ops):
             if not _flat(op):
@@ -115,6 +119,26 @@ def _part(trace: Trace, ops: list[Op]) -> Iterator[Finding]:
             facts={"since": op.update if start else 0},
         )
         return
+
+
+def _pressed(trace: Trace, ops: list[Op]) -> Iterator[Finding]:
+    """Outputs of a sigmoid or tanh that nearly all stand at its bounds, from the first pass to the last."""
+    shares = [share for op in ops for share in [op.words.get("pressed")] if share is not None]
+    if len(shares) < 2 * OFTEN or min(shares) < PRESSED or len(shares) < len(ops):
+        return
+    op, number = ops[0], _weight(trace, ops[0])
+    if number and _feeds_a_layer(trace, op):
+        yield found(
+            RULE,
+            op.site,
+            f"nearly all outputs of this {op.name} (shape {op.out[0].shape}) stand at its bounds, from the start",
+            f"in each of {len(shares)} passes seen at least {100 * min(shares):.3g} % of them were within a hundredth "
+            f"of {' and '.join(map(str, FLAT[op.name]))}; {trace.name(number)} is before it",
+            "there the activation is flat, and next to no gradient passes it",
+            "scale the inputs to a size around one, and start from smaller weights",
+            "warning",
+            facts={"since": 0},
+        )
 
 
 def _starts(seen: list[tuple[Op, tuple[int, int, int]]]) -> Iterator[int]:
