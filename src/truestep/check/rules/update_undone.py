@@ -2,18 +2,20 @@
 
 What: between two steps of the same optimizer the weights return to the bits that they had before its first step; or
 each step is undone at once, as by a search that puts the old weights back behind the step instead of before it; or
-they are initialised anew, several times.
+they are initialised anew, several times; or they are drawn back by a mean with another module's that nobody moves.
 
 Why: what was learned since is lost at each time. The optimizer's moments, which are not put back, belong to weights
 that are gone.
 
 Evidence: the digests before and after the steps: those found are not those left, and equal to the very first ones; or
 the first passes of all updates, that saw the same weights, and the writes that came between a step and the next call of
-a model; or the calls that filled the weights with random numbers between the steps.
+a model; or the calls that filled the weights with random numbers between the steps. Of a mean: its two factors, and
+that the other module keeps every bit while it gives the targets, or makes up half of the mean and more.
 
 False alarms: averaged weights are swapped in and out again: then the weights return to where they were. The best
 weights may be put back: these are not the first. A new fold or trial has a new optimizer or loads its state. Weights
-that are adapted to one sample and put back were used in between.
+that are adapted to one sample and put back were used in between. Weights may be held near to where they began by a
+small share of these, which are then no targets.
 
 Mend: initialise once, before the loop; take the backup when the weights are swapped, not before the training.
 
@@ -38,6 +40,7 @@ from truestep.check.changes import Backward, StateLoaded, Step
 from truestep.check.events import Event, Forward, Op
 from truestep.check.finding import Finding, Rule
 from truestep.check.rules import found
+from truestep.check.rules._mixed import mixed
 from truestep.check.rules._words import plural
 from truestep.check.trace import Trace
 
@@ -58,6 +61,7 @@ WHY = "what the steps before it learned is lost each time"
 
 def look(trace: Trace) -> Iterator[Finding]:
     """Compare what each step left with what the next one found."""
+    yield from _drawn_back(trace)
     shapes = {leaf.number: (leaf.storage, leaf.shape) for event in trace.backwards() for leaf in event.leaves}
     homes = {home: number for number, home in shapes.items()}
     drawn: dict[int, list[Op]] = defaultdict(list)
@@ -126,6 +130,23 @@ def _at_once(trace: Trace, optimizer: int) -> Iterator[Finding]:
             WHY,
             "put the old weights back before the step, so that it starts from them",
         )
+
+
+def _drawn_back(trace: Trace) -> Iterator[Finding]:
+    """Where trained weights are mixed with those of a module that nobody moves: a mean that goes the wrong way."""
+    for one in mixed(trace):
+        name = trace.name(one.source)
+        use = f", which gave the targets of {one.targets} passes" if one.targets else ""
+        yield found(
+            RULE,
+            one.op.site,
+            f"the trained weights are mixed here with those of {name}, which nobody moves: the mean goes the wrong way",
+            f"after {plural(one.times, 'update')} the trained weights became {1 - one.share:.4g} of themselves and "
+            f"{one.share:.4g} of the other's; these kept every bit at all {one.calls} calls looked at{use}",
+            "what should follow the training stands still, and the training is drawn back to it",
+            "write into the other module: target.lerp_(weight, tau)",
+        )
+        return
 
 
 def _firsts(trace: Trace, optimizer: int) -> list[tuple[Backward, Step]]:
