@@ -78,7 +78,7 @@ def look(trace: Trace) -> Iterator[Finding]:
             f"{'is' if len(idle) == 1 else 'are'} in no optimizer: {names}",
             f"{trace.name(idle[0])} received {len(norms[idle[0]])} gradients (norm {norms[idle[0]][0]:.3g} at first) "
             f"while {len(moving)} steps moved others, and kept every bit",
-            "this part of the model keeps its start",
+            f"this part of the model keeps its {'' if plain else 'random '}start",
             "make it an nn.Parameter of the model, or give it to the optimizer beside the model's own"
             if plain
             else "give the optimizer all parameters that are to learn; the others say so with requires_grad_(False)",
