@@ -63,7 +63,7 @@ def offers(findings: Iterable[Finding], trace: Trace) -> tuple[list[Offer], list
     known, found, rest = rules(), [], []
     for finding in findings:
         mend = known[finding.name].mend
-        facts = mend.offer(trace, finding) if mend is not None else None
+        facts = mend.offer(trace, finding) if mend is not None and not finding.facts.get("edit") else None
         if mend is None or facts is None:
             rest.append(untried(finding, NO_MEND))
         else:

@@ -85,5 +85,8 @@ def found(
     rule: Rule, site: Site, message: str, evidence: str, why: str, fix: str, level: Level | None = None,
     facts: dict[str, Any] | None = None,
 ) -> Finding:  # fmt: skip
-    """A finding of a rule, at its own level unless another one is given; `facts` are for its mend."""
+    """A finding of a rule, at its own level unless another one is given; `facts` are for its mend.
+
+    `edit` among them says that the rule's mend does not fit this finding.
+    """
     return Finding(rule, level or rule.level, site, message, evidence, why, fix, facts=facts or {})

@@ -1,7 +1,8 @@
 """Gradients are clipped after the optimizer has used them.
 
 What: `clip_grad_norm_` or `clip_grad_value_` runs after the step and before the next pass, on gradients that are then
-cleared; nothing clips them between the backward pass and the step. Or gradients are scaled or clamped there by hand.
+cleared; nothing clips them between the backward pass and the step. Or gradients are scaled or clamped there by hand; or
+the clipping is given no parameter at all.
 
 Why: the step has already followed the whole gradient; the clipping changes numbers that nobody reads again.
 
@@ -54,6 +55,7 @@ HUGE = 1e4  # a limit that only measures
 def look(trace: Trace) -> Iterator[Finding]:
     """Follow, for each optimizer, what lies between its pass, its step and the next pass."""
     yield from _by_hand(trace)
+    yield from _of_nothing(trace)
     if not trace.of(Step):
         yield from _without(trace)
     for optimizer in stepping(trace, OFTEN):
@@ -88,6 +90,24 @@ def look(trace: Trace) -> Iterator[Finding]:
             "the steps are not limited at all",
             "clip between backward() and step()",
         )
+
+
+def _of_nothing(trace: Trace) -> Iterator[Finding]:
+    """Clipping that is given no parameter at any call of its line, as by a generator that was read to its end."""
+    lines: dict[tuple[str, int], list[Clip]] = {}
+    for clip in trace.of(Clip):
+        lines.setdefault(clip.site.place, []).append(clip)
+    for clips in lines.values():
+        if len(clips) >= OFTEN and not any(clip.params for clip in clips) and trace.updates_made:
+            yield found(
+                RULE,
+                clips[0].site,
+                "the clipping is given no parameter: it limits nothing",
+                f"its list was empty at all {len(clips)} calls of this line; {trace.updates_made} updates were made",
+                "model.parameters() is a generator: whoever reads it first leaves nothing for the next one",
+                "ask for model.parameters() anew at each call, or keep list(model.parameters())",
+                facts={"edit": True},
+            )
 
 
 def _without(trace: Trace) -> Iterator[Finding]:

@@ -1,6 +1,7 @@
 """Gradients are never cleared, so every update follows the sum of all gradients since the start.
 
 What: a parameter that an update has already used still holds that gradient when the next backward pass adds its own.
+Or a running sum of losses is differentiated at each update, so that each pass goes through all earlier ones again.
 
 Why: `backward()` adds to `.grad`. The step then follows the sum of the gradients of all batches since the last
 clearing, at weights that are long gone, and grows with the number of batches.
@@ -36,6 +37,7 @@ from truestep.check.events import Op
 from truestep.check.finding import Finding, Rule
 from truestep.check.mends.clearing import Cleared
 from truestep.check.rules import found
+from truestep.check.rules._again import again
 from truestep.check.rules._words import plural
 from truestep.check.trace import Trace
 
@@ -72,6 +74,7 @@ def look(trace: Trace) -> Iterator[Finding]:
         elif isinstance(event, Backward) and event.how == "backward" and not event.nested and event.n not in within:
             _passed(event, spent, fresh, pending)
     yield from _by_hand(trace)
+    yield from _once_more(trace)
     worst = [number for number, count in stale.items() if count >= OFTEN]
     if worst:
         number = max(worst, key=lambda each: (stale[each], -first[each][0].n))
@@ -120,6 +123,21 @@ def _by_hand(trace: Trace) -> Iterator[Finding]:
             f"for {plural(len(worst), 'parameter')}",
             "each step follows the sum of all gradients so far, not that of this step",
             "clear the gradients of what the optimizer holds before each new step: optimizer.zero_grad()",
+        )
+
+
+def _once_more(trace: Trace) -> Iterator[Finding]:
+    """Losses that hold those of earlier updates."""
+    for passes, terms in again(trace):
+        yield found(
+            RULE,
+            passes[0].site,
+            "this loss holds losses that earlier updates have used, and their gradients are added once more",
+            f"{plural(len(passes), 'pass', 'passes')} went back through results that a pass before the last step had "
+            f"gone through; the last one holds {plural(terms, 'such term')}",
+            "each step follows the sum of the gradients of all losses so far, not that of this batch",
+            "differentiate the loss of this batch alone, and sum up loss.item() for what is reported",
+            facts={"edit": True},
         )
 
 

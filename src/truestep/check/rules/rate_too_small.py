@@ -1,15 +1,16 @@
 """The rate is far too small: the weights do not move.
 
 What: all updates of the run together change the weights by less than three thousandths of their norm, at gradients
-that are not small, and the loss stays where it was.
+that are not small, and the loss stays where it was. Or the rate is zero at every step; it is the square of the
+optimizer's own, since a function gives a rate where a factor is asked for; or it falls to nothing long before the end.
 
 Why: nothing is learned, however long the training.
 
 Evidence: the change of the weights over their norm in every update that was looked at, the gradients, and the loss. By
 hand the rate is measured: what the sums of the weights lost, over the sums of their gradients.
 
-False alarms: a warm-up begins with a small rate, and a converged model has small gradients or a loss that has fallen.
-Neither is a finding.
+False alarms: a warm-up begins with a small rate, many schedules end with one, and a converged model has small gradients
+or a loss that has fallen. None of these is a finding.
 
 Mend: a rate with which an update changes the weights by about a thousandth of their norm.
 
@@ -35,6 +36,7 @@ from truestep.check.rules._chains import origin
 from truestep.check.rules._facts import scale
 from truestep.check.rules._hand import lines, rate, steepness
 from truestep.check.rules._pace import Pace, paces
+from truestep.check.rules._rates import nothing
 from truestep.check.trace import Trace
 
 RULE = Rule("TS746", "rate_too_small", "a rate far too small", "error", "schedules")
@@ -51,6 +53,12 @@ def look(trace: Trace) -> Iterator[Finding]:
     """Look at how far all updates together carry the weights."""
     if not trace.of(Step):
         yield from _by_hand(trace)
+    for one in nothing(trace):
+        yield found(
+            RULE, one.site, one.message, one.evidence, "nothing is learned at such a rate, however long the training",
+            "look at what the schedule gives: a factor of the optimizer's rate, counted from where it was meant",
+            one.level, {"edit": True},
+        )  # fmt: skip
     for pace in paces(trace):
         if pace.made is None or len(pace.strides) < FEW:
             continue
