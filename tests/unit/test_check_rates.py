@@ -79,3 +79,45 @@ def test_a_running_sum_that_is_differentiated_at_each_update_is_named(kept):
             (total / (step + 1) if kept else loss).backward(retain_graph=kept)
             optimizer.step()
     assert bool(judge(seen.trace, ["never_cleared"], strict=True)) == kept
+
+
+def _epochs(schedule, after, epochs=8, inside=True):
+    """What is said of a net that is trained on five batches an epoch, with `after` at the end of each."""
+    torch.manual_seed(0)
+    net = nn.Linear(4, 1)
+    with Watching(strict=True) as seen:
+        optimizer = SGD(net.parameters(), 0.05)
+        scheduler = schedule(optimizer)
+        for _ in range(epochs):
+            for batch in range(5):
+                loss = nn.functional.mse_loss(net(X[batch::5]), Y[batch::5])
+                if inside or batch == 4:
+                    optimizer.zero_grad()
+                    loss.backward()
+                    optimizer.step()
+            after(scheduler)
+        seen.ended({})
+    found = judge(seen.trace, ["schedule_by_batch", "samples_unseen"], strict=True)
+    return {each.name: each.evidence for each in found}
+
+
+def _twice(scheduler):
+    scheduler.step()
+    scheduler.step()
+
+
+def test_a_schedule_that_is_stepped_twice_an_epoch_is_named():
+    found = _epochs(lambda one: torch.optim.lr_scheduler.StepLR(one, 4), _twice)
+    assert "2 times in a row" in found["schedule_by_batch"]
+
+
+@pytest.mark.parametrize("length, told", [(4, True), (5, True), (8, False), (7, False), (2, False)])
+def test_a_cosine_that_the_run_leaves_on_its_way_up_is_named(length, told):
+    found = _epochs(lambda one: CosineAnnealingLR(one, length), lambda one: one.step())
+    assert ("schedule_by_batch" in found) == told
+
+
+@pytest.mark.parametrize("inside", [True, False])
+def test_losses_of_which_only_the_last_of_an_epoch_is_used_are_named(inside):
+    found = _epochs(lambda one: ExponentialLR(one, 0.9), lambda one: one.step(), inside=inside)
+    assert ("samples_unseen" in found) == (not inside)

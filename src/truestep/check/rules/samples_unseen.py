@@ -2,7 +2,8 @@
 
 What: an evaluation drops its last, incomplete batch; or a data set counts one or two items less than it has, or halves
 their number, say; or a loop over `n // batch_size` slices leaves the tail out, in an evaluation, or in a training that
-goes through the data in a fixed order; or batches are cut at their number, where number times batch size was meant.
+goes through the data in a fixed order; or batches are cut at their number, where number times batch size was meant; or
+a loss is computed for each batch, and only that of the last one before the update is differentiated.
 
 Why: a score that leaves samples out is not the score of the set, and a tail that is never trained on is lost data,
 often one particular kind of it.
@@ -42,6 +43,7 @@ from truestep.check.rules._crawling import crawling, stalled
 from truestep.check.rules._halved import halved
 from truestep.check.rules._offsets import spare
 from truestep.check.rules._parts import left_over
+from truestep.check.rules._thrown import thrown
 from truestep.check.trace import Trace
 
 RULE = Rule("TS470", "samples_unseen", "samples that are in no batch", "error", "data")
@@ -60,6 +62,13 @@ def look(trace: Trace) -> Iterator[Finding]:
         yield found(RULE, site, message, evidence, WHY, "let __len__ count all items", level="warning")
     for site, message, evidence in (*crawling(trace), *stalled(trace)):
         yield found(RULE, site, message, evidence, WHY, "begin each batch where the last one ends: number * batch_size")
+    for lost in thrown(trace):
+        yield found(
+            RULE, lost.op.site, "of the losses that are computed here only the last before each update is used",
+            f"{lost.unused} losses with a graph went into no call, no number and no backward pass; {lost.passes} "
+            "passes went back from this line, each behind some of these",
+            "what is not differentiated teaches nothing", "call backward() and step() inside the loop over batches",
+        )  # fmt: skip
     for one in left_over(trace):
         yield found(
             RULE, one.op.site, f"the last {one.left} of {one.used + one.left} batches are in no window",

@@ -1,7 +1,7 @@
 """A schedule that counts epochs is stepped for every batch.
 
 What: `scheduler.step()` stands in the loop over batches, and the schedule's lengths were meant in epochs; or it is
-stepped several times for each update.
+stepped several times for each update, or twice at the end of each epoch; or a cosine is over in the midst of the run.
 
 Why: a decay is over after the first epoch and the rest of the training has no rate to speak of; a cosine swings up and
 down instead of falling once.
@@ -40,6 +40,8 @@ from truestep.check.finding import Finding, Level, Rule
 from truestep.check.mends.schedules import OnceAnEpoch
 from truestep.check.rules import found
 from truestep.check.rules._courses import EXACT, Course, by_hand, courses, epoch
+from truestep.check.rules._doubled import doubled, risen
+from truestep.check.rules._facts import complete
 from truestep.check.rules._words import plural
 from truestep.check.trace import Trace
 
@@ -52,7 +54,7 @@ MOST_OF = 0.6
 
 def look(trace: Trace) -> Iterator[Finding]:
     """Look at what became of the rate where the scheduler moves with every update."""
-    size, known = epoch(trace), epoch(trace, sure=True)
+    size, known, told = epoch(trace), epoch(trace, sure=True), set[int]()
     for course in by_hand(trace):
         evidence = _set(course, known)
         if evidence:
@@ -64,8 +66,22 @@ def look(trace: Trace) -> Iterator[Finding]:
             if not evidence:
                 evidence, level = _fast(course, size, size == known)
             if evidence:
+                told.add(course.made.scheduler)
                 steps = f"{len(course.steps)} steps of the scheduler in {len(course.updates)} updates"
                 yield _told(course, f"{steps}; {evidence}", level)
+    for course in courses(trace):
+        evidence = doubled(course) or (risen(course) if complete(trace) else "")
+        if evidence and course.made.scheduler not in told:
+            yield found(
+                RULE,
+                course.steps[-1].site,
+                f"{course.name} more often than its lengths are meant for",
+                evidence,
+                "the schedule is over before the training is",
+                "step the scheduler once where its lengths are counted, and give it the length of the run",
+                "warning",
+                {"edit": True},
+            )
 
 
 def _told(course: Course, evidence: str, level: Level | None = None) -> Finding:
