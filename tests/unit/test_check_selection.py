@@ -144,3 +144,37 @@ def test_a_common_share_proves_no_division(hits, share, wrong):
     lines = [Reading(n, n, NOWHERE, value, "sum", 32, 32, 1, True) for n, value in enumerate(hits)]
     figure = Figure(9, "accuracy", share, NOWHERE, tuple(reversed(lines)))
     assert (_divided(figure, list(figure.readings), {}) is not None) == wrong
+
+
+TWICE = """
+import torch
+from torch import nn
+
+torch.manual_seed(0)
+x = torch.randn(130, 4)
+y = x.sum(1, keepdim=True)
+y[128:] += 30
+net = nn.Linear(4, 1)
+optimizer = torch.optim.SGD(net.parameters(), lr=0.01)
+curve = []
+for epoch in range(3):
+    total, losses = 0.0, []
+    for start in range(0, 130, 64):
+        optimizer.zero_grad()
+        loss = nn.functional.mse_loss(net(x[start : start + 64]), y[start : start + 64])
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+        total += loss.item()
+    curve.append(sum(losses) / len(losses))
+    mean = total / 3
+"""
+
+
+def test_a_mean_whose_losses_two_lines_read_is_told_once(tmp_path):
+    path = tmp_path / "twice.py"
+    path.write_text(TWICE)
+    with Watching(strict=True) as seen:
+        seen.ended(runpy.run_path(str(path)))
+    told = judge(seen.trace, ["mean_of_means"], strict=True)
+    assert [each.site.text for each in told] in (["mean = total / 3"], ["curve.append(sum(losses) / len(losses))"])

@@ -45,4 +45,10 @@ WRONG = [
         at="pairs = [(*augment(",
         effect=lambda wrong, right: wrong.loss > 1.5 * right.loss,
     ),
+    Wrong(
+        "tested_on_train_m1",
+        "The loader for validation is built over the training part, and a function holds the other part alone.",
+        at="yield DataLoader(learn, 64)",
+        effect=lambda wrong, right: wrong.error < 0.5 * right.error,
+    ),
 ]

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from itertools import groupby
 
 from truestep.check.events import Batch, Forward, LoaderStart
-from truestep.check.rules._batches import ends, size
+from truestep.check.rules._batches import Drawn, ends, size, split
 from truestep.check.rules._chains import SOUND, root
 from truestep.check.trace import Trace
 
@@ -62,6 +62,20 @@ def _source(trace: Trace, call: Forward) -> int:
     taken = trace.maker(given, call.n)
     now = taken is not None and taken.update == call.update
     return (root(trace, given, call.n) if now else given).number
+
+
+def others_scored(trace: Trace, quiet: list[Drawn]) -> bool:
+    """Whether a model was given rows that training was not given, and not by these passes."""
+    trained, others = split(trace)
+    given = {row for call in trained if call.inputs for row in call.inputs[0].rows}
+    handed = {tensor.number for one in quiet for batch in one.what.batches for tensor in batch.tensors}
+    for call in others:
+        rows = call.inputs[0].rows if call.inputs else ()
+        if rows and root(trace, call.inputs[0], call.n).number in handed:
+            continue
+        if rows and sum(row in given for row in rows) < 0.5 * len(rows):
+            return True
+    return False
 
 
 def scored(trace: Trace, call: Forward) -> bool:

@@ -32,7 +32,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import groupby
 
@@ -47,12 +47,14 @@ from truestep.check.trace import Trace
 RULE = Rule("TS670", "mean_of_means", "a mean of the batches' means", "warning", "reporting")
 TOLD, SMALL = 0.01, 0.001
 SHAPES, HUGE = (float, math.exp), 100.0
+Told = tuple[float, Figure, float, float, list[int]]
+"""By which share a figure is wrong, the figure, both means, and the sizes of the batches."""
 
 
 def look(trace: Trace) -> Iterator[Finding]:
     """Average the readings of each line both ways, and compare with what the names hold."""
     whole = cuts(trace)
-    worst: dict[tuple[str, int], tuple[float, Figure, float, float, list[int]]] = {}
+    worst: dict[tuple[str, int], Told] = {}
     for figure in (shape for each in figures(trace) for shape in (each, *_rooted(each))):
         for plain, exact, sizes in _windows(figure, whole):
             ppl = near(figure.value, math.exp(min(plain, HUGE))) and not near(figure.value, plain)
@@ -62,7 +64,7 @@ def look(trace: Trace) -> Iterator[Finding]:
                 worst[place] = (apart, figure, plain, exact, sizes)
     yield from _tensors(trace)
     yield from _printed(trace, set(worst))
-    for apart, figure, plain, exact, sizes in worst.values():
+    for apart, figure, plain, exact, sizes in _once(worst.values()):
         yield found(
             RULE,
             dividing(figure),
@@ -74,6 +76,15 @@ def look(trace: Trace) -> Iterator[Finding]:
             "add up value * count, and divide once by the sum of the counts",
             level="warning" if apart >= TOLD and _sure(figure, len(sizes)) else "advice",
         )
+
+
+def _once(told: Iterable[Told]) -> Iterator[Told]:
+    """One of those whose readings are the same numbers on several lines, such a one as the program divides."""
+    alike: dict[tuple[float, ...], list[Told]] = {}
+    for each in told:
+        alike.setdefault(tuple(one.value for one in each[1].readings[: len(each[4])]), []).append(each)
+    for same in alike.values():
+        yield max(same, key=lambda each: (dividing(each[1]) != each[1].readings[0].site, each[0]))
 
 
 def _printed(trace: Trace, told: set[tuple[str, int]]) -> Iterator[Finding]:

@@ -34,12 +34,11 @@ from truestep.check.events import Forward, LoaderMade, Names
 from truestep.check.finding import Finding, Rule
 from truestep.check.rules import found
 from truestep.check.rules._batches import Drawn, began, drawn, split
-from truestep.check.rules._chains import root
 from truestep.check.rules._facts import complete
 from truestep.check.rules._folds import carried
 from truestep.check.rules._held import array_left, claims, contents, cut_off, left, never_asked, parted, picked
 from truestep.check.rules._indexed import indexed
-from truestep.check.rules._rows import FEW, SHARE, mixed, mixes, passes, scored, telling
+from truestep.check.rules._rows import FEW, SHARE, mixed, mixes, others_scored, passes, scored, telling
 from truestep.check.trace import Trace
 
 CHOOSE = ("SubsetRandomSampler", "WeightedRandomSampler")
@@ -108,9 +107,11 @@ def _one_part(trace: Trace, passes: list[Drawn]) -> Iterator[Finding]:
     met = frozenset().union(*(one.items for one in passes))
     trained = frozenset().union(*(one.items for one in passes if one.trains))
     bases = {one.what.loader.base for one in passes if one.what.loader is not None}
-    whole = max((made.size or 0 for made in trace.of(LoaderMade) if made.chosen is None), default=0)
+    whole = max((_items(made) for made in trace.of(LoaderMade) if made.base in bases), default=0)
     left = whole - len(met)
     if len(bases) != 1 or not quiet or left < max(FEW, SHARE * whole) or any(one.items - trained for one in quiet):
+        return
+    if others_scored(trace, quiet):
         return
     for one in quiet:
         made = one.what.loader
@@ -122,6 +123,11 @@ def _one_part(trace: Trace, passes: list[Drawn]) -> Iterator[Finding]:
                 WHY, "evaluate on the items that training leaves out", level="warning",
             )  # fmt: skip
             return
+
+
+def _items(made: LoaderMade) -> int:
+    """How many items the data set below a loader has, as far as its own indices tell."""
+    return (made.size or 0) if made.chosen is None else 1 + max(made.chosen, default=-1)
 
 
 def _twin(trace: Trace, passes: list[Drawn], same: dict[int, int]) -> Iterator[Finding]:
@@ -243,17 +249,10 @@ def _unused(trace: Trace, passes: list[Drawn]) -> Iterator[Finding]:
     quiet = [one for one in passes if not one.trains]
     if not complete(trace) or not quiet or any(one.what.start.loader not in trains for one in quiet):
         return
-    trained, others = split(trace)
-    if not any(call.n > quiet[0].what.start.n for call in others):  # a batch was only looked at
+    if not any(call.n > quiet[0].what.start.n for call in split(trace)[1]):  # a batch was only looked at
         return
-    given = {row for call in trained if call.inputs for row in call.inputs[0].rows}
-    handed = {tensor.number for one in quiet for batch in one.what.batches for tensor in batch.tensors}
-    for call in others:
-        rows = call.inputs[0].rows if call.inputs else ()
-        if rows and root(trace, call.inputs[0], call.n).number in handed:
-            continue
-        if rows and sum(row in given for row in rows) < 0.5 * len(rows):
-            return
+    if others_scored(trace, quiet):
+        return
     one = quiet[-1]
     second = one.what.start.loader not in {each.what.start.loader for each in passes if each.trains}
     for what, certain in never_asked(trace, trains):
