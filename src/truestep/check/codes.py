@@ -7,6 +7,7 @@ statement, or the function around it, names. If just one mapping there holds the
 from __future__ import annotations
 
 import ast
+from collections import Counter
 from collections.abc import Iterator
 from itertools import islice
 from types import CodeType, FrameType, FunctionType, MethodType
@@ -18,6 +19,7 @@ from torch import Tensor
 from truestep.check import site
 from truestep.check.events import Op
 from truestep.check.looks import seen
+from truestep.check.spelling import spelt
 
 if TYPE_CHECKING:
     from truestep.check.recorder import Recorder
@@ -26,8 +28,8 @@ LEAST, LARGEST = 3, 1 << 16
 """Words of a mapping."""
 NUMBERS, KEPT = 256, 512
 """Numbers of a list that are looked at, and words of a mapping that are kept."""
-LOOKS, MAPPINGS = 1000, 16
-"""Lists, and mappings, of a run that are looked at."""
+LOOKS, MAPPINGS, OFTEN = 1500, 16, 300
+"""Lists, and mappings, of a run that are looked at, and lists of one line in one object."""
 HEAVY = 5000
 """Words for which looking through a mapping counts as one more list."""
 MOST, DEEP = 40, 2
@@ -39,26 +41,39 @@ class Codes:
 
     def __init__(self) -> None:
         self._looks = 0
+        self._places: Counter[tuple[int, int, int]] = Counter()
         self._known: list[dict[str, int]] = []
 
     def take(self, recorder: Recorder, given: Any, made: Any) -> None:
-        """Look for the mapping behind a list that has just become a tensor."""
-        if not isinstance(given, list) or not isinstance(made, Tensor) or made.dtype not in WHOLE:
+        """Look for the mapping behind a list, or an array of numpy's, that has just become a tensor."""
+        listed = isinstance(given, list) or type(given).__module__ == "numpy"
+        if not listed or not isinstance(made, Tensor) or made.dtype not in WHOLE:
             return
         frame = site.frame()
         if self._looks >= LOOKS or frame is None or (made.numel() < 2 and not recorder.fetching):
             return
+        where = id(frame.f_code), frame.f_lineno, id(frame.f_locals.get("self"))
+        self._places[where] += 1
+        if self._places[where] > OFTEN:
+            return
         self._looks += 1
         numbers = set(made.flatten()[:NUMBERS].tolist())
         found: dict[int, dict[Any, int]] = {}
+        near: dict[int, dict[Any, int]] = {}
         for each in _mappings(frame):
             self._looks += len(each) // HEAVY
+            near[id(each)] = each
             if id(each) not in found and numbers <= set(each.values()):
                 found[id(each)] = each
-        place = self._place(next(iter(found.values()))) if len(found) == 1 else None
+        if len(found or near) != 1:
+            return
+        mapping = next(iter((found or near).values()))
+        how = spelt(frame, made, mapping)
+        place = self._place(mapping) if found or how is not None else None
         if place is not None:
             out = (seen(made, recorder.numbers, rows=made.dim() > 1),)
-            recorder.emit(Op, name="coded", args=(place,), words={"codes": self._known[place]}, out=out, grad=False)
+            words = {"codes": self._known[place], "spelt": how}
+            recorder.emit(Op, name="coded", args=(place,), words=words, out=out, grad=False)
 
     def _place(self, mapping: dict[Any, int]) -> int | None:
         told = {repr(word)[:40]: code for word, code in islice(mapping.items(), KEPT)}
@@ -75,8 +90,7 @@ def _mappings(frame: FrameType) -> Iterator[dict[Any, int]]:
     if code.co_name == "<module>":
         names = _named(code.co_filename, frame.f_lineno)
     else:
-        names = {*code.co_names, *code.co_varnames, *code.co_freevars}
-        names |= {name for each in code.co_consts if isinstance(each, CodeType) for name in each.co_names}
+        names = {*code.co_names, *code.co_varnames, *code.co_freevars, *_inner(code)}
     spaces = {**{name: frame.f_globals[name] for name in names if name in frame.f_globals}, **frame.f_locals}
     held = [spaces[name] for name in sorted(names) if name in spaces]
     for value in held[:MOST]:
@@ -96,7 +110,7 @@ def _within(value: Any, depth: int) -> Iterator[dict[Any, int]]:
     if isinstance(value, MethodType):
         yield from _within(value.__self__, depth - 1)
     elif isinstance(value, FunctionType) and site.users(value.__code__):
-        names = value.__code__.co_names
+        names = [*value.__code__.co_names, *_inner(value.__code__)]
         inner = [value.__globals__[name] for name in names if name in value.__globals__]
         inner += [cell.cell_contents for cell in value.__closure__ or () if _filled(cell)]
         for each in inner[:MOST]:
@@ -104,6 +118,11 @@ def _within(value: Any, depth: int) -> Iterator[dict[Any, int]]:
     elif not isinstance(value, type) and type(value).__module__ not in ("torch", "numpy", "builtins"):
         for each in list(getattr(value, "__dict__", {}).values())[:MOST]:
             yield from _within(each, depth - 1)
+
+
+def _inner(code: CodeType) -> Iterator[str]:
+    """The names in the functions and comprehensions within a function."""
+    yield from (name for each in code.co_consts if isinstance(each, CodeType) for name in each.co_names)
 
 
 def _filled(cell: Any) -> bool:

@@ -174,6 +174,7 @@ def _from_numpy(recorder: Recorder, run: Any, array: Any) -> Any:
         with recorder.looking:
             within = tuple(recorder.modules)
             drawn(recorder, array)
+            recorder.codes.take(recorder, array, found)
             table = None if recorder.fetching else columns(found)
             words = {"memory": _memory(recorder, array), "columns": table}
             recorder.emit(

@@ -51,4 +51,10 @@ WRONG = [
         at="yield DataLoader(learn, 64)",
         effect=lambda wrong, right: wrong.error < 0.5 * right.error,
     ),
+    Wrong(
+        "preprocessing_differs_m1",
+        "Training reads sentences in lower case, the evaluation as they were typed.",
+        at="return torch.tensor([[self.numbers",
+        effect=lambda wrong, right: wrong.accuracy < 0.7 and right.accuracy > 0.9,
+    ),
 ]

@@ -267,4 +267,10 @@ WRONG = [
         at="best_epoch = None",
         effect=lambda wrong, right: wrong.gain > 0.05 and right.gain <= 0,
     ),
+    Wrong(
+        "best_never_updated_m1",
+        "Each left-out subject has to beat the best score of those before it.",
+        at='if score > top["score"]',
+        effect=lambda wrong, right: wrong.mean > right.mean + 0.03,
+    ),
 ]

@@ -99,6 +99,9 @@ def _rows(trace: Trace, held: Seen) -> Sequence[Op]:
 def _differ(one: dict[str, int], other: dict[str, int]) -> str:
     """In words, where most of what both mappings hold has another number; empty where it is not so."""
     shared = [word for word in one if word in other]
+    if len(shared) < SHARED * min(len(one), len(other)):  # the words of one may all be in lower case
+        one, other = ({word.lower(): code for word, code in each.items()} for each in (one, other))
+        shared = [word for word in one if word in other]
     apart = [word for word in shared if one[word] != other[word]]
     if len(shared) < max(LEAST, SHARED * min(len(one), len(other))) or 2 * len(apart) < len(shared):
         return ""

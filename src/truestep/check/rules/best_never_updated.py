@@ -8,7 +8,8 @@ Why: the last model that passes is kept and not the best one; or a model ends wi
 
 Evidence: the best value was the same each time that a model was kept, and a later kept model was worse than one kept
 before it. Where each was better than the one before, as a loss that only falls, the source must not set the name
-anywhere in the loop either, and the finding is a warning.
+anywhere in the loop either, and the finding is a warning. For folds: a list has one and the same best score for two of
+them with other held-out rows, and the later one never had it.
 
 False alarms: a fixed bound of quality, as `if acc > 0.9`, stays the same on purpose; only bounds that anything passes
 (zero, infinity, a huge number), or that were read from the model itself in the first epoch, are looked at.
@@ -34,6 +35,7 @@ from truestep.check.events import Number
 from truestep.check.finding import Finding, Rule
 from truestep.check.rules import found
 from truestep.check.rules._guards import Guard, guards, kept, pair
+from truestep.check.rules._inherited import inherited
 from truestep.check.rules._left_over import left_over
 from truestep.check.rules._readings import near
 from truestep.check.trace import Trace
@@ -47,6 +49,11 @@ def look(trace: Trace) -> Iterator[Finding]:
     for guard, message, evidence in left_over(trace):
         fix = f"set {guard.best} back, and let go of what was kept, before each run"
         yield found(RULE, guard.site, message, evidence, "a run is told by the weights of another", fix, "warning")
+    for guard, message, evidence in inherited(trace):
+        fix = f"set {guard.best} back before each fold"
+        yield found(
+            RULE, guard.site, message, evidence, "the mean over the folds is better than they are", fix, "warning"
+        )
     for guard in guards(trace):
         if guard.sets or guard.less is None:
             continue

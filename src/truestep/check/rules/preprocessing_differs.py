@@ -2,7 +2,7 @@
 
 What: the training inputs are scaled or normalised and the held-out ones are not, or the held-out part is standardised
 with its own mean and deviation, or stretched from 0 to 1 by its own least and greatest numbers, instead of by those of
-the training part.
+the training part. Or the words of the two are numbered by two mappings, or in two spellings.
 
 Why: the model sees inputs that it was never trained on, and the score says nothing about it; with statistics of its
 own the held-out part even hides the shift that it was held out to show.
@@ -36,13 +36,14 @@ from truestep.check.rules import found
 from truestep.check.rules._batches import ends, split
 from truestep.check.rules._chains import root
 from truestep.check.rules._coded import coded_apart
+from truestep.check.rules._spelt import spelt_apart
 from truestep.check.site import Site
 from truestep.check.trace import Trace
 
 RULE = Rule("TS478", "preprocessing_differs", "training and evaluation prepare data differently", "error", "data")
 ARITHMETIC = {"sub", "add", "div", "mul", "sub_", "add_", "div_", "mul_", "log", "log1p", "sqrt", "clamp", "__rdiv__"}
 WHY = "the model is scored on inputs of a kind that it was not trained on"
-MEND = "prepare both with one function and the statistics of the training part"
+MEND = "prepare both with one function and the statistics, or the words, of the training part"
 TIMES, ROWS, OFTEN, SEVERAL, EXACT = 20.0, 8, 3, 3, 1e-4
 NEAR, APART = 0.1, 0.2
 TAKEN = {"mean": "mean", "amin": "least number", "min": "least number"}
@@ -50,8 +51,9 @@ TAKEN = {"mean": "mean", "amin": "least number", "min": "least number"}
 
 def look(trace: Trace) -> Iterator[Finding]:
     """Compare the calls that training came from with those that a score was read from."""
-    for site, message, evidence in coded_apart(trace):
-        yield found(RULE, site, message, evidence, WHY, "make one mapping, of the training part, and use it for both")
+    for told in coded_apart(trace):
+        yield found(RULE, *told, WHY, "make one mapping, of the training part, and use it for both")
+    yield from (found(RULE, *told, WHY, MEND, level="warning") for told in spelt_apart(trace))
     trained, others = split(trace)
     calls: dict[int, list[Forward]] = {}
     for call in trained:
