@@ -51,4 +51,10 @@ WRONG = [
         at="for start in range(0, len(inputs) - window + 1, window)",
         effect=lambda wrong, right: wrong.error > 3 * right.error,
     ),
+    Wrong(
+        "gradient_stopped_m1",
+        "The distance of the guessed class is added to the loss, and argmax has no gradient.",
+        at="return scores.argmax(dim=1).float()",
+        effect=lambda wrong, right: wrong.miss > right.miss + 0.15,
+    ),
 ]

@@ -5,10 +5,11 @@ ever reaches them: their way to the loss runs through `detach()`, `.data`, `no_g
 
 Why: these parameters keep their random start, and the others learn on top of random features.
 
-A term of the loss that is added as a number (`item()`) is the same mistake: it moves nothing. So is a loss that is put
-together as a new tensor, `torch.tensor(losses, requires_grad=True)`: backward() runs, and ends there. And a sample
-that is cut off, as by `sample()` for `rsample()`, leaves its mean and spread with their penalty alone. And what is
-rounded (`round()`, `floor()`, `sign()`) is attached, but has no slope: the weights behind it get a gradient of zeros.
+A term of the loss that is added as a number (`item()`), or is made of what argmax, a comparison or a rounding gave, is
+the same mistake: it moves nothing. So is a loss that is put together as a new tensor,
+`torch.tensor(losses, requires_grad=True)`: backward() runs, and ends there. And a sample that is cut off, as by
+`sample()` for `rsample()`, leaves its mean and spread with their penalty alone. And what is rounded (`round()`,
+`floor()`, `sign()`) is attached, but has no slope: the weights behind it get a gradient of zeros.
 
 Evidence: the steps that found no gradient and left every bit; the call at which the result stopped being
 differentiable; and that what came out of it went into the loss (for a number: the calls that it went into, step after
@@ -49,6 +50,7 @@ from truestep.check.rules._noise import DRAWS
 from truestep.check.rules._numbered import ADDS, numbered
 from truestep.check.rules._rounded import rounded
 from truestep.check.rules._sampled import penalised
+from truestep.check.rules._stepped_terms import stepped_terms
 from truestep.check.rules._words import plural
 from truestep.check.trace import Trace
 
@@ -96,6 +98,7 @@ def look(trace: Trace) -> Iterator[Finding]:
         yield from _terms(trace)
         sampled = penalised(trace)
         yield from (found(RULE, *told) for told in (*sampled, *renewed_terms(trace)))
+        yield from (found(RULE, *told) for told in stepped_terms(trace))
         yield from () if sampled else _spreads(trace)
 
 
