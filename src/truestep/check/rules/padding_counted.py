@@ -198,8 +198,8 @@ def _source(trace: Trace, seen: Seen, before: int) -> Op | None:
         if op is None or op.name not in SHAPES or not op.inputs:
             return op
         first, *others = op.inputs
-        if op.name == "__getitem__" and others:
-            return None
+        if op.name == "__getitem__" and others and (op.words.get("places") is None or len(first.shape) < 2):
+            return None  # whole sequences that are picked keep their padding
         seen, before = first, op.n
     return None
 

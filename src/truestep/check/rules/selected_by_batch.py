@@ -110,10 +110,13 @@ class _Read:
     def last(self, guard: Guard, event: Event) -> float | None:
         """The number that was compared when a model was kept, if it is the last batch's of several."""
         value = pair(self._trace, event, guard)[0]
-        read = [number for number in self._numbers if number.value == value and number.n < event.n]
-        ways = (
-            self._trace.back([read[-1].of], read[-1].n, 12, along=lambda op, each: op.name not in JOINS) if read else ()
-        )
+        read = [(number.of, number.n) for number in self._numbers if number.value == value and number.n < event.n]
+        compared = (
+            (each, op.n) for op in self._trace.ops("lt", "gt", "le", "ge") for each in op.inputs
+            if op.n < event.n and op.update == event.update and op.site.place == guard.site.place
+        )  # fmt: skip
+        one = (read or [*compared])[-1:]
+        ways = (way for seen, n in one for way in self._trace.back([seen], n, 12, lambda op, _: op.name not in JOINS))
         return value if any(seen.number in self._ends for seen, _ in ways) else None
 
     def _scored(self, value: float, before: int) -> bool:
