@@ -16,7 +16,9 @@ from torch import Tensor
 
 WORD = re.compile(r"\w+|[^\w\s]")
 MARKS = ".,;:!?\"'()[]"
-ROWS, LEAST, SURE = 64, 3, 0.9
+ROWS, WORDS, LONG = 64, 256, 1 << 12
+"""Texts, words of each, and letters of each that are looked at."""
+LEAST, SURE = 3, 0.9
 Texts = list[list[str]]
 
 
@@ -34,9 +36,9 @@ def spelt(frame: FrameType, made: Tensor, mapping: Mapping[Any, int]) -> Spelt |
     few = [word for word in mapping if isinstance(word, str)]
     if len(few) < len(mapping) or made.dim() not in (1, 2) or not all(map(_plain, few)):
         return None
-    rows = (made if made.dim() == 2 else made[None]).tolist()
+    rows = (made if made.dim() == 2 else made[None])[:ROWS, :WORDS].tolist()
     for value in list(frame.f_locals.values()):
-        for texts in _texts(value, len(rows) if made.dim() == 2 and len(made) > 1 else 0):
+        for texts in _texts(value, len(made) if made.dim() == 2 and len(made) > 1 else 0):
             told = _compared(texts, rows, mapping)
             if told is not None:
                 return told
@@ -70,7 +72,7 @@ def _texts(value: Any, size: int) -> Iterator[Texts]:
 
 def _words(value: Any) -> Iterator[list[str]]:
     if isinstance(value, str):
-        yield from (value.split(), WORD.findall(value))
+        yield from (value[:LONG].split(), WORD.findall(value[:LONG]))
     elif _listed(value):
         yield value
 
