@@ -81,6 +81,22 @@ def test_a_running_sum_that_is_differentiated_at_each_update_is_named(kept):
     assert bool(judge(seen.trace, ["never_cleared"], strict=True)) == kept
 
 
+def test_a_term_that_two_optimizers_share_is_differentiated_for_each():
+    torch.manual_seed(0)
+    first, second = nn.Linear(4, 2), nn.Linear(2, 1)
+    with Watching(strict=True) as seen:
+        one, two = SGD(first.parameters(), 0.01), SGD(second.parameters(), 0.01)
+        for step in range(10):
+            shared = nn.functional.mse_loss(second(first(X[step::9])), Y[step::9])
+            one.zero_grad()
+            (shared * 2).backward(retain_graph=True, inputs=list(first.parameters()))
+            one.step()
+            two.zero_grad()
+            (shared / 3).backward(inputs=list(second.parameters()))
+            two.step()
+    assert not judge(seen.trace, ["never_cleared"], strict=True)
+
+
 def _epochs(schedule, after, epochs=8, inside=True):
     """What is said of a net that is trained on five batches an epoch, with `after` at the end of each."""
     torch.manual_seed(0)

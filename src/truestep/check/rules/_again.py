@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator
 
 from truestep.check.changes import Backward, Step
@@ -17,18 +18,27 @@ SCALES = {"mul", "div"}
 def again(trace: Trace) -> Iterator[tuple[list[Backward], int]]:
     """The passes of a line whose root is a sum with a term of a root before the last step; the last one's such terms.
 
-    A term is a result with a graph that a root was added up of, or that root itself.
+    A term is a result with a graph that a root was added up of, or that root itself. Both updates are of one optimizer:
+    a term that two of them share may be differentiated for each.
     """
-    spent, fresh = set[int](), set[int]()
+    spent: dict[int, set[int]] = defaultdict(set)  # a term -> the optimizers that made a step behind a pass of it
+    waiting: list[tuple[Backward, set[int]]] = []
+    stepped = False
     lines: dict[tuple[str, int], list[tuple[Backward, int]]] = {}
     for event in trace.of(Backward, Step):
         if isinstance(event, Step):
-            spent, fresh = (spent, fresh) if event.nested else (spent | fresh, set())
+            for one, own in waiting if not event.nested else ():
+                used = sum(event.optimizer in spent[each] for each in own)
+                if used:
+                    lines.setdefault(one.site.place, []).append((one, used))
+            for _, own in waiting:
+                for each in own:
+                    spent[each].add(event.optimizer)
+            stepped = True
         elif event.how == "backward" and not event.nested and event.close:
-            own = {each for root in event.roots for each in _terms(trace, root, event.n)}
-            if own & spent:
-                lines.setdefault(event.site.place, []).append((event, len(own & spent)))
-            fresh |= own
+            waiting = [] if stepped else waiting
+            waiting.append((event, {each for root in event.roots for each in _terms(trace, root, event.n)}))
+            stepped = False
     for passes in lines.values():
         if len(passes) >= OFTEN:
             yield [event for event, _ in passes], passes[-1][1]

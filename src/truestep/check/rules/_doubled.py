@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from truestep.check.changes import Step
 from truestep.check.rules._courses import Course
+from truestep.check.trace import Trace
 
 OFTEN = 3
 
 
-def doubled(course: Course) -> str:
-    """As many steps in a row each time, with updates between these groups and none within."""
-    groups, at = list[int](), 0
+def doubled(trace: Trace, course: Course) -> str:
+    """As many steps in a row each time, with updates between these groups and none within, whoever makes them."""
+    groups, at, updates = list[int](), 0, trace.of(Step)
     for one in course.steps:
         before = at
-        while at < len(course.updates) and course.updates[at].n < one.n:
+        while at < len(updates) and updates[at].n < one.n:
             at += 1
         if at > before or not groups:
             groups.append(0)

@@ -42,8 +42,8 @@ OFTEN = 5
 TINY = 1e-30
 LEAST_UNITS, MOST_UNITS, SKEW, SAMPLES = 12, 0.4, 8, 64
 """Units that are off and their part of the layer; how many times those that are always on; the samples seen."""
-PRESSED = 0.9
-"""The share of outputs at the bounds, at every pass."""
+PRESSED, MIDST = 0.9, 0.1
+"""The share of outputs at the bounds, at every pass, and of them at either bound."""
 FLAT = {
     "relu": (0,), "gelu": (0,), "silu": (0,), "mish": (0,), "hardswish": (0,), "relu6": (0, 6), "sigmoid": (0, 1),
     "hardsigmoid": (0, 1), "tanh": (-1, 1), "hardtanh": (-1, 1),
@@ -127,7 +127,9 @@ def _pressed(trace: Trace, ops: list[Op]) -> Iterator[Finding]:
     if len(shares) < 2 * OFTEN or min(shares) < PRESSED or len(shares) < len(ops):
         return
     op, number = ops[0], _weight(trace, ops[0])
-    if number and _feeds_a_layer(trace, op):
+    low, high = FLAT[op.name]
+    middle = (op.out[0].values.mean - low) / (high - low) if op.out[0].values is not None else 0.0
+    if number and MIDST < middle < 1 - MIDST and _feeds_a_layer(trace, op):  # a gate may be shut on purpose
         yield found(
             RULE,
             op.site,

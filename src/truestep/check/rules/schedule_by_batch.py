@@ -70,7 +70,7 @@ def look(trace: Trace) -> Iterator[Finding]:
                 steps = f"{len(course.steps)} steps of the scheduler in {len(course.updates)} updates"
                 yield _told(course, f"{steps}; {evidence}", level)
     for course in courses(trace):
-        evidence = doubled(course) or (risen(course) if complete(trace) else "")
+        evidence = doubled(trace, course) or (risen(course) if complete(trace) else "")
         if evidence and course.made.scheduler not in told:
             yield found(
                 RULE,
