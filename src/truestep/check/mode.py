@@ -175,7 +175,7 @@ class Seeing(TorchFunctionMode):
         within = tuple(recorder.modules)
         args = told[0][::-1] if name in REVERSED else told[0]
         recorder.emit(
-            Op, place, name=ALIAS.get(name, name), args=args, words=told[1], out=made,
+            Op, place, name=ALIAS.get(name, name), args=args, words=_reduced(told[1]), out=made,
             grad=torch.is_grad_enabled(), module=within[-1] if within else 0, within=within,
         )  # fmt: skip
 
@@ -233,6 +233,14 @@ def _most(values: Sequence[Any], few: int) -> int:
 
 def _narrow(args: Any) -> bool:
     return any((each.dtype if isinstance(each, Tensor) else each) in NARROW for each in args if _typed(each))
+
+
+def _reduced(words: dict[str, Any]) -> dict[str, Any]:
+    """The words of a call, with what the two old words for a loss's reduction come to."""
+    average, reduce = words.get("size_average"), words.get("reduce")
+    if not isinstance(average, bool) and not isinstance(reduce, bool):
+        return words
+    return words | {"reduction": "none" if reduce is False else "sum" if average is False else "mean"}
 
 
 def _typed(value: Any) -> bool:
