@@ -32,7 +32,7 @@ for epoch in range(4):
 
 
 @pytest.mark.filterwarnings("ignore:size_average and reduce")
-@pytest.mark.parametrize(("words", "told"), [("size_average=False", 0), ("size_average=True", 1), ("reduce=True", 1)])
+@pytest.mark.parametrize("words, told", [("size_average=False", 0), ("size_average=True", 1), ("reduce=True", 1)])
 def test_a_sum_by_its_old_name_is_divided_by_the_samples(tmp_path, words, told):
     path = tmp_path / "train.py"
     path.write_text(EVALUATED.replace("WORDS", words))
