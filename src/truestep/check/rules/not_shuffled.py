@@ -8,8 +8,9 @@ the end of an epoch leans to the last class.
 
 Evidence: the targets of the losses: most batches hold one value, the stretches of equal batches follow one another in
 the same order, epoch after epoch; or, where an epoch is too long to be looked at twice, each class lies in one stretch
-of places, of a loader that does not shuffle or of slices of one tensor, and places were visited again. For real targets
-the least and the greatest of each batch, which only rise or only fall, and begin again with the same batches.
+of places, of a loader that does not shuffle or of slices of one tensor, and places were visited again. For real
+targets, and where a batch holds several classes, the least and the greatest of each batch, which only rise or only
+fall, and begin again with the same batches.
 
 False alarms: one batch of real and one of forged samples alternate in a GAN, with stretches of a single batch; that is
 no finding. Time series in order have no classes.
@@ -39,6 +40,8 @@ from truestep.check.trace import LOSSES, Trace
 RULE = Rule("TS471", "not_shuffled", "sorted data without shuffling", "error", "data")
 FEW, SHARE, AGAIN = 8, 0.7, 3
 ROWS = 4
+MIXED = 4
+"""Batches in an epoch, and classes beyond the first, that cannot come to rise by chance."""
 
 
 class Look(NamedTuple):
@@ -68,12 +71,14 @@ def _rising(trace: Trace) -> Iterator[Finding]:
     for ops in lines.values():
         ends = [(op.inputs[1].values.low, op.inputs[1].values.high) for op in ops if op.inputs[1].values is not None]
         rows = min((op.inputs[1].shape or (0,))[0] for op in ops)
-        if len(ends) < len(ops) or rows < ROWS or all(op.inputs[1].values and op.inputs[1].values.whole for op in ops):
+        whole = all(op.inputs[1].values and op.inputs[1].values.whole for op in ops)
+        if len(ends) < len(ops) or rows < ROWS:
             continue
         for word, held in (("rise", ends), ("fall", [(-high, -low) for low, high in ends])):
             starts = [0, *(at for at in range(1, len(held)) if held[at][0] < held[at - 1][1])]
             epoch = starts[1] if len(starts) > 1 else 0
-            if epoch >= FEW and held[epoch : epoch + FEW] == held[:FEW]:
+            again = held[epoch : epoch + FEW] == held[:FEW]
+            if _neighbours(held, epoch, rows) if whole else epoch >= FEW and again:
                 low, high = (min(each[0] for each in ends), max(each[1] for each in ends))
                 yield found(
                     RULE, ops[0].site, f"the targets of an epoch {word} from batch to batch",
@@ -84,6 +89,15 @@ def _rising(trace: Trace) -> Iterator[Finding]:
                     level="warning",
                 )  # fmt: skip
                 return
+
+
+def _neighbours(held: list[tuple[float, float]], epoch: int, rows: int) -> bool:
+    """Whether each batch of two epochs holds a few classes that go on where those of the batch before ended."""
+    mixed = sum(low < high for low, high in held[:epoch])
+    wide = epoch > 0 and held[epoch - 1][1] - held[0][0] > MIXED
+    return (
+        wide and epoch >= MIXED and rows >= 2 * ROWS and 2 * mixed >= epoch and held[epoch : 2 * epoch] == held[:epoch]
+    )
 
 
 def _looks(trace: Trace) -> list[Look]:
