@@ -44,26 +44,10 @@ OFTEN = 5
 def look(trace: Trace) -> Iterator[Finding]:
     """Compare who receives gradients with who is held."""
     held = set().union(*(trace.held(optimizer) for optimizer in trace.optimizers()))
-    owned = {number for facts in trace.modules.values() for number in facts.parameters.values()}
     moving = [step for step in trace.of(Step) if any(one.change > 0 for one in step.moved)]
     if len(moving) < OFTEN:
         return
-    marks: dict[int, set[int]] = {}
-    norms: dict[int, list[float]] = {}
-    mates: dict[int, int] = {}
-    for event in trace.backwards():
-        trained = any(leaf.number in held for leaf in event.leaves)
-        for leaf in event.leaves if trained else ():
-            own = leaf.parameter or leaf.number in owned
-            if own and leaf.number not in held and leaf.after is not None and leaf.after.norm and leaf.weight:
-                marks.setdefault(leaf.number, set()).add(leaf.weight.mark)
-                norms.setdefault(leaf.number, []).append(leaf.after.norm)
-                mates[leaf.number] = event.n
-    loaded = _loaded(trace)
-    idle = [
-        number for number, seen in marks.items()
-        if len(seen) == 1 and len(norms[number]) >= OFTEN and loaded.get(number, mates[number]) >= mates[number]
-    ]  # fmt: skip
+    idle, norms = _left_out(trace, held)
     plain = {} if idle else loose(trace, held)
     if plain:
         idle, norms = sorted(plain), plain
@@ -86,6 +70,28 @@ def look(trace: Trace) -> Iterator[Finding]:
         )
     else:
         yield from _thawed(trace)
+
+
+def _left_out(trace: Trace, held: set[int]) -> tuple[list[int], dict[int, list[float]]]:
+    """Parameters beside those held that receive gradients and keep every bit, and the norms of these gradients."""
+    owned = {number for facts in trace.modules.values() for number in facts.parameters.values()}
+    marks: dict[int, set[int]] = {}
+    norms: dict[int, list[float]] = {}
+    mates: dict[int, int] = {}
+    for event in trace.backwards():
+        trained = any(leaf.number in held for leaf in event.leaves)
+        for leaf in event.leaves if trained else ():
+            own = leaf.parameter or leaf.number in owned
+            if own and leaf.number not in held and leaf.after is not None and leaf.after.norm and leaf.weight:
+                marks.setdefault(leaf.number, set()).add(leaf.weight.mark)
+                norms.setdefault(leaf.number, []).append(leaf.after.norm)
+                mates[leaf.number] = event.n
+    loaded = _loaded(trace)
+    idle = [
+        number for number, seen in marks.items()
+        if len(seen) == 1 and len(norms[number]) >= OFTEN and loaded.get(number, mates[number]) >= mates[number]
+    ]  # fmt: skip
+    return idle, norms
 
 
 def _thawed(trace: Trace) -> Iterator[Finding]:
