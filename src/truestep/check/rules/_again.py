@@ -35,9 +35,10 @@ def again(trace: Trace) -> Iterator[tuple[list[Backward], int]]:
                 for each in own:
                     spent[each].add(event.optimizer)
             stepped = True
-        elif event.how == "backward" and not event.nested and event.close:
+        elif event.how == "backward" and not event.nested:
             waiting = [] if stepped else waiting
-            waiting.append((event, {each for root in event.roots for each in _terms(trace, root, event.n)}))
+            if event.close:
+                waiting.append((event, {each for root in event.roots for each in _terms(trace, root, event.n)}))
             stepped = False
     for passes in lines.values():
         if len(passes) >= OFTEN:
