@@ -97,6 +97,18 @@ def test_a_term_that_two_optimizers_share_is_differentiated_for_each():
     assert not judge(seen.trace, ["never_cleared"], strict=True)
 
 
+def test_steps_behind_passes_that_were_not_looked_at_are_none_of_the_last_one_that_was():
+    torch.manual_seed(0)
+    net = nn.Linear(4, 1)
+    with Watching(strict=True) as seen:
+        optimizer = SGD(net.parameters(), 0.01)
+        for step in range(140):
+            optimizer.zero_grad()
+            nn.functional.mse_loss(net(X[step % 9 :: 9]), Y[step % 9 :: 9]).backward()
+            optimizer.step()
+    assert not judge(seen.trace, ["never_cleared"], strict=True)
+
+
 def _epochs(schedule, after, epochs=8, inside=True):
     """What is said of a net that is trained on five batches an epoch, with `after` at the end of each."""
     torch.manual_seed(0)

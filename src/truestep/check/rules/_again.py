@@ -23,23 +23,25 @@ def again(trace: Trace) -> Iterator[tuple[list[Backward], int]]:
     """
     spent: dict[int, set[int]] = defaultdict(set)  # a term -> the optimizers that made a step behind a pass of it
     waiting: list[tuple[Backward, set[int]]] = []
-    stepped = False
+    stepped, moved = False, set[int]()  # whether steps came behind the last pass, and whose
     lines: dict[tuple[str, int], list[tuple[Backward, int]]] = {}
     for event in trace.of(Backward, Step):
         if isinstance(event, Step):
-            for one, own in waiting if not event.nested else ():
+            for one, own in waiting if not event.nested and not (stepped and event.optimizer in moved) else ():
                 used = sum(event.optimizer in spent[each] for each in own)
                 if used:
                     lines.setdefault(one.site.place, []).append((one, used))
             for _, own in waiting:
                 for each in own:
                     spent[each].add(event.optimizer)
+            moved = {event.optimizer, *(moved if stepped else ())}
             stepped = True
         elif event.how == "backward" and not event.nested:
-            waiting = [] if stepped else waiting
-            if event.close:
-                waiting.append((event, {each for root in event.roots for each in _terms(trace, root, event.n)}))
-            stepped = False
+            waiting, stepped = [] if stepped else waiting, False
+            terms = (
+                {each for root in event.roots for each in _terms(trace, root, event.n)} if event.close else set[int]()
+            )
+            waiting.append((event, terms))
     for passes in lines.values():
         if len(passes) >= OFTEN:
             yield [event for event, _ in passes], passes[-1][1]
