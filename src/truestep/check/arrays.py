@@ -137,11 +137,15 @@ def _replaced(np: Any, function: Any, kind: int, other: int | None) -> int | Non
     return None if failed else was.value
 
 
+SIGNED = ("int8", "int16")
+
+
 def _meant(where: site.Site, sign: type[ast.operator]) -> str | None:
     """The operation in the words of the source, empty where they do not tell; None where it is meant to wrap.
 
     Meant are those of which a remainder or some bits are taken, those of which the ones that fit are chosen, those that
-    are mended where they wrapped, as `total[total < image] = 255`, and those that are places or are counted, as hashes.
+    are mended where they wrapped, as `total[total < image] = 255`, those that are places or are counted, as hashes, and
+    differences that are read with a sign, `step.view(np.int8)`.
     """
     from truestep.check.rules._source import scope_of, tree_of
 
@@ -176,8 +180,13 @@ def _meant(where: site.Site, sign: type[ast.operator]) -> str | None:
 
 
 def _places(scope: ast.AST) -> set[str]:
-    """The names that stand for places in a table, or for what is counted by its kind."""
+    """The names that stand for places in a table, for what is counted by its kind, or for bits that are read anew."""
     indices = [node.slice for node in ast.walk(scope) if isinstance(node, ast.Subscript)]
     calls = [node for node in ast.walk(scope) if isinstance(node, ast.Call)]
     counted = [node.args[0] for node in calls if node.args and getattr(node.func, "attr", "") in COUNTS]
-    return {each.id for each in (*indices, *counted) if isinstance(each, ast.Name)}
+    signed = [
+        node.func.value for node in calls
+        if isinstance(node.func, ast.Attribute) and node.func.attr == "view" and len(node.args) == 1
+        and getattr(node.args[0], "attr", getattr(node.args[0], "value", "")) in SIGNED
+    ]  # fmt: skip
+    return {each.id for each in (*indices, *counted, *signed) if isinstance(each, ast.Name)}

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from itertools import combinations, pairwise
 from typing import NamedTuple
 
-from truestep.check.changes import OptimizerMade, Step
+from truestep.check.changes import OptimizerMade, StateLoaded, Step
 from truestep.check.events import Forward
 from truestep.check.rules._batches import Drawn, split
 from truestep.check.rules._rows import FEW, SHARE, passes, scored, telling
@@ -71,6 +71,9 @@ def _lives(trace: Trace) -> Iterator[list[int]]:
 def _goes_on(trace: Trace, last: OptimizerMade, made: OptimizerMade, first: int) -> bool:
     steps = [step.n for step in trace.between(last.n, made.n, Step) if step.optimizer == last.optimizer]
     if not steps or made.weights in (0, first):
+        return False
+    later = trace.between(made.n, trace.events[-1].n, StateLoaded, Step)
+    if later and isinstance(later[0], StateLoaded) and later[0].of == "module":  # which began anew, the optimizer first
         return False
     return any(event.weights == made.weights for event in trace.between(steps[0], made.n, Forward))
 

@@ -79,6 +79,7 @@ def look(trace: Trace) -> Iterator[Finding]:
                     f"after {steps} steps seen their norms are {ends[0].norm:.6g} and {ends[1].norm:.6g}",
                     "tied weights are one parameter in two places; a copy is counted and trained twice",
                     "assign the parameter itself, decoder.weight = encoder.weight, after all that replaces either",
+                    level="advice" if turned and not copied else None,  # a start that many give to an autoencoder
                 )
 
 

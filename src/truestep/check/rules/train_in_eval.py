@@ -8,9 +8,9 @@ is not.
 
 Evidence: the mode of the model and of its layers at the forward passes that updates came from.
 
-False alarms: frozen batch normalisation is set to eval layer by layer while the model itself stays in train mode, and
-attacks on an input move no weights. Neither is a finding. A part with dropout that was put in eval mode before the
-training, when nobody ever called `train()`, is worth a word of advice.
+False alarms: batch normalisation that is frozen, weights and all, may keep its statistics too, whether it is set to
+eval by itself or with the whole model, and attacks on an input move no weights. Neither is a finding. A part with
+dropout that was put in eval mode before the training, when nobody ever called `train()`, is worth a word of advice.
 
 Mend: `model.train()` at the start of each training epoch, behind the evaluation.
 
@@ -53,6 +53,7 @@ def look(trace: Trace) -> Iterator[Finding]:
     forwards = [event for event in trace.of(Forward) if event.depth == 0 and event.grad and event.close]
     yield from _parts(trace, forwards)
     place, kinds = 0, asking(trace)
+    live = {leaf.number for event in trace.backwards() for leaf in event.leaves}
     waiting: list[Forward] = []  # several models may run, and losses be differentiated, before the first optimizer
     recent: list[Backward] = []  # steps
     for update in trace.updates():
@@ -70,7 +71,7 @@ def look(trace: Trace) -> Iterator[Finding]:
         waiting = [event for event in waiting if event not in now and update.step.update - event.update < LINGER]
         for event in now:
             trained[event.module] = trained.get(event.module, 0) + 1
-            layer = _layer(trace, event, kinds) or _call(still, event)
+            layer = _layer(trace, event, kinds, live) or _call(still, event)
             if not event.training and layer and reaches(trace, event.outputs, event.n)[1] & roots:
                 calls.setdefault(event.module, []).append((event, layer))
     for module, wrong in calls.items():
@@ -141,15 +142,20 @@ def _call(still: list[Op], root: Forward) -> str:
     return f"dropout on line {inside[0].site.line}" if inside else ""
 
 
-def _layer(trace: Trace, root: Forward, kinds: set[str]) -> str:
-    """A layer below whose work depends on the mode, in eval mode too; of the user's own those of these `kinds`."""
+def _layer(trace: Trace, root: Forward, kinds: set[str], live: set[int]) -> str:
+    """A layer below whose work depends on the mode, in eval mode too; of the user's own those of these `kinds`.
+
+    A batch normalisation whose weights are frozen, of which none is `live`, keeps its statistics with them.
+    """
     waiting = [root.module]
     while waiting:
         number = waiting.pop()
         facts = trace.modules.get(number)
         if facts is None:
             continue
-        if by_mode(facts) or (facts.kind in kinds and not facts.torch):
+        own = set(facts.parameters.values())
+        frozen = "BatchNorm" in facts.kind and bool(own) and not own & live
+        if not frozen and (by_mode(facts) or (facts.kind in kinds and not facts.torch)):
             return f"{trace.name(number)} ({facts.kind})"
         waiting += facts.children.values()
     return ""
