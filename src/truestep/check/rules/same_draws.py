@@ -49,7 +49,8 @@ from truestep.check.rules._rounds import fetched, rounds, seeded
 from truestep.check.trace import Trace
 
 RULE = Rule("TS476", "same_draws", "random draws that repeat themselves", "error", "data")
-DRAWS = ("randperm", "randint", "rand", "randn", "rand_like", "randn_like", "randint_like", "normal", "bernoulli")
+DRAWS = ("randperm", "randint", "rand", "randn", "rand_like", "randn_like", "randint_like", "normal", "bernoulli",
+         "multinomial")  # fmt: skip
 WHY = "what looks random is a fixed part of the data, and can be learned by heart"
 OFTEN, SURE = 4, 100.0
 
@@ -101,7 +102,8 @@ def _repeats(trace: Trace) -> Iterator[Finding]:
     fed = {each.number for call in trained for each in call.inputs}
     lines: dict[tuple[tuple[str, int], int], list[Op]] = {}
     for op in trace.ops(*DRAWS):
-        if op.out and op.out[0].rows and op.update in busy and op.grad and not op.within:
+        shown = op.name != "multinomial" or "generator" in op.words  # what is sure is drawn again without a cause
+        if op.out and op.out[0].rows and op.update in busy and op.grad and not op.within and shown:
             lines.setdefault((op.site.place, movers.get(op.update, 0)), []).append(op)
     for ops in lines.values():
         if _by_item(trace, ops):
@@ -142,10 +144,10 @@ def _by_item(trace: Trace, ops: list[Op]) -> bool:
     updates: dict[int, list[object]] = {}
     for op in ops:
         updates.setdefault(op.update, []).append((op.out[0].shape, op.out[0].rows))
-    most = max(updates.values(), key=len)
+    several = [each for each in updates.values() if len(each) > 1]
     seeds = {event.value for event in trace.of(Seeded) if ops[0].n < event.n < ops[-1].n and event.who == "torch"}
     own = "generator" in ops[0].words or len(seeds) > 1
-    return own and len(most) > 1 and all(len(set(each)) == len(each) for each in updates.values())
+    return own and 2 * len(several) > len(updates) and all(len(set(each)) == len(each) for each in several)
 
 
 def _shuffles(trace: Trace) -> Iterator[Finding]:
@@ -219,6 +221,8 @@ def _bits(op: Op) -> float:
     if op.name == "randint":
         ends = [each for each in op.args[:2] if isinstance(each, int)]
         return elements * math.log2(max(ends[-1] - (ends[0] if len(ends) > 1 else 0), 1)) if ends else 0.0
+    if op.name == "multinomial":
+        return 2.0 * elements
     return 0.0 if op.name in ("randint_like", "bernoulli") else 20.0 * elements
 
 

@@ -9,7 +9,8 @@ exponentials and their sums.
 Why: the samples of a batch compete with one another. The loss can be made small without any sample being right, and
 what a model says of one sample depends on its neighbours.
 
-Evidence: the dimension that softmax was given, its shape, and the dimension along which the result is then read.
+Evidence: the dimension that softmax was given, its shape, and the dimension along which the result is then read; or
+that there is one entry along the given dimension at every update, and several along another one.
 
 False alarms: a softmax over the samples that is also read along them (attention over instances, a contrastive loss of
 both directions, assignments to slots) is no finding, nor are weights that are divided by their sum again, nor square
@@ -38,6 +39,7 @@ from truestep.check.rules import found
 from truestep.check.rules._chains import SOUND, origin, root
 from truestep.check.rules._normalised import by_hand
 from truestep.check.rules._turned import turned
+from truestep.check.rules._weighed import weighed_alone
 from truestep.check.trace import Trace
 
 RULE = Rule("TS345", "softmax_dim", "softmax over the wrong dimension", "error", "losses")
@@ -70,11 +72,8 @@ def look(trace: Trace) -> Iterator[Finding]:
     classified = _classified(trace)
     for calls in lines.values():
         op, dim, first = next((call for call in calls if call[2]), calls[0])
-        learned = [
-            how
-            for made, _, how in calls
-            if (made.grad and made.inputs[0].needs_grad) or (how is not None and how.target)
-        ]  # fmt: skip
+        reached = [(made.grad and made.inputs[0].needs_grad, how) for made, _, how in calls]
+        learned = [how for grad, how in reached if grad or (how is not None and how.target)]
         if first and learned and sum(map(bool, learned)) >= MOST * len(learned):
             yield found(
                 RULE,
@@ -87,6 +86,8 @@ def look(trace: Trace) -> Iterator[Finding]:
                 "give softmax the dimension along which its result is read: dim=-1 in most cases",
                 facts={"along": first.along},
             )
+        elif single := weighed_alone([call[:2] for call in calls]):
+            yield found(RULE, *single, level="warning", facts={"along": None})
         elif told := next((each for each in calls if _across(trace, *each[:2], classified)), None):
             op, dim = told[:2]
             yield found(
