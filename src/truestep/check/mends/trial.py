@@ -9,13 +9,12 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
 from torch.optim import Optimizer
 from torch.overrides import TorchFunctionMode
 
 from truestep.check import site
 from truestep.check.mode import ALIAS
-from truestep.check.patches import hooked, replaced
+from truestep.check.patches import replaced
 from truestep.check.recorder import Recorder
 
 Place = tuple[str, int]
@@ -109,20 +108,19 @@ class Outermost:
         self.stack: list[nn.Module] = []
 
     def watches(self) -> Iterator[Any]:
-        """The hooks."""
-        yield hooked(register_module_forward_pre_hook(self._before))
-        yield hooked(register_module_forward_hook(self._after, always_call=True))
+        """The calls, replaced outside the watch, which is to see the modules as `enter` left them."""
+        yield replaced(nn.Module, "__call__", self._around)
 
-    def _before(self, module: nn.Module, args: Any) -> None:
+    def _around(self, run: Any, module: nn.Module, *args: Any, **words: Any) -> Any:
         self.stack.append(module)
-        if len(self.stack) == 1:
-            self._enter(module)
-
-    def _after(self, module: nn.Module, args: Any, output: Any) -> None:
-        while self.stack and self.stack.pop() is not module:
-            pass  # left by an exception
-        if not self.stack:
-            self._leave(module)
+        try:
+            if len(self.stack) == 1:
+                self._enter(module)
+            return run(module, *args, **words)
+        finally:
+            self.stack.pop()
+            if not self.stack:
+                self._leave(module)
 
 
 def passes(trial: Trial, around: Callable[..., Any]) -> Any:
