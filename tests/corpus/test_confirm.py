@@ -23,9 +23,28 @@ UNTRIED = {
     "softmax_dim_w2": "with the right soft targets the loss is another figure, and may end higher",
     "softmax_twice_w1": "a distribution is handed the probabilities, and no loss",
     "best_is_reference_w1": "the parameters are kept by hand, and no state of a model",
+    "clip_after_step_gr1": "the weights are moved by hand",
+    "clip_after_step_mr1": "the gradients are rescaled by hand",
+    "clip_after_step_h1": "the gradients are clipped and the weights moved by hand",
+    "clip_scaled_gr1": "no call unscales the gradients",
+    "parameters_unheld_d": "the optimizer has to be made behind the new head",
+    "parameters_unheld_le1": "what is thawed has to be given to the optimizer",
+    "padding_counted_da1": "the places that never were are told by a mask of the program's own",
+    "padding_counted_ma1": "the errors of padded steps are zeros already, and only their count is wrong",
+    "samples_unseen_r1": "parts of tensors, and no loader",
+    "samples_unseen_ma1": "the data set's own length is wrong",
+    "samples_unseen_le1": "the rows are chosen by a number",
+    "functional_dropout_m1": "the mode is never switched, so that there is none to obey",
+    "eval_in_train_mr1": "the teacher is called by the very lines that train the student",
+    "eval_in_train_w4": "what is counted for each class is no number of the whole",
+    "softmax_dim_ma1": "the logarithm is taken off by hand",
+    "rate_too_small_gr1": "the updates are made by hand",
     "broadcast_e": "the column is a part of an expression that no call is handed",
 }
-BETTER_WRONG = {"softmax_dim_d": "heads that compete learn this task faster; their weights add up to no 1 all the same"}
+BETTER_WRONG = {
+    "softmax_dim_d": "heads that compete learn this task faster; their weights add up to no 1 all the same",
+    "softmax_dim_da1": "with one state a batch each action is certain, and the loss of it nothing",
+}
 MENDED = [entry for entry in index.WRONG if rules()[entry.slug].mend is not None and entry.ranks == 1]
 
 
