@@ -26,8 +26,6 @@ UNTRIED = {
     "clip_after_step_gr1": "the weights are moved by hand",
     "clip_after_step_mr1": "the gradients are rescaled by hand",
     "clip_after_step_h1": "the gradients are clipped and the weights moved by hand",
-    "clip_scaled_gr1": "no call unscales the gradients",
-    "parameters_unheld_d": "the optimizer has to be made behind the new head",
     "parameters_unheld_le1": "what is thawed has to be given to the optimizer",
     "padding_counted_da1": "the places that never were are told by a mask of the program's own",
     "padding_counted_ma1": "the errors of padded steps are zeros already, and only their count is wrong",
@@ -45,7 +43,14 @@ BETTER_WRONG = {
     "softmax_dim_d": "heads that compete learn this task faster; their weights add up to no 1 all the same",
     "softmax_dim_da1": "with one state a batch each action is certain, and the loss of it nothing",
 }
-MENDED = [entry for entry in index.WRONG if rules()[entry.slug].mend is not None and entry.ranks == 1]
+ELSEWHERE = {
+    "clip_scaled_gr1": "it unscales behind its clipping, which may not be done twice: the rerun fails",
+    "parameters_unheld_d": "it is told as optimizer_strangers",
+}
+MENDED = [
+    entry for entry in index.WRONG
+    if rules()[entry.slug].mend is not None and entry.ranks == 1 and entry.name not in ELSEWHERE
+]  # fmt: skip
 
 
 def test_most_rules_of_a_run_have_a_mend():
