@@ -14,7 +14,7 @@ from truestep.check.changes import SchedulerMade, SchedulerStep
 from truestep.check.patches import replaced
 from truestep.check.recorder import Recorder
 
-ENDS = {"CosineAnnealingLR": "T_max", "LinearLR": "total_iters", "PolynomialLR": "total_iters"}
+LENGTHS = {"CosineAnnealingLR": "T_max", "LinearLR": "total_iters", "PolynomialLR": "total_iters"}
 """How long the last scheduler of a sequence is, where it has an end."""
 
 
@@ -79,7 +79,7 @@ class _Schedules:
 def _together(one: Any) -> int | None:
     """How long a sequence of schedulers is: up to its last milestone, and the last of them behind that."""
     parts, milestones = list(getattr(one, "_schedulers", ())), list(getattr(one, "_milestones", ()))
-    name = ENDS.get(type(parts[-1]).__name__) if parts and milestones else None
+    name = LENGTHS.get(type(parts[-1]).__name__) if parts and milestones else None
     last = getattr(parts[-1], name, None) if name else None
     return milestones[-1] + last if isinstance(last, int) else None
 

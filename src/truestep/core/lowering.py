@@ -70,7 +70,7 @@ def pooled(
     divisor_override: int | None = None,
 ) -> Any:
     """Average pooling whose windows do not overlap, as a mean over two axes."""
-    size = _window(image.shape, kernel, stride, padding, divisor_override)
+    size = window(image.shape, kernel, stride, padding, divisor_override)
     if size is None:
         return NotImplemented
     return image.reshape(*_windows(image.shape, size)).mean((-3, -1))
@@ -87,7 +87,7 @@ def pooled_backward(
     divisor_override: int | None,
 ) -> Any:
     """Its gradient: each entry spread over its window."""
-    size = _window(image.shape, kernel, stride, padding, divisor_override)
+    size = window(image.shape, kernel, stride, padding, divisor_override)
     if size is None:
         return NotImplemented
     each = (gradient / (size[0] * size[1])).unsqueeze(-2).unsqueeze(-1)  # (..., high, 1, wide, 1)
@@ -126,7 +126,7 @@ def _summed(a: Tensor, b: Tensor) -> Tensor:
     return (a.unsqueeze(-1) * b.unsqueeze(-3)).sum(-2)
 
 
-def _window(shape: Any, kernel: list[int], stride: list[int], padding: Any, divisor: int | None) -> Any:
+def window(shape: Any, kernel: list[int], stride: list[int], padding: Any, divisor: int | None) -> Any:
     """The window of a pooling that only regroups entries, else None."""
     size = (kernel[0], kernel[-1])
     steps = (stride[0], stride[-1]) if stride else size

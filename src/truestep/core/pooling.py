@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
+from truestep.core.lowering import window
 from truestep.core.recording import Rewrites, aten
 
 LEAST = 2**16
@@ -32,7 +33,7 @@ def averaged(
     divisor_override: int | None = None,
 ) -> Any:
     """`(((a + b) + c) + d) / 4` of each window."""
-    if divisor_override is not None or not by_two(image, kernel, stride, padding):
+    if not by_two(image, kernel, stride, padding, divisor_override):
         return NotImplemented
     a, b, c, d = _quarters(image)
     return (((a + b) + c) + d) / 4
@@ -49,7 +50,7 @@ def averaged_backward(
     divisor_override: int | None,
 ) -> Any:
     """A quarter of the gradient, four times: side by side as a complex number of two equal parts, then row by row."""
-    if divisor_override is not None or not gradient.is_contiguous() or not by_two(image, kernel, stride, padding):
+    if not gradient.is_contiguous() or not by_two(image, kernel, stride, padding, divisor_override):
         return NotImplemented
     each = gradient / 4
     row = torch.view_as_real(torch.complex(each, each)).view(-1, image.shape[-1])
@@ -88,13 +89,11 @@ SAME_BITS: Rewrites = {
 }
 
 
-def by_two(input: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0) -> bool:
+def by_two(input: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, divisor: int | None = None) -> bool:
     """Whether a pooling takes windows of two by two that cover a large image once, in memory in torch's usual order."""
-    size, steps = _list(kernel_size), _list(stride) or _list(kernel_size)
     plain = input.device.type == "cpu" and input.dtype in (torch.float32, torch.float64) and input.is_contiguous()
-    whole = input.dim() >= SIDE and all(side % SIDE == 0 for side in input.shape[-2:])
-    twos = set(size) == set(steps) == {SIDE} and not any(_list(padding))
-    return plain and whole and twos and input.numel() >= LEAST
+    twos = window(input.shape, _list(kernel_size), _list(stride), padding, divisor) == (SIDE, SIDE)
+    return plain and twos and input.numel() >= LEAST
 
 
 class Pooled(TorchFunctionMode):

@@ -114,7 +114,7 @@ class Tiers:
                 self._libraries.look()
             return out
         begun = bool(shape.times or shape.eager)
-        if shape.open and begun and (self._at_once or shape.repaid(self._steps_of(shape)[1])):
+        if shape.open and begun and (self._at_once or (shape.eager and shape.repaid(self._steps_of(shape)[1]))):
             return self._learn(micros, key, shape)
         out = self._eagerly(micros, shape)
         if shape.open and shape.add(time.perf_counter() - began):

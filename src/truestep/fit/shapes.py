@@ -53,8 +53,8 @@ class Shape:
         return self.eager * LEAST > most
 
     def repaid(self, left: float) -> bool:
-        """Whether so many steps that are left repay what it takes to write one down, as soon as it is known."""
+        """Whether so many steps that are left repay what it takes to write one down."""
         most = worth.MOST + worth.POOLED * (self.pooled or 0)
-        if not self.eager or self.long(most):
+        if self.long(most):
             return False
         return min(self.eager * SAVED, most) * left > worth.LEARNING + TAKEN * self.eager

@@ -58,9 +58,9 @@ def _data(trace: Trace, number: int, leaf: Leaf) -> bool:
 
 def _spread(trace: Trace, number: int) -> bool:
     """Whether the rows of something larger, made by a call, share it."""
-    waiting, known = [number], {number}
+    known, until = {number}, _until(trace)
     for op in trace.of(Op):
-        if not waiting or op.n > _until(trace):
+        if op.n > until:
             break
         mine = [each for each in op.inputs if each.number in known]
         if mine and op.name in ALONE and op.out and op.out[0].shape == mine[0].shape:

@@ -35,8 +35,7 @@ def mixed(trace: Trace) -> Iterator[Mixed]:
     to follow them, and they follow it.
     """
     mine = held(trace)
-    homes = {home: number for facts in trace.modules.values()
-             for name, home in facts.storages.items() for number in [facts.parameters[name]]}  # fmt: skip
+    homes = {home: facts.parameters[name] for facts in trace.modules.values() for name, home in facts.storages.items()}
     lines: dict[tuple[str, int], list[tuple[Op, int, float]]] = defaultdict(list)
     scaled: dict[int, float] = {}
     for op in trace.ops("copy_", "data=", "mul_", "__imul__", "add_", "__iadd__", "lerp_"):

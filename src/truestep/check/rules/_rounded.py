@@ -11,7 +11,7 @@ from truestep.check.rules._words import plural
 from truestep.check.site import Site
 from truestep.check.trace import Trace
 
-FLAT = {"round", "round_", "floor", "floor_", "ceil", "ceil_", "trunc", "trunc_", "fix", "sign", "sgn"}
+FLAT = {"round", "round_", "floor", "floor_", "ceil", "ceil_", "trunc", "trunc_", "fix", "sign", "sgn", "heaviside"}
 """Calls whose derivative is zero everywhere."""
 OFTEN, LOOKED = 4, 3  # steps; updates in which the way is followed
 DEEP = 40  # calls
@@ -23,7 +23,8 @@ def rounded(trace: Trace) -> Iterator[tuple[Site, str, str, str, str]]:
     zero = _zero(trace) if flat else {}
     lines: dict[tuple[str, int], dict[int, list[Op]]] = defaultdict(lambda: defaultdict(list))
     for op in flat:
-        for number in _behind(trace, op) & zero.keys():
+        behind = {each.number for each, _ in trace.back(op.inputs, op.n, DEEP, lambda _, each: each.needs_grad)}
+        for number in behind & zero.keys():
             lines[op.site.place][number].append(op)
     for seen in lines.values():
         hits = {number: ops for number, ops in seen.items() if len({op.update for op in ops}) >= LOOKED}
@@ -52,17 +53,3 @@ def _zero(trace: Trace) -> dict[int, int]:
                 if one.grad.norm != 0:
                     alive.add(one.number)
     return {number: n for number, n in steps.items() if n >= OFTEN and number not in alive}
-
-
-def _behind(trace: Trace, op: Op) -> set[int]:
-    """The leaves that a call's input was made of."""
-    found, waiting, met = set[int](), [(each, op.n) for each in op.inputs if each.needs_grad], set[int]()
-    while waiting and len(met) < DEEP:
-        tensor, before = waiting.pop()
-        maker = None if tensor.leaf or tensor.number in met else trace.maker(tensor, before)
-        met.add(tensor.number)
-        if tensor.leaf:
-            found.add(tensor.number)
-        elif maker is not None:
-            waiting += [(each, maker.n) for each in maker.inputs if each.needs_grad]
-    return found

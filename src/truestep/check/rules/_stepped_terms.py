@@ -9,12 +9,12 @@ from truestep.check.events import Op
 from truestep.check.finding import Level
 from truestep.check.looks import Seen
 from truestep.check.rules._numbered import ADDS
+from truestep.check.rules._rounded import FLAT
 from truestep.check.site import Site
 from truestep.check.trace import Trace
 
 OFTEN, MOST = 4, 80
 CHOOSES = {"argmax", "argmin", "gt", "ge", "lt", "le", "eq", "ne", "int", "long", "bool", "to", "max", "min", "topk"}
-FLAT = {"round", "sign", "floor", "ceil", "trunc", "heaviside", "sgn"}
 CUTS = {"detach", "data", "item", "numpy", "__array__", "tolist"}
 
 

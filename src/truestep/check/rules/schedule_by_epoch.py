@@ -37,6 +37,7 @@ import math
 from collections.abc import Iterator
 from itertools import pairwise
 
+from truestep.check import schedules
 from truestep.check.finding import Finding, Level, Rule
 from truestep.check.mends.schedules import WithEachUpdate
 from truestep.check.rules import found
@@ -46,9 +47,8 @@ from truestep.check.trace import Trace
 RULE = Rule("TS743", "schedule_by_epoch", "a schedule of updates stepped by epochs", "error", "schedules")
 MENDING = WithEachUpdate()
 LENGTHS = {
-    "OneCycleLR": "total_steps", "CosineAnnealingLR": "T_max", "LinearLR": "total_iters", "CyclicLR": "total_size",
-    "PolynomialLR": "total_iters", "CosineAnnealingWarmRestarts": "T_0", "ConstantLR": "total_iters",
-    "SequentialLR": "the length of its parts",
+    **schedules.LENGTHS, "OneCycleLR": "total_steps", "CyclicLR": "total_size", "CosineAnnealingWarmRestarts": "T_0",
+    "ConstantLR": "total_iters", "SequentialLR": "the length of its parts",
 }  # fmt: skip
 NEAR, EXACT = 0.1, 0.01
 SURE = 100  # a warm-up of so many epochs was meant in updates

@@ -53,7 +53,7 @@ def look(trace: Trace) -> Iterator[Finding]:
     forwards = [event for event in trace.of(Forward) if event.depth == 0 and event.grad and event.close]
     yield from _parts(trace, forwards)
     place, kinds = 0, asking(trace)
-    live = {leaf.number for event in trace.backwards() for leaf in event.leaves}
+    live = trace.trained
     waiting: list[Forward] = []  # several models may run, and losses be differentiated, before the first optimizer
     recent: list[Backward] = []  # steps
     for update in trace.updates():
