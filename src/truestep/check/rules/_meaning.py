@@ -159,26 +159,25 @@ def course(made: Figure) -> list[tuple[int, float]]:
 
 def made_of(trace: Trace, number: Number) -> str:
     """Whether a number rises with hits or with a loss: it comes from a comparison of equals, or from a loss."""
-    waiting: list[tuple[Seen, int, bool]] = [(number.of, number.n, True)]
-    names: set[str] = set()
+    waiting: list[tuple[Seen, int, bool, bool]] = [(number.of, number.n, True, False)]
     for _ in range(40):
         if not waiting:
             break
-        seen, limit, up = waiting.pop(0)
+        seen, limit, up, by_hand = waiting.pop(0)  # and whether its square or size is on the way
         op = trace.maker(seen, limit)
         if op is None:
             continue
         hits = True if equal(trace, op) else overlap(trace, op)
         if hits is not None:
             return "hits" if up == hits else "loss"
-        if op.name in LOSSES or (op.name == "sub" and names & BY_HAND):
+        if op.name in LOSSES or (op.name == "sub" and by_hand):
             return "loss" if up else "hits"
         inputs = op.inputs[:1] if op.name in JOINS else op.inputs  # the others are alike
         turns = [_turned(op, place) for place, _ in enumerate(inputs)]
         if op.name in TURNS or None in turns:
             return ""
-        names.add(op.name)
-        waiting += [(each, op.n, up != turn) for each, turn in zip(inputs, turns, strict=True)]
+        by_hand = by_hand or op.name in BY_HAND
+        waiting += [(each, op.n, up != turn, by_hand) for each, turn in zip(inputs, turns, strict=True)]
     return ""
 
 

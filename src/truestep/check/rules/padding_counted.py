@@ -131,6 +131,8 @@ def _padded(trace: Trace, call: LossCall) -> tuple[str, str | float] | None:
     op = _source(trace, call.target, call.op.n)
     if op is None or op.name != "pad_sequence" or not op.inputs or call.op.words.get("weight") is not None:
         return None
+    if call.op.words.get("kept", prod(call.target.shape)) < prod(call.target.shape):
+        return None  # what was filled up may have been marked as ignored where nobody looked
     value, lengths = op.arg(2, "padding_value", 0.0), [each.shape[0] for each in op.inputs if each.shape]
     whole, held = max(lengths) * len(lengths), sum(lengths)
     ignored = call.op.words.get("ignore_index", -100)

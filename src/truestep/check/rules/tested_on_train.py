@@ -220,7 +220,7 @@ def _rows(trace: Trace) -> Iterator[Finding]:
         both = [row for row, n in test if train.get(row, n) < n]
         distinct = {row for row, _ in test}
         left = len(train.keys() - distinct)
-        overlap = FEW <= len(both) < len(test) and len(both) >= SHARE * len(test)
+        overlap = FEW <= len(set(both)) < len(distinct) and len(both) >= SHARE * len(test)
         whole = left <= 0.2 * len(train)
         if (
             overlap
