@@ -33,26 +33,23 @@ Right:
 
 from __future__ import annotations
 
-import math
 from bisect import bisect_right
 from collections.abc import Iterator
 from itertools import pairwise
 
-from truestep.check.changes import Step
 from truestep.check.events import Batch, Forward, LoaderMade, Op, Seeded, Shuffled
 from truestep.check.finding import Finding, Rule
 from truestep.check.looks import Seen
 from truestep.check.rules import found
-from truestep.check.rules._batches import drawn, split
+from truestep.check.rules._batches import drawn
 from truestep.check.rules._renewed import generated
-from truestep.check.rules._rounds import fetched, rounds, seeded
+from truestep.check.rules._repeated import moved, repeated
+from truestep.check.rules._rounds import rounds, seeded
 from truestep.check.trace import Trace
 
 RULE = Rule("TS476", "same_draws", "random draws that repeat themselves", "error", "data")
-DRAWS = ("randperm", "randint", "rand", "randn", "rand_like", "randn_like", "randint_like", "normal", "bernoulli",
-         "multinomial")  # fmt: skip
 WHY = "what looks random is a fixed part of the data, and can be learned by heart"
-OFTEN, SURE = 4, 100.0
+OFTEN = 4
 
 
 def look(trace: Trace) -> Iterator[Finding]:
@@ -65,14 +62,18 @@ def look(trace: Trace) -> Iterator[Finding]:
     yield from _kept(trace)
 
 
-def _moved(trace: Trace) -> dict[int, int]:
-    """The optimizer of each update: draws are compared within the training of one model."""
-    return {step.update: step.optimizer for step in trace.of(Step)}
+def _repeats(trace: Trace) -> Iterator[Finding]:
+    """Draws that come back in other updates of the same optimizer."""
+    for site, name, evidence in repeated(trace):
+        yield found(
+            RULE, site, f"{name} draws the same numbers again and again", evidence, WHY,
+            "set a seed, or build a generator, once and before the loop",
+        )  # fmt: skip
 
 
 def _orders(trace: Trace) -> Iterator[Finding]:
     """A loader that shuffles and hands out one order again and again, to one optimizer."""
-    movers = _moved(trace)
+    movers = moved(trace)
     orders: dict[tuple[int, int], list[tuple[object, int]]] = {}
     for one in drawn(trace):
         made = one.what.loader
@@ -94,65 +95,9 @@ def _orders(trace: Trace) -> Iterator[Finding]:
             )  # fmt: skip
 
 
-def _repeats(trace: Trace) -> Iterator[Finding]:
-    """Draws at one line that come back in other updates of the same optimizer."""
-    movers = _moved(trace)
-    trained, _ = split(trace)
-    busy = {call.update for call in trained}
-    fed = {each.number for call in trained for each in call.inputs}
-    lines: dict[tuple[tuple[str, int], int], list[Op]] = {}
-    for op in trace.ops(*DRAWS):
-        shown = op.name != "multinomial" or "generator" in op.words  # what is sure is drawn again without a cause
-        if op.out and op.out[0].rows and op.update in busy and op.grad and not op.within and shown:
-            lines.setdefault((op.site.place, movers.get(op.update, 0)), []).append(op)
-    for ops in lines.values():
-        if _by_item(trace, ops):
-            continue
-        values: dict[tuple[object, ...], list[Op]] = {}
-        for op in ops:
-            values.setdefault((op.out[0].shape, op.out[0].rows), []).append(op)
-        again = max((each for each in values.values() if not _by_chance(each, ops)), key=_updates, default=[])
-        least = OFTEN - (ops[0].name == "randperm" and bool(again) and _bits(again[0]) > SURE)
-        all_same = sum(_updates(each) for each in values.values() if _updates(each) >= least)
-        often = len({op.update for op in ops}) >= 0.8 * len(busy) or _feeds(trace, ops[-1], fed) or fetched(trace, ops)
-        if _updates(again) >= least and all_same >= 0.6 * len({op.update for op in ops}) and often:
-            before = [event for event in trace.of(Seeded) if event.n < ops[-1].n]
-            seeded = before[-1] if before and before[-1].update > 1 else None
-            yield found(
-                RULE, seeded.site if seeded else ops[-1].site, f"{ops[0].name} draws the same numbers again and again",
-                f"in {len(ops)} draws at line {ops[0].site.line} there were {len(values)} different ones; one of them "
-                f"came in {_updates(again)} updates, equal to the bit",
-                WHY, "set a seed, or build a generator, once and before the loop",
-            )  # fmt: skip
-            return
-
-
-def _updates(ops: list[Op]) -> int:
-    return len({op.update for op in ops})
-
-
-def _by_chance(equal: list[Op], drawn: list[Op]) -> bool:
-    """Whether so many equal ones may come up by chance among the draws of that shape."""
-    times, bits = _updates(equal), _bits(equal[0])
-    alike = sum(op.out[0].shape == equal[0].out[0].shape for op in drawn)
-    told = bits * (times - 1) - math.log2(math.comb(max(alike, times), times))
-    return told < 40 or (bits < 20 and times < 0.6 * len(drawn))
-
-
-def _by_item(trace: Trace, ops: list[Op]) -> bool:
-    """Whether a line draws many times for one update and never the same, with what is seeded for each: one an item."""
-    updates: dict[int, list[object]] = {}
-    for op in ops:
-        updates.setdefault(op.update, []).append((op.out[0].shape, op.out[0].rows))
-    several = [each for each in updates.values() if len(each) > 1]
-    seeds = {event.value for event in trace.of(Seeded) if ops[0].n < event.n < ops[-1].n and event.who == "torch"}
-    own = "generator" in ops[0].words or len(seeds) > 1
-    return own and 2 * len(several) > len(updates) and all(len(set(each)) == len(each) for each in several)
-
-
 def _shuffles(trace: Trace) -> Iterator[Finding]:
     """Lists and arrays that are shuffled into one and the same order, before each epoch of one training."""
-    movers = _moved(trace)
+    movers = moved(trace)
     calls = [event for event in trace.of(Forward) if event.depth == 0]
     places = [event.n for event in calls]
     lines: dict[tuple[tuple[str, int], int], list[Shuffled]] = {}
@@ -197,33 +142,6 @@ def _rounds(trace: Trace) -> Iterator[Finding]:
             RULE, site, "what is drawn for one epoch is drawn for each", evidence, WHY,
             "set seeds once, before the loop, or make them of the epoch (sampler.set_epoch(epoch))", level="warning",
         )  # fmt: skip
-
-
-def _feeds(trace: Trace, draw: Op, fed: set[int], most: int = 100) -> bool:
-    """Whether a draw reaches the input of a call that training came from."""
-    waiting, known = [(draw.out[0], draw.n)], {draw.out[0].number}
-    while waiting and len(known) < most:
-        one, since = waiting.pop(0)
-        if one.number in fed:
-            return True
-        for op in trace.users(one, since)[:20]:
-            new = [(out, op.n) for out in op.out if out.number not in known]
-            known |= {out.number for out, _ in new}
-            waiting += new
-    return False
-
-
-def _bits(op: Op) -> float:
-    """How much chance is in one draw, in bits: two that are equal without a cause are one in 2 ** bits."""
-    elements = math.prod(op.out[0].shape)
-    if op.name == "randperm":
-        return math.lgamma(elements + 1) / math.log(2)
-    if op.name == "randint":
-        ends = [each for each in op.args[:2] if isinstance(each, int)]
-        return elements * math.log2(max(ends[-1] - (ends[0] if len(ends) > 1 else 0), 1)) if ends else 0.0
-    if op.name == "multinomial":
-        return 2.0 * elements
-    return 0.0 if op.name in ("randint_like", "bernoulli") else 20.0 * elements
 
 
 def _copied(trace: Trace) -> Iterator[Finding]:

@@ -36,8 +36,9 @@ from truestep.check.finding import Finding, Rule
 from truestep.check.looks import Seen
 from truestep.check.mends.losses import AlongClasses
 from truestep.check.rules import found
-from truestep.check.rules._chains import SOUND, origin, root
+from truestep.check.rules._chains import SOUND, root
 from truestep.check.rules._normalised import by_hand
+from truestep.check.rules._read_along import KINDS, attends, pools, samples, weighed
 from truestep.check.rules._turned import turned
 from truestep.check.rules._weighed import weighed_alone
 from truestep.check.trace import Trace
@@ -45,13 +46,11 @@ from truestep.check.trace import Trace
 RULE = Rule("TS345", "softmax_dim", "softmax over the wrong dimension", "error", "losses")
 MENDING = AlongClasses()
 MOST = 0.9
-KINDS = ("softmax", "log_softmax", "gumbel_softmax")
 SAME = {"dropout", "log", "clamp", "clamp_min", "float", "to", "contiguous", "clone", "add", "neg"}
 """Calls behind a softmax that keep its shape and its meaning (with one tensor among their inputs)."""
 ROWS = {"__getitem__", "index_select"}
 """Calls that choose some of the rows, as a mask of the training nodes does."""
 PRODUCTS = {"matmul", "bmm", "einsum", "baddbmm"}
-SCORES = {"matmul", "bmm", "einsum", "baddbmm", "div", "mul", "masked_fill", "masked_fill_", "add", "sub", "where"}
 
 
 class Misread(NamedTuple):
@@ -154,75 +153,19 @@ def _misread(trace: Trace, op: Op, dim: int) -> Misread | None:
             return Misread(f"{told}{', as its target' * target}", None if target else 1, target)
         if loss and user.inputs[0].shape[1:] == shape[1:] and dim != classes:
             return Misread(f"{user.name} on line {user.site.line} reads them along dimension {classes}", classes)
-        if op.name == "log_softmax" and dim == 0 and len(shape) == 2 and _weighed(trace, user, shape):
+        if op.name == "log_softmax" and dim == 0 and len(shape) == 2 and weighed(trace, user, shape):
             return Misread(f"{user.name} on line {user.site.line} weighs them, and they are summed over dimension 1", 1)
         if dim == 0 and len(shape) == 2 and _along(user, shape) == classes:
             return Misread(f"{user.name} on line {user.site.line} reads them along dimension 1", 1)
-        if op.name == "softmax" and dim == 0 and _pools(trace, op, user):
+        if op.name == "softmax" and dim == 0 and pools(trace, op, user):
             return Misread(f"{user.name} on line {user.site.line} weighs the entries of each sample with them", 1)
-        if op.name == "softmax" and dim == 0 and user.name == "bmm" and _samples(trace, op, op.inputs[0].shape[0]):
+        if op.name == "softmax" and dim == 0 and user.name == "bmm" and samples(trace, op, op.inputs[0].shape[0]):
             return Misread(f"bmm on line {user.site.line} takes them sample by sample along dimension 0", 2)
-        if user.name in PRODUCTS and dim < len(shape) - 1 and _attends(trace, op, user):
+        if user.name in PRODUCTS and dim < len(shape) - 1 and attends(trace, op, user):
             last = len(shape) - 1
             return Misread(f"{user.name} on line {user.site.line} sums them over the last dimension, the keys", last)
     turn = turned(trace, op, dim)
     return Misread(*turn) if turn else None
-
-
-def _weighed(trace: Trace, user: Op, shape: tuple[int, ...]) -> bool:
-    """Whether a product with targets is summed over the classes, as in a cross entropy by hand."""
-    if user.name != "mul" or len(user.inputs) != 2 or user.inputs[0].shape != user.inputs[1].shape:
-        return False
-    sums = [
-        later for out in user.out if out.shape == shape for later in trace.users(out, user.n) if later.name == "sum"
-    ]
-    return any(later.arg(1, "dim") in (1, -1, (1,), (-1,)) for later in sums)
-
-
-def _pools(trace: Trace, op: Op, user: Op) -> bool:
-    """Whether weights that add up over the samples weigh the entries within each, as attention pooling does."""
-    shape, weights = op.inputs[0].shape, {out.number for out in op.out}
-    if len(shape) not in (2, 3) or shape[1] < 2 or shape.count(shape[0]) > 1 or not _samples(trace, op, shape[0]):
-        return False
-    if _weighs(trace, user, shape, weights):
-        return True
-    if user.name in ("unsqueeze", "__getitem__") and user.out and user.out[0].shape == (*shape[:2], 1):
-        later = trace.users(user.out[0], user.n)
-        return any(_weighs(trace, each, shape, {user.out[0].number}) for each in later)
-    if user.name in ("transpose", "unsqueeze", "permute") and user.out and user.out[0].shape[0] == shape[0]:
-        later = trace.users(user.out[0], user.n)
-        return bool(later) and all(
-            each.name in ("bmm", "matmul") and each.inputs[0].number == user.out[0].number
-            and each.inputs[0].shape[0] == shape[0] and each.inputs[0].shape[-1] == shape[1] for each in later
-        )  # fmt: skip
-    return False
-
-
-def _weighs(trace: Trace, user: Op, shape: tuple[int, ...], weights: set[int]) -> bool:
-    """Whether a product weighs the entries of each sample, which are then summed."""
-    others = [each for each in user.inputs if each.number not in weights]
-    if len(user.inputs) != 2 or len(others) != 1 or others[0].shape[:2] != shape[:2]:
-        return False
-    if user.name == "einsum":
-        terms, _, out = str(user.args[0]).replace(" ", "").partition("->")
-        mine = terms.split(",")[user.inputs.index(others[0]) ^ 1]
-        return len(mine) == len(shape) and mine[0] in out and mine[1] not in out
-    if user.name != "mul":
-        return False
-    made = origin(trace, others[0], user.n)
-    sums = [later for out in user.out for later in trace.users(out, user.n)]
-    along = [later.arg(1, "dim") for later in sums if later.name == "sum"]
-    plain = made is None or made.name not in KINDS
-    return bool(along) and set(along) <= {1, (1,)} and len(sums) == len(along) and plain
-
-
-def _samples(trace: Trace, op: Op, size: int) -> bool:
-    """Whether the model whose call this lies in was given, and gave, so many samples along dimension 0."""
-    calls = (call for call in trace.of(Forward) if call.depth == 0 and call.began < op.n < call.n)
-    return any(
-        call.inputs and call.outputs and call.inputs[0].shape[:1] == call.outputs[0].shape[:1] == (size,)
-        for call in calls
-    )  # fmt: skip
 
 
 def _alone(trace: Trace, op: Op, dim: int) -> Misread | None:
@@ -262,20 +205,3 @@ def _along(user: Op, shape: tuple[int, ...]) -> int | None:
         each = rows.shape == picks.shape and rows.number != picks.number if isinstance(rows, Seen) else rows == "range"
         return 1 if each else None  # and not the diagonal
     return None
-
-
-def _attends(trace: Trace, op: Op, user: Op) -> bool:
-    """Whether a square table of scores in a batch weighs the values of a self-attention."""
-    shape = op.inputs[0].shape
-    if len(shape) < 3 or shape[-1] != shape[-2] or shape[-1] < 2 or len(user.inputs) != 2:
-        return False
-    left, right = user.inputs
-    made = origin(trace, op.inputs[0], op.n)
-    if made is None or made.name not in SCORES or left.shape != shape or right.shape[:-2] != shape[:-2]:
-        return False
-    if user.name != "einsum":
-        return right.shape[-2] == shape[-1]
-    equation = str(user.args[0]).replace(" ", "")
-    terms, _, out = equation.partition("->")
-    first = terms.split(",")[0]
-    return len(first) == len(shape) and first[-1] not in out and first[-2] in out
