@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from array import array
+from collections.abc import Iterator
 from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 from zlib import crc32
@@ -85,9 +86,18 @@ def columns(tensor: Any) -> Columns | None:
     if tensor.shape[0] < TALL or not tensor.shape[1] or tensor.numel() > LARGEST:
         return None
     wide = tensor.detach().double()
-    mean, both = wide.mean(0).abs().max(), [wide.std(0, correction=each) for each in (0, 1)]
+    mean, both = wide.mean(0).abs().max(), _deviations(wide)
     least, most = (_end(wide, *each) for each in ((wide.amin(0), 0.0), (wide.amax(0), 1.0)))
     return Columns(float(mean), min(float((each - 1).abs().max()) for each in both), least, most)
+
+
+def _deviations(wide: Tensor) -> Iterator[Tensor]:
+    """The deviations of columns, over all rows or one less; and those without the zeros that stand for what was missing
+    when they were standardised.
+    """
+    yield from (wide.std(0, correction=each) for each in (0, 1))
+    squares, count = (wide - wide.mean(0)).square().sum(0), (wide != 0).sum(0)
+    yield from ((squares / (count - each).clamp(min=1)).sqrt() for each in (0, 1))
 
 
 def _end(wide: Tensor, ends: Tensor, meant: float) -> float:

@@ -57,4 +57,10 @@ WRONG = [
         at="return torch.tensor([[self.numbers",
         effect=lambda wrong, right: wrong.accuracy < 0.7 and right.accuracy > 0.9,
     ),
+    Wrong(
+        "preprocessing_differs_t1",
+        "Each city's weather is standardised by itself, and its gaps are filled with zeros afterwards.",
+        at="held, told = torch.from_numpy(prepared",
+        effect=lambda wrong, right: wrong.error > 1.5 * right.error,
+    ),
 ]

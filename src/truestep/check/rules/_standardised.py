@@ -9,7 +9,7 @@ from truestep.check.site import Site
 from truestep.check.trace import Trace
 
 ROWS, OFTEN, SEVERAL, EXACT = 8, 3, 3, 1e-4
-TAKEN = {"mean": "mean", "amin": "least number", "min": "least number"}
+TAKEN = {"mean": "mean", "nanmean": "mean", "amin": "least number", "min": "least number"}
 Told = tuple[Site | None, str, str]
 
 
@@ -115,7 +115,7 @@ def _takes_own(trace: Trace, op: Op) -> tuple[Seen, Op, Op] | None:
         return None
     data, mean = op.inputs
     made = trace.maker(mean, op.n)
-    if made is None or made.name not in ("mean", "amin", "min") or not made.inputs or not _one(trace, made, op):
+    if made is None or made.name not in TAKEN or not made.inputs or not _one(trace, made, op):
         return None
     by_row = len(data.shape) > 1 and mean.shape[:1] == data.shape[:1]  # which needs no other part
     return None if by_row else (data, made, op)
@@ -134,7 +134,14 @@ def _alike(trace: Trace, first: Seen, before: int, second: Seen, until: int, dep
     if not depth or one is None or other is None or one.name != other.name or not one.inputs:
         return False
     plain = [[each for each in made.args if not isinstance(each, Seen)] for made in (one, other)]
-    if plain[0] != plain[1] or one.words.keys() != other.words.keys() or len(one.inputs) != len(other.inputs):
+    words = one.words.keys() == other.words.keys() and _rows(one) == _rows(other)
+    if plain[0] != plain[1] or not words or len(one.inputs) != len(other.inputs):
         return False
     pairs = zip(one.inputs, other.inputs, strict=True)
     return all(_alike(trace, each, one.n, mate, other.n, depth - 1) for each, mate in pairs)
+
+
+def _rows(op: Op) -> object:
+    """Which rows an index takes, where it is no tensor: all arrays are told by one word."""
+    places = op.words.get("places")
+    return op.n if places is None and "ndarray" in op.args else places
