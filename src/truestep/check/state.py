@@ -14,7 +14,7 @@ from torch.nn.modules.module import register_module_parameter_registration_hook
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
-from truestep.check import arrays
+from truestep.check import arrays, casts
 from truestep.check.calls import Calls
 from truestep.check.changes import Saved, StateLoaded, StateTaken
 from truestep.check.events import Op, Printed
@@ -38,6 +38,7 @@ def watches(recorder: Recorder) -> Iterator[AbstractContextManager[None]]:
         yield replaced(kind, "state_dict", lambda run, one, *a, of=of, **k: states.taken(of, run, one, a, k))
         yield replaced(kind, "load_state_dict", lambda run, one, *a, of=of, **k: states.loaded(of, run, one, a, k))
     yield arrays.watched(recorder)
+    yield casts.watched(recorder)
     yield replaced(torch, "from_numpy", lambda run, array: _from_numpy(recorder, run, array))
     yield replaced(torch, "save", states.save)
     yield replaced(torch, "load", states.load)

@@ -70,6 +70,7 @@ class Watching:
     def __enter__(self) -> Watching:
         from truestep.check import (
             calls,
+            casts,
             children,
             compilers,
             frames,
@@ -86,7 +87,7 @@ class Watching:
         )
 
         frames.hide(
-            calls, children, compilers, gradients, loaders, mode, patches, ranks, reads, schedules, state, steps
+            calls, casts, children, compilers, gradients, loaders, mode, patches, ranks, reads, schedules, state, steps
         )
         enter, seeing = self._stack.enter_context, mode.Seeing(self._recorder)
         linecache.checkcache()  # findings quote the source as it is now, not as an earlier watch of the session read it

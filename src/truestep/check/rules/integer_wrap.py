@@ -2,7 +2,7 @@
 
 What: tensors or numpy's arrays of a narrow integer type (uint8, int8, int16) are added, subtracted or multiplied, and
 results that do not fit wrap round before anything is converted to float; or a tensor of larger numbers is converted to
-such a type.
+such a type, or one of numbers that are all less than 1, so that each becomes 0.
 
 Why: dark pixels become bright and bright ones dark; the data are damaged, and nothing says so.
 
@@ -34,11 +34,12 @@ from truestep.check.trace import Trace
 
 RULE = Rule("TS475", "integer_wrap", "integers wrap round", "error", "data")
 WHY = "what was dark is bright and the reverse: the data are damaged in silence"
+SCALE = "scale them before the conversion, as by 255, or keep the numbers as floats"
 MEND = "convert to float, or to wider integers, before the arithmetic"
 PRODUCTS = ("mul", "mul_", "__rmul__")
 CONVERSIONS = ("to", "type", "byte", "char", "short")
 PLACES = {"scatter_", "scatter_add_", "scatter", "scatter_add", "gather", "embedding", "one_hot", "bincount"}
-RANGES = {"uint8": (0, 255), "int8": (-128, 127), "int16": (-32768, 32767)}
+RANGES = {"uint8": (0, 255), "int8": (-128, 127), "int16": (-32768, 32767), "uint16": (0, 65535)}
 
 
 def look(trace: Trace) -> Iterator[Finding]:
@@ -48,6 +49,7 @@ def look(trace: Trace) -> Iterator[Finding]:
         evidence = f"done again in wide integers, {100 * share:.2g} % of the results do not fit {kind}"
         yield found(RULE, op.site, f"{words} wraps round in {kind}", evidence, WHY, MEND)
     yield from _converted(trace)
+    yield from _cast(trace)
     for op in trace.ops("sub", "add", "add_", "sub_", "__radd__", *PRODUCTS):
         if not op.out or op.out[0].dtype not in RANGES or op.out[0].values is None or len(op.args) < 2:
             continue
@@ -103,6 +105,12 @@ def _converted(trace: Trace) -> Iterator[Finding]:
         if values is None or kind not in RANGES or not values.finite or op.inputs[0].dtype == kind:
             continue
         low, high = RANGES[kind]
+        if not values.whole and -1 < values.low < values.high < 1:
+            yield found(
+                RULE, op.site, f"numbers from {values.low:g} to {values.high:g} become {kind}",
+                "all of them lie between -1 and 1, so that each one becomes 0", WHY, SCALE,
+            )  # fmt: skip
+            return
         if int(values.high) > high or (int(values.low) < low and (values.low != -1 or not values.whole)):
             yield found(
                 RULE, op.site, f"numbers from {values.low:g} to {values.high:g} become {kind}",
@@ -110,6 +118,20 @@ def _converted(trace: Trace) -> Iterator[Finding]:
                 WHY, "clamp before the conversion, or keep the numbers as floats",
             )  # fmt: skip
             return
+
+
+def _cast(trace: Trace) -> Iterator[Finding]:
+    """The same of numpy's arrays; whole numbers may be cut to their last byte on purpose."""
+    for op in trace.ops("converts in numpy"):
+        kind, low, high, outside, between, whole = op.args
+        bounds = RANGES[kind]
+        told = (
+            f"{100 * outside:.3g} % of them have no room between {bounds[0]} and {bounds[1]}, and come out as another "
+            "number" if outside else f"{100 * between:.3g} % of them lie between two whole numbers, and all become 0"
+        )  # fmt: skip
+        fix = "clip before the conversion, or keep the numbers as floats" if outside else SCALE
+        level = "warning" if whole else None
+        yield found(RULE, op.site, f"numbers from {low:g} to {high:g} become {kind}", told, WHY, fix, level=level)
 
 
 def _wanted(name: str, first: float, second: float) -> float:
