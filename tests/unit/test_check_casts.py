@@ -1,4 +1,4 @@
-"""Numbers that are converted to narrow integers: what has no room comes out as another one, and what is small as zero."""
+"""Numbers that are converted to narrow integers: some come out as others, and all that are small as zero."""
 
 import warnings
 

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from truestep.check import site
+from truestep.check.classes import classes
 from truestep.check.events import Op
 from truestep.check.looks import seen
 from truestep.check.spelling import spelt
@@ -57,23 +58,31 @@ class Codes:
         if self._places[where] > OFTEN:
             return
         self._looks += 1
-        numbers = set(made.flatten()[:NUMBERS].tolist())
-        found: dict[int, dict[Any, int]] = {}
-        near: dict[int, dict[Any, int]] = {}
-        for each in _mappings(frame):
-            self._looks += len(each) // HEAVY
-            near[id(each)] = each
-            if id(each) not in found and numbers <= set(each.values()):
-                found[id(each)] = each
-        if len(found or near) != 1:
+        mapping, found = self._behind(frame, made)
+        if mapping is None:
             return
-        mapping = next(iter((found or near).values()))
         how = spelt(frame, made, mapping)
         place = self._place(mapping) if found or how is not None else None
         if place is not None:
             out = (seen(made, recorder.numbers, rows=made.dim() > 1),)
             words = {"codes": self._known[place], "spelt": how}
             recorder.emit(Op, name="coded", args=(place,), words=words, out=out, grad=False)
+
+    def _behind(self, frame: FrameType, made: Tensor) -> tuple[dict[Any, int] | None, bool]:
+        """The one mapping near by, and whether it holds all the numbers; where there is none, a list of classes may."""
+        numbers = set(made.flatten()[:NUMBERS].tolist())
+        found: dict[int, dict[Any, int]] = {}
+        near: dict[int, dict[Any, int]] = {}
+        held = _held(frame)
+        for each in (one for value in held for one in _within(value, DEEP)):
+            self._looks += len(each) // HEAVY
+            near[id(each)] = each
+            if id(each) not in found and numbers <= set(each.values()):
+                found[id(each)] = each
+        if not near and made.dim() == 1:
+            listed = classes(held, made)
+            return listed, listed is not None
+        return (next(iter((found or near).values())), bool(found)) if len(found or near) == 1 else (None, False)
 
     def _place(self, mapping: dict[Any, int]) -> int | None:
         told = {repr(word)[:40]: code for word, code in islice(mapping.items(), KEPT)}
@@ -84,17 +93,15 @@ class Codes:
         return self._known.index(told)
 
 
-def _mappings(frame: FrameType) -> Iterator[dict[Any, int]]:
-    """The mappings that a statement names, or the function around it, or what they call."""
+def _held(frame: FrameType) -> list[Any]:
+    """What a statement names, or the function around it."""
     code = frame.f_code
     if code.co_name == "<module>":
         names = _named(code.co_filename, frame.f_lineno)
     else:
-        names = {*code.co_names, *code.co_varnames, *code.co_freevars, *_inner(code)}
+        names = {*code.co_names, *code.co_varnames, *code.co_cellvars, *code.co_freevars, *_inner(code)}
     spaces = {**{name: frame.f_globals[name] for name in names if name in frame.f_globals}, **frame.f_locals}
-    held = [spaces[name] for name in sorted(names) if name in spaces]
-    for value in held[:MOST]:
-        yield from _within(value, DEEP)
+    return [spaces[name] for name in sorted(names) if name in spaces][:MOST]
 
 
 def _within(value: Any, depth: int) -> Iterator[dict[Any, int]]:

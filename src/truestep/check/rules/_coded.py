@@ -29,7 +29,8 @@ def coded_apart(trace: Trace) -> Iterator[tuple[Site, str, str]]:
         mine, theirs = _behind(trace, first), _behind(trace, second)
         for place, op in theirs.items():
             other = next((known for at, known in mine.items() if at != place), None)
-            told = None if place in mine or other is None else _differ(other.words["codes"], op.words["codes"])
+            known = None if place in mine or other is None else (other.words["codes"], op.words["codes"])
+            told = known and (_differ(*known) or (_anew(*known) if what == "targets" else ""))
             if told and other is not None and len(mine) == 1:
                 yield (
                     _line(op.site, other),
@@ -105,6 +106,22 @@ def _differ(one: dict[str, int], other: dict[str, int]) -> str:
     apart = [word for word in shared if one[word] != other[word]]
     if len(shared) < max(LEAST, SHARED * min(len(one), len(other))) or 2 * len(apart) < len(shared):
         return ""
+    return _told(one, other)
+
+
+def _anew(one: dict[str, int], other: dict[str, int]) -> str:
+    """In words, where the labels of one mapping are all in the other, and each numbers those it has, in one order."""
+    few, many = sorted((one, other), key=len)
+    orders = [sorted(few, key=each.__getitem__) for each in (few, many)]
+    whole = all(sorted(each.values()) == list(range(len(each))) for each in (one, other))
+    if len(few) < LEAST or not few.keys() < many.keys() or not whole or orders[0] != orders[1]:
+        return ""
+    return _told(one, other) if any(few[word] != many[word] for word in few) else ""
+
+
+def _told(one: dict[str, int], other: dict[str, int]) -> str:
+    shared = [word for word in one if word in other]
+    apart = [word for word in shared if one[word] != other[word]]
     few = ", ".join(f"{word} is {one[word]} and {other[word]}" for word in apart[:3])
     return (
         f"of {len(shared)} words or labels that both mappings hold {len(apart)} have other numbers: {few}; the "

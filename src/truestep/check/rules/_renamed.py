@@ -20,6 +20,8 @@ from truestep.check.trace import Trace
 
 LEAST, SHARE, MOVED = 8, 0.6, 3
 """Samples of a class, the share of them that is called by one number, and the classes with a number not theirs."""
+CLEAR = 0.8
+"""The share of each class that is called by its number where only two classes have one that is not theirs."""
 TURNED = 0.1
 """The share of guesses below which two classes stand for one another."""
 LATE = 0.7
@@ -60,10 +62,16 @@ def renamed(trace: Trace) -> Iterator[Renamed]:
         labels = torch.cat([label for _, _, label in held]).long()
         names = _names(guesses, labels)
         moved = [label for label, name in names.items() if label != name]
-        if len(moved) >= MOVED or (
-            len(moved) == len(names) == 2 and int((guesses == labels).sum()) < TURNED * len(labels)
-        ):
+        turned = len(moved) == len(names) == 2 and int((guesses == labels).sum()) < TURNED * len(labels)
+        if len(moved) >= MOVED or turned or (len(moved) == 2 and _skipped(names, guesses, labels)):
             yield Renamed(held[0][0].site, len(labels), int((guesses == labels).sum()), names)
+
+
+def _skipped(names: dict[int, int], guesses: Tensor, labels: Tensor) -> bool:
+    """Whether all labels from one class on are clearly called by the next number, as where one class was left out."""
+    shifts = [names[label] - label for label in sorted(names)]
+    clear = all(float((guesses[labels == label] == name).float().mean()) >= CLEAR for label, name in names.items())
+    return clear and shifts == sorted(shifts) and set(shifts) == {0, 1} and sorted(names) == labels.unique().tolist()
 
 
 def _guessed(trace: Trace, op: Op, guess: object) -> bool:

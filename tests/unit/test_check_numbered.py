@@ -1,0 +1,49 @@
+"""Labels that each part of the data numbers by the classes that it happens to hold."""
+
+import pytest
+
+from unit.program_cases import found_by_rules  # noqa: F401 - the fixture `found`
+
+TREES = """
+rng = np.random.default_rng(3)
+kinds = np.array(["ash", "beech", "cedar", "fir", "oak", "pine"])
+def grown(count, missing):
+    kind = np.array([each for each in range(6) if each != missing])[rng.integers(0, 6 - (missing >= 0), count)]
+    return np.eye(6)[kind] * 3 + rng.normal(0, 0.5, (count, 6)), kind
+def load(count, missing):
+    leaves, kind = grown(count, missing)
+    words, codes = kinds[kind].tolist(), (kind * 10 + 3).tolist()
+    LABELS
+    return torch.tensor(leaves, dtype=torch.float32), labels
+inputs, labels = load(300, -1)
+asked, wanted = load(120, MISSING)
+net = nn.Linear(6, 6)
+opt = torch.optim.Adam(net.parameters(), 0.05)
+for epoch in range(8):
+    for rows in torch.randperm(300).split(50):
+        update(inputs[rows], labels[rows])
+with torch.no_grad():
+    print((net(asked).argmax(1) == wanted).float().mean().item())
+"""
+LISTED = "classes = sorted(set(words)); labels = torch.tensor([classes.index(word) for word in words])"
+MAPPED = (
+    "number = {code: n for n, code in enumerate(sorted(set(codes)))}; labels = torch.tensor([number[c] for c in codes])"
+)
+UNIQUE = "classes, places = np.unique(words, return_inverse=True); labels = torch.from_numpy(places)"
+TORCHS = "classes, labels = torch.tensor(codes).unique(return_inverse=True)"
+SHARED = (
+    "number = {word: n for n, word in enumerate(kinds.tolist())}; labels = torch.tensor([number[w] for w in words])"
+)
+
+
+@pytest.mark.parametrize("labels", [LISTED, MAPPED, UNIQUE])
+@pytest.mark.parametrize("missing", [1, 4])
+def test_a_list_of_the_classes_of_a_part_is_a_mapping_of_its_own(found, labels, missing):
+    program = TREES.replace("LABELS", labels)
+    assert found(program.replace("MISSING", str(missing))) & {"preprocessing_differs", "labels_off"}
+    assert not found(program.replace("MISSING", "-1"))
+
+
+@pytest.mark.parametrize("labels, told", [(TORCHS, True), (SHARED, False)])
+def test_two_classes_that_go_by_the_next_number_are_told_by_what_they_are_called(found, labels, told):
+    assert ("labels_off" in found(TREES.replace("LABELS", labels).replace("MISSING", "3"))) == told
