@@ -96,7 +96,7 @@ def _of_if(file: str, tree: ast.Module, node: ast.If) -> Iterator[Guard]:
                 if not block or not _place(best) or (block is node.orelse and _guarded(block)):
                     continue
                 pairs = [pair for statement in block for pair in assigned(statement)]
-                sets, takes = _sets(pairs, best), _takes(pairs, best, value)
+                sets, takes = _sets(pairs, best) or test.sets == best, _takes(pairs, best, value) or test.sets == best
                 if named and not sets:  # the name of the test may be asked again, or the value set whatever it says
                     pairs = [
                         pair for statement in getattr(scope, "body", []) for pair in assigned(statement, deep=True)

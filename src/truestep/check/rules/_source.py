@@ -13,11 +13,15 @@ _INNER = (".item()", ".detach()", ".clone()", ".cpu()")
 
 
 class Test(NamedTuple):
-    """A comparison in the words of the source: whether it holds where `left` is the smaller."""
+    """A comparison in the words of the source: whether it holds where `left` is the smaller.
+
+    `sets` is the side that a function which makes it gives the other side to, as a method `improved(value)` does.
+    """
 
     left: str
     right: str
     less: bool
+    sets: str = ""
 
 
 _parsed: dict[str, tuple[list[str], ast.Module | None]] = {}
@@ -95,7 +99,7 @@ def _assignments(scope: ast.AST) -> dict[str, list[ast.expr]]:
 
 
 def _of_call(tree: ast.Module, call: ast.Call) -> Iterator[Test]:
-    """The comparisons that a function of the same file returns, in the words of whoever calls it."""
+    """The comparisons by which a function of the same file says yes, in the words of whoever calls it."""
     name = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
     for node in functions(tree):
         if not isinstance(node, ast.FunctionDef) or node.name != name:
@@ -106,10 +110,27 @@ def _of_call(tree: ast.Module, call: ast.Call) -> Iterator[Test]:
             terms["self"], words = ast.unparse(call.func.value), words[1:]
         terms |= {word: ast.unparse(given) for word, given in zip(words, call.args, strict=False)}
         terms |= {given.arg: ast.unparse(given.value) for given in call.keywords if given.arg}
-        for inner in ast.walk(node):
-            if isinstance(inner, ast.Return) and inner.value is not None:
-                for test in _all_tests(inner.value):
-                    yield Test(_put(test.left, terms), _put(test.right, terms), test.less)
+        pairs = [pair for statement in node.body for pair in assigned(statement, deep=True)]
+        for test in _answers(node):
+            ways = ((test.left, test.right), (test.right, test.left))
+            sets = [one for one, other in ways if any(to == one and mentions(given, other) for to, given in pairs)]
+            yield Test(
+                _put(test.left, terms), _put(test.right, terms), test.less, _put("".join(sets[:1]) or "None", terms)
+            )
+
+
+def _answers(function: ast.FunctionDef) -> Iterator[Test]:
+    """The comparisons that a function returns, by name too, and those below which it returns True, or the reverse."""
+    for inner in ast.walk(function):
+        if isinstance(inner, ast.Return) and inner.value is not None:
+            yield from _all_tests(inner.value)
+            if isinstance(inner.value, ast.Name):
+                yield from (test for given in _given(function, inner.value.id) for test in _all_tests(given))
+        elif isinstance(inner, ast.If) and isinstance(inner.body[-1], ast.Return):
+            said = getattr(inner.body[-1].value, "value", None)
+            if said is True or said is False:
+                tests = _all_tests(inner.test)
+                yield from (test if said else test._replace(less=not test.less) for test in tests)
 
 
 def _put(words: str, terms: dict[str, str]) -> str:
