@@ -1,15 +1,17 @@
 """The targets lie where the model's output can never be.
 
 What: a regression whose last operation is a sigmoid, tanh, ReLU or the like is compared with targets outside the range
-of that operation.
+of that operation. Or the logits that a cross entropy is given have just been cut off at zero by a ReLU.
 
 Why: no weights can reach these targets. The output sticks at the end of its range, where its gradient vanishes.
 
 Evidence: the operation that made the prediction, with the scales and shifts behind it, and the least and the greatest
-target, by more than a tenth of the targets' own span, in most calls.
+target, by more than a tenth of the targets' own span, in most calls; of a ReLU before a cross entropy that some of what
+it was given was below zero in nearly all calls.
 
 False alarms: targets that stray a little over the end of the range, from noise, are not counted. A prediction that is
-multiplied by a tensor has no known range. A Gaussian likelihood is not a comparison of this kind.
+multiplied by a tensor has no known range. Activations that are pooled over their places are the logits of some
+networks. A Gaussian likelihood is not a comparison of this kind.
 
 Mend: no activation behind the last layer, or targets scaled into its range.
 
@@ -31,7 +33,7 @@ from truestep.check.events import Op
 from truestep.check.finding import Finding, Rule
 from truestep.check.looks import Seen
 from truestep.check.rules import found
-from truestep.check.rules._chains import SHAPES, compared
+from truestep.check.rules._chains import SHAPES, SOUND, compared, origin
 from truestep.check.trace import Trace
 
 RULE = Rule("TS342", "output_range", "an output that cannot reach the targets", "error", "losses")
@@ -44,6 +46,7 @@ RANGES = {
 LOSSES = ("mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss")
 LOGITS = "binary_cross_entropy_with_logits"
 BEYOND = 0.1
+OFTEN, MOST = 4, 0.9
 
 
 class Pair(NamedTuple):
@@ -75,6 +78,33 @@ def look(trace: Trace) -> Iterator[Finding]:
                 f"{high:.4g}",
                 "no weights can reach these targets, and at the end of the range the gradient vanishes",
                 f"drop the {made.name} behind the last layer, or scale the targets into its range",
+            )
+    yield from _clipped(trace)
+
+
+def _clipped(trace: Trace) -> Iterator[Finding]:
+    """Logits that a ReLU cut off, in nearly every call, just before a cross entropy."""
+    lines: dict[tuple[str, int], list[tuple[Op, Op | None]]] = defaultdict(list)
+    for op in trace.ops("cross_entropy", "log_softmax"):
+        scored = op.name == "cross_entropy" or any(
+            user.name == "nll_loss" for out in op.out for user in trace.users(out, op.n)
+        )
+        if scored and op.grad and op.inputs and op.inputs[0].needs_grad:
+            made = origin(trace, op.inputs[0], op.n, SOUND)
+            values = made.inputs[0].values if made is not None and made.name in ("relu", "relu_") else None
+            lines[op.site.place].append((op, made if values is not None and values.low < 0 else None))
+    for calls in lines.values():
+        cut = [(op, made) for op, made in calls if made is not None]
+        if len(cut) >= max(OFTEN, MOST * len(calls)):
+            op, made = cut[0]
+            yield found(
+                RULE,
+                made.site if made.site.file else op.site,
+                f"{made.name} cuts off the logits that {op.name} is given",
+                f"in {len(cut)} of {len(calls)} calls on line {op.site.line} some were below zero, and became 0",
+                "no class can be less likely than by a logit of 0, and where one is cut off nothing is learned from it",
+                f"drop the {made.name} behind the last layer",
+                level="warning",
             )
 
 
