@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from truestep.check.changes import Backward, Leaf, OptimizerMade
 from truestep.check.events import Number, Op
 from truestep.check.looks import Seen
+from truestep.check.rules._attached import differentiated
 from truestep.check.site import Site
 from truestep.check.trace import Trace
 
@@ -64,7 +65,9 @@ def _terms(trace: Trace, event: Backward) -> Iterator[tuple[Op, Seen | None]]:
         if op is None or op.n in known or op.name not in ADDS | {"sub", "mul", "div"}:
             continue
         known.add(op.n)
-        waiting += [(each, op.n) for each in op.inputs if each.needs_grad]
+        learned = [each for each in op.inputs if each.needs_grad]
+        if op.name not in ("mul", "div") or len(learned) == 1:  # what is added to a factor counts
+            waiting += [(each, op.n) for each in learned]
         if op.name in ADDS and len(op.inputs) == 2:
             yield op, next((each for each in op.inputs if not each.needs_grad), None)
 
@@ -118,11 +121,14 @@ def _read(
 
 
 def _had_gradient(trace: Trace, number: Number) -> bool:
+    """Whether it could be differentiated, and no pass ever went through it: one may have had a pass of its own."""
     if number.of.needs_grad:
-        return not number.of.leaf
+        return not number.of.leaf and not differentiated(trace, number.of, number.n)
     made = trace.back([number.of], number.n, DEEP)
     cuts = (op for _, op in made if op is not None and (op.name in ("detach", "data") or not op.grad))
-    return any(each.needs_grad and op.update == number.update for op in cuts for each in op.inputs)
+    given = [(each, op) for op in cuts for each in op.inputs if each.needs_grad and op.update == number.update]
+    single = [(each, op) for each, op in given if op.name in ("detach", "data") and not each.leaf]
+    return bool(given) and not any(differentiated(trace, each, op.n) for each, op in single)
 
 
 def plain_terms(trace: Trace, event: Backward) -> Iterator[float]:

@@ -5,8 +5,8 @@ ever reaches them: their way to the loss runs through `detach()`, `.data`, `no_g
 
 Why: these parameters keep their random start, and the others learn on top of random features.
 
-A term of the loss that is added as a number (`item()`), or is made of what argmax, a comparison or a rounding gave, is
-the same mistake: it moves nothing. So is a loss that is put together as a new tensor,
+A term of the loss that is added as a number (`item()`), is cut off by `detach()`, or is made of what argmax, a
+comparison or a rounding gave, is the same mistake: it moves nothing. So is a loss that is put together as a new tensor,
 `torch.tensor(losses, requires_grad=True)`: backward() runs, and ends there. And a sample that is cut off, as by
 `sample()` for `rsample()`, leaves its mean and spread with their penalty alone. And what is rounded (`round()`,
 `floor()`, `sign()`) is attached, but has no slope: the weights behind it get a gradient of zeros.
@@ -14,7 +14,8 @@ the same mistake: it moves nothing. So is a loss that is put together as a new t
 Evidence: the steps that found no gradient and left every bit; the call at which the result stopped being
 differentiable; and that what came out of it went into the loss (for a number: the calls that it went into, step after
 step, in one proportion to what was read from a tensor that could be differentiated; for a new tensor: that a line read
-what the model gave, and that its number is another one each time). Of a sample: that no term reaches its mean and
+what the model gave, and that its number is another one each time). Of a term that is cut off: that the steps moved
+weights behind it, and no pass ever went through it. Of a sample: that no term reaches its mean and
 spread but one that is made of these two and of constants.
 
 False alarms: a branch that is cut on purpose (targets, stop-gradient, a detached encoder for one of two losses)
@@ -44,6 +45,7 @@ from truestep.check.finding import Finding, Rule
 from truestep.check.mode import NUMBERS
 from truestep.check.rules import found
 from truestep.check.rules._chains import SHAPES, origin
+from truestep.check.rules._cut_terms import cut_terms
 from truestep.check.rules._facts import loaded
 from truestep.check.rules._new_terms import renewed_terms
 from truestep.check.rules._noise import DRAWS
@@ -142,6 +144,11 @@ def _terms(trace: Trace) -> Iterator[Finding]:
         yield found(
             RULE, site, message, evidence, "a number added to a loss changes what is printed and no gradient",
             "add the tensor itself, made of attached tensors by torch alone",
+        )  # fmt: skip
+    for site, message, evidence in cut_terms(trace):
+        yield found(
+            RULE, site, message, evidence, "a term without a gradient changes what is printed, and moves nothing",
+            "add the tensor itself; what is only to be shown is summed up beside the loss", "warning",
         )  # fmt: skip
 
 
