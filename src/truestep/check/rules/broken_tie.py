@@ -1,9 +1,9 @@
 """Two matrices start as the same numbers, or were one, and drift apart where a tie was meant.
 
-What: the embedding and the output layer of a model (or two layers, one the transpose of the other) hold equal numbers
-before the first update, are two parameters with memory of their own, and are trained apart. Or both held one parameter,
-and one of the two was given a new one. Or the output layer was given a copy of the embedding and one of the two was
-filled anew after that.
+What: the embedding of a model and its output layer, or the parameter that its outputs are multiplied by (or two layers,
+one the transpose of the other), hold equal numbers before the first update, are two parameters with memory of their
+own, and are trained apart. Or both held one parameter, and one of the two was given a new one. Or the output layer was
+given a copy of the embedding and one of the two was filled anew after that.
 
 Why: weight tying needs the same parameter in both places. A copy counts twice, and from the first step on the two
 differ.
@@ -59,21 +59,20 @@ def look(trace: Trace) -> Iterator[Finding]:
     matrices, last = _matrices(trace)
     yield from _refilled(trace, matrices)
     tables, layers = _roles(trace, "embedding", 1), _roles(trace, "linear", 1)
+    outputs = _factors(trace) | layers
     for one in matrices.values():
         for other in matrices.values():
-            if one.storage == other.storage or one.event != other.event or one.number not in layers:
+            if one.storage == other.storage or one.event != other.event or one.number not in outputs:
                 continue
-            copied = other.number in tables and one.shape == other.shape and one.first.mark == other.first.mark
-            turned = (
-                one.number < other.number and other.number in layers and one.shape == other.shape[::-1]
-                and one.first.mark != other.first.mark and _equal(one.first, other.first)
-            )  # fmt: skip
+            copied = other.number in tables and _copied(one, other)
+            both = one.number < other.number and {one.number, other.number} <= layers.keys()
+            turned = both and one.first.mark != other.first.mark and _copied(one, other)
             ends = last[one.number], last[other.number]
             if (copied or turned) and not _equal(*ends):
                 steps = len([step for step in trace.of(Step) if any(m.number == one.number for m in step.moved)])
                 yield found(
                     RULE,
-                    layers[one.number].site,
+                    outputs[one.number].site,
                     f"{trace.name(one.number)} starts as a copy of {trace.name(other.number)} and is trained alone",
                     f"both were equal before the first update (norm {one.first.norm:.6g}) and are two parameters; "
                     f"after {steps} steps seen their norms are {ends[0].norm:.6g} and {ends[1].norm:.6g}",
@@ -165,18 +164,33 @@ def _deserted(trace: Trace) -> Iterator[Finding]:
             return
 
 
+def _ones(look: Digest) -> bool:
+    return abs(look.norm**2 - look.total) <= 1e-9 * look.norm**2
+
+
 def _equal(one: Digest, other: Digest) -> bool:
     return abs(one.norm - other.norm) <= 1e-9 * one.norm and abs(one.total - other.total) <= 1e-9 * one.norm
 
 
+def _copied(one: _Matrix, other: _Matrix) -> bool:
+    """Whether both began as the same numbers, the one perhaps as the transpose of the other."""
+    turned = one.shape == other.shape[::-1] and one.first.mark != other.first.mark and _equal(one.first, other.first)
+    return (one.shape == other.shape and one.first.mark == other.first.mark) or turned
+
+
 def _matrices(trace: Trace) -> tuple[dict[int, _Matrix], dict[int, Digest]]:
-    """Matrices that receive gradients, as they were at first and at last; constants could be equal by chance."""
+    """Matrices that receive gradients, as they were at first and at last.
+
+    Those of one number, and those of ones and zeros, as an identity, may be equal and have nothing to do with each
+    other.
+    """
     first: dict[int, _Matrix] = {}
     last: dict[int, Digest] = {}
     for event in trace.backwards():
         for leaf in event.leaves:
             if len(leaf.shape) == 2 and leaf.weight is not None and leaf.after is not None:
-                if constant(leaf.weight, leaf.shape) is None and min(leaf.shape) > 1:
+                drawn = constant(leaf.weight, leaf.shape) is None and not _ones(leaf.weight)
+                if drawn and min(leaf.shape) > 1:
                     made = _Matrix(leaf.number, leaf.storage, leaf.shape, leaf.weight, event.n)
                     first.setdefault(leaf.number, made)
                 last[leaf.number] = leaf.weight
@@ -190,4 +204,15 @@ def _roles(trace: Trace, name: str, place: int) -> dict[int, Op]:
         weight = op.arg(place, "weight")
         if hasattr(weight, "number"):
             uses.setdefault(weight.number, op)
+    return uses
+
+
+def _factors(trace: Trace) -> dict[int, Op]:
+    """Who is a factor of a matrix product, as it is or transposed: number -> the first call."""
+    uses: dict[int, Op] = {}
+    for op in trace.ops("matmul", "__matmul__", "mm", "bmm", "addmm", "einsum"):
+        for each in op.inputs:
+            weight = root(trace, each, op.n, SOUND)
+            if weight.leaf and weight.needs_grad:
+                uses.setdefault(weight.number, op)
     return uses
