@@ -94,3 +94,28 @@ def test_of_findings_on_one_line_the_most_serious_is_told():
     mild, grave = (Finding(rule, level, place, level, "", "", "") for level in ("advice", "warning"))
     (told,) = merged([mild, grave, mild])
     assert (told.level, told.message, told.count) == ("warning", "warning", 3)
+
+
+FALLING = """
+net = nn.Sequential(nn.Linear(6, 16), nn.ReLU(), nn.Linear(16, 1))
+opt = torch.optim.Adam(net.parameters(), lr=1e-2)
+schedule = torch.optim.lr_scheduler.ExponentialLR(opt, FACTOR)
+for epoch in range(10):
+    for part in torch.utils.data.DataLoader(torch.arange(200), batch_size=20, shuffle=True):
+        loss = nn.functional.mse_loss(net(x[part]), y[part])
+        opt.zero_grad()
+        loss.backward()
+        opt.step()
+        BATCH
+    EPOCH
+"""
+
+
+def test_a_rate_that_is_gone_by_a_schedule_of_epochs_stepped_by_batches_is_told_once(levels):
+    found = levels(FALLING.replace("FACTOR", "0.7").replace("BATCH", "schedule.step()").replace("EPOCH", ""))
+    assert found == {"schedule_by_batch": "error"}
+
+
+def test_a_rate_that_is_gone_for_another_reason_is_still_told(levels):
+    found = levels(FALLING.replace("FACTOR", "0.02").replace("BATCH", "").replace("EPOCH", "schedule.step()"))
+    assert found == {"rate_too_small": "warning"}

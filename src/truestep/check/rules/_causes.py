@@ -21,6 +21,7 @@ BEHIND: dict[str, tuple[str, ...]] = {
     "cleared_before_step": ("tail_window",),
     "functional_dropout": ("hidden_in_list",),
     "parameters_unheld": ("hidden_in_list", "made_in_forward", "optimizer_strangers"),
+    "rate_too_small": ("schedule_by_batch", "plateau_mode"),
 }
 """Rules, and those whose findings may be behind theirs."""
 
@@ -41,14 +42,20 @@ def _line(finding: Finding, causes: list[Finding]) -> bool:
     return any(cause.site.place == finding.site.place for cause in causes)
 
 
+def _rates(finding: Finding, causes: list[Finding]) -> bool:
+    """Whether it is about the rates that a cause says its schedule brought down too fast."""
+    return finding.facts.get("optimizer", 0) in [cause.facts.get("optimizer") for cause in causes]
+
+
 SAME: dict[str, Callable[[Finding, list[Finding]], bool]] = {
     "cleared_before_step": _line, "functional_dropout": _modules, "parameters_unheld": _parameters,
+    "rate_too_small": _rates,
 }  # fmt: skip
 """What asks whether a finding says nothing but what its causes say."""
 
 
 def left(findings: list[Finding], asked: Asked, optimizers: int) -> list[Finding]:
-    """The findings without those that say of the same parameters, modules or line what their cause says.
+    """The findings without those that say of the same parameters, modules, line or rates what their cause says.
 
     Of weights that are thrown about, blown up or dead after updates that were too large, the finding is advice: it may
     be gone with the cause. `asked` gives the findings of a rule. Of several `optimizers` nobody tells whose they are.

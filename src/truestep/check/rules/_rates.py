@@ -23,6 +23,7 @@ class Nothing(NamedTuple):
     message: str
     evidence: str
     level: Level
+    optimizer: int
 
 
 def nothing(trace: Trace) -> Iterator[Nothing]:
@@ -43,11 +44,12 @@ def nothing(trace: Trace) -> Iterator[Nothing]:
                 "the rate is 0 at every step: the weights do not move",
                 f"all {len(own)} steps of {own[0].kind} were made at a rate of 0",
                 "error",
+                number,
             )
         else:
             told = _squared(trace, number, rates) or _gone(rates)
             if told:
-                yield Nothing(site, *told, "warning")
+                yield Nothing(site, *told, "warning", number)
 
 
 def _squared(trace: Trace, optimizer: int, rates: list[float]) -> tuple[str, str] | None:

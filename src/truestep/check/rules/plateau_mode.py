@@ -68,6 +68,7 @@ def look(trace: Trace) -> Iterator[Finding]:
                 f"{course.start:.4g} to {course.rates[-1]:.4g}",
                 "the better the model becomes, the sooner its rate is cut",
                 f'set mode="{"max" if mode == "min" else "min"}"',
+                facts={"optimizer": course.made.optimizer},
             )
 
 

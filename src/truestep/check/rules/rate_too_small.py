@@ -57,7 +57,7 @@ def look(trace: Trace) -> Iterator[Finding]:
         yield found(
             RULE, one.site, one.message, one.evidence, "nothing is learned at such a rate, however long the training",
             "look at what the schedule gives: a factor of the optimizer's rate, counted from where it was meant",
-            one.level, {"edit": True},
+            one.level, {"edit": True, "optimizer": one.optimizer},
         )  # fmt: skip
     for pace in paces(trace):
         if pace.made is None or len(pace.strides) < FEW:

@@ -80,7 +80,7 @@ def look(trace: Trace) -> Iterator[Finding]:
                 "the schedule is over before the training is",
                 "step the scheduler once where its lengths are counted, and give it the length of the run",
                 "warning",
-                {"edit": True},
+                {"edit": True, "optimizer": course.made.optimizer},
             )
 
 
@@ -93,6 +93,7 @@ def _told(course: Course, evidence: str, level: Level | None = None) -> Finding:
         "lengths that were meant in epochs pass in as many batches",
         "step the scheduler once an epoch, or count its lengths in batches",
         level,
+        {"optimizer": course.made.optimizer},
     )
 
 
