@@ -38,6 +38,7 @@ from truestep.check.finding import Finding, Rule
 from truestep.check.mends.clearing import Cleared
 from truestep.check.rules import found
 from truestep.check.rules._again import again
+from truestep.check.rules._within import stepped_inside
 from truestep.check.rules._words import plural
 from truestep.check.trace import Trace
 
@@ -75,6 +76,9 @@ def look(trace: Trace) -> Iterator[Finding]:
             _passed(event, spent, fresh, pending)
     yield from _by_hand(trace)
     yield from _once_more(trace)
+    for number, passes in stepped_inside(trace).items():
+        if number not in stale:
+            stale[number], first[number] = len(passes), passes[0]
     worst = [number for number, count in stale.items() if count >= OFTEN]
     if worst:
         number = max(worst, key=lambda each: (stale[each], -first[each][0].n))
