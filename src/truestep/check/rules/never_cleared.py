@@ -76,10 +76,7 @@ def look(trace: Trace) -> Iterator[Finding]:
             _passed(event, spent, fresh, pending)
     yield from _by_hand(trace)
     yield from _once_more(trace)
-    for number, passes in stepped_inside(trace).items():
-        if number not in stale:
-            stale[number], first[number] = len(passes), passes[0]
-    worst = [number for number, count in stale.items() if count >= OFTEN]
+    worst = _often(trace, stale, first)
     if worst:
         number = max(worst, key=lambda each: (stale[each], -first[each][0].n))
         event, before, after = first[number]
@@ -92,6 +89,14 @@ def look(trace: Trace) -> Iterator[Finding]:
             "each step follows the sum of the gradients of all batches so far, not that of this batch",
             "call optimizer.zero_grad() before each backward pass of a new step (by hand: p.grad = None)",
         )
+
+
+def _often(trace: Trace, stale: Counter[int], first: dict[int, tuple[Backward, float, float]]) -> list[int]:
+    """The leaves that were added to often enough, those too whose gradients steps inside the passes used."""
+    for number, passes in stepped_inside(trace).items():
+        if number not in stale:
+            stale[number], first[number] = len(passes), passes[0]
+    return [number for number, count in stale.items() if count >= OFTEN]
 
 
 def _by_hand(trace: Trace) -> Iterator[Finding]:
