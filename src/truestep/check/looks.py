@@ -18,7 +18,7 @@ from torch.nn.parameter import Parameter, is_lazy
 
 from truestep.check.numbers import Numbers
 
-ROWS = 1024  # rows of a batch that are told apart
+ROWS, UNITS = 4096, 1024  # rows of a batch, and units of a layer, that are told apart
 LARGEST = 1 << 24  # elements of what is digested at all
 SMALL = 1 << 16  # elements of what is summed in float64
 KEPT = 1024  # digests kept for bits that come again: a step's new weights are the next one's old ones
@@ -193,7 +193,7 @@ def units(tensor: Any) -> tuple[int, int, int] | None:
         return None
     own = 2 if tensor.dim() == 3 else 1
     size = tensor.shape[own]
-    if not 1 < size <= ROWS:
+    if not 1 < size <= UNITS:
         return None
     least, most = torch.aminmax(tensor.detach().movedim(own, 0).reshape(size, -1), dim=1)
     off, on = (numpy.packbits(each.cpu().numpy()).tobytes() for each in (most < 0, least > 0))

@@ -8,6 +8,7 @@ block ran, is in the record.
 from __future__ import annotations
 
 import ast
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -169,8 +170,9 @@ def _idle(tree: ast.Module, node: ast.If, best: str) -> bool:
 
 
 def kept(trace: Trace, guard: Guard) -> list[Event]:
-    """The models that were kept inside the block: copied, saved, or their state taken; one for each update."""
+    """The models that were kept inside the block: copied, saved, or their state taken; one between two passes."""
     found: dict[int, Event] = {}
+    passes = [event.n for event in trace.backwards()]
     weights = {storage for facts in trace.modules.values() for storage in facts.storages.values()}
     weights |= {leaf.storage for event in trace.backwards() for leaf in event.leaves}
     for event in trace.of(Saved, StateTaken, Op):
@@ -181,7 +183,7 @@ def kept(trace: Trace, guard: Guard) -> list[Event]:
         else:
             model = event.of == "module" if isinstance(event, StateTaken) else event.how != "load"
         if model and guard.inside(event):
-            found.setdefault(event.update, event)
+            found.setdefault(bisect_left(passes, event.n), event)
     return list(found.values())
 
 

@@ -111,10 +111,11 @@ def _readings(trace: Trace) -> dict[Key, list[Reading]]:
 
 
 def _samples(call: Forward) -> int:
-    """The rows that a model is given, or of bags that lie one behind the other those that it gives."""
-    given, out = call.inputs[0].shape[0], call.outputs[0].shape[:1] if call.outputs else ()
-    bags = out != (given,) and any(each.shape[:1] == out for each in call.inputs[1:])
-    return out[0] if bags and out else given
+    """The rows that a model is given, or of bags and of sequences that lie time first those that it gives."""
+    shape, out = call.inputs[0].shape, call.outputs[0].shape[:1] if call.outputs else ()
+    bags = any(each.shape[:1] == out for each in call.inputs[1:])
+    turned = len(shape) > 2 and shape[1:2] == out
+    return out[0] if out and (bags or turned) and out != shape[:1] else shape[0]
 
 
 def _infer(found: dict[Key, list[Reading]], place: tuple[str, int], unseen: list[Reading]) -> None:

@@ -7,12 +7,12 @@ from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from itertools import groupby
 
-from truestep.check.events import Batch, Forward, LoaderStart
+from truestep.check.events import Batch, Forward, LoaderStart, Number
 from truestep.check.rules._batches import Drawn, ends, size, split
 from truestep.check.rules._chains import SOUND, root
 from truestep.check.trace import Trace
 
-SHARE, FEW = 0.1, 5
+SHARE, FEW, ALIKE = 0.1, 5, 0.9
 
 
 def mixes(
@@ -81,6 +81,16 @@ def others_scored(trace: Trace, quiet: list[Drawn]) -> bool:
 def scored(trace: Trace, call: Forward) -> bool:
     read, joined = ends(trace, call.outputs[0], call.n)
     return read and not joined and not _acts(trace, call)
+
+
+def guessed(trace: Trace, call: Forward) -> bool:
+    """Whether the classes of rows, many of them copies of one another, are read: of a part that was drawn again."""
+    rows = call.inputs[0].rows
+    if len(set(rows)) > ALIKE * len(rows):
+        return False
+    picks = [op for op in trace.users(call.outputs[0], call.n) if op.name in ("argmax", "max", "round", "gt", "ge")]
+    read = {number.of.number for number in trace.of(Number) if number.n > call.n and number.update == call.update}
+    return any(out.number in read and out.shape[:1] == (len(rows),) for op in picks for out in op.out)
 
 
 def _acts(trace: Trace, call: Forward, most: int = 30) -> bool:

@@ -204,7 +204,7 @@ class _State:
         axis = batch_axis(op) if op.name in RECURRENT else 1
         if len(shape) != 3 or shape[axis] < 2 or shape[1 - axis] != size or alone(labels) != [1 - axis]:
             return None
-        if not self._sure(op, size):
+        if shape[axis] == size or not self._sure(op, size):  # as many steps as samples: either may lie in front
             return None
         return found(
             RULE,

@@ -38,7 +38,7 @@ from truestep.check.rules._facts import complete
 from truestep.check.rules._folds import carried
 from truestep.check.rules._held import array_left, claims, contents, cut_off, left, never_asked, parted, picked
 from truestep.check.rules._indexed import indexed
-from truestep.check.rules._rows import FEW, SHARE, mixed, mixes, others_scored, passes, scored, telling
+from truestep.check.rules._rows import FEW, SHARE, guessed, mixed, mixes, others_scored, passes, scored, telling
 from truestep.check.trace import Trace
 
 CHOOSE = ("SubsetRandomSampler", "WeightedRandomSampler")
@@ -208,7 +208,7 @@ def _rows(trace: Trace) -> Iterator[Finding]:
             seen.setdefault(call.module, []).append((call.n, call.inputs[0].rows))
     judged: dict[tuple[int, tuple[str, int]], list[Forward]] = {}
     for call in others:
-        if call.module in seen and telling(call) and call.outputs and scored(trace, call):
+        if call.module in seen and telling(call) and call.outputs and (scored(trace, call) or guessed(trace, call)):
             judged.setdefault((call.module, call.site.place), []).append(call)
     for (module, _), calls in judged.items():
         last = calls[-1]
@@ -225,7 +225,7 @@ def _rows(trace: Trace) -> Iterator[Finding]:
         if (
             overlap
             and (
-                mixes(set(train), distinct, seen[module], passes(trace, judged.values()))
+                scored(trace, last) and mixes(set(train), distinct, seen[module], passes(trace, judged.values()))
                 if whole
                 else mixed(set(train), passes(trace, [calls]))
             )
