@@ -150,3 +150,9 @@ def test_bytes_that_wrap_on_purpose_are_counted_or_are_places(levels):
     assert "integer_wrap" not in levels(HASHED.replace("COUNTED", "np.bincount(bucket, minlength=256)"))
     assert "integer_wrap" not in levels(HASHED.replace("COUNTED", "np.eye(256)[bucket].sum(0)"))
     assert levels(HASHED.replace("COUNTED", "bucket / 255"))["integer_wrap"] == "error"
+
+
+def test_products_with_a_large_odd_byte_are_hashes(levels):
+    spread = HASHED.replace("COUNTED", "bucket / 255")
+    assert "integer_wrap" not in levels(spread.replace("np.uint8(31)", "np.uint8(167)"))
+    assert levels(spread.replace("np.uint8(31)", "167"))["integer_wrap"] == "error"

@@ -138,14 +138,25 @@ def _replaced(np: Any, function: Any, kind: int, other: int | None) -> int | Non
 
 
 SIGNED = ("int8", "int16")
+HASHED = 100  # a factor that leaves room for 0, 1 and 2 alone
+
+
+def _scatters(node: ast.AST) -> bool:
+    """Whether this multiplies by an odd number that is made narrow on purpose, as hashes do: `key * np.uint8(167)`."""
+    for side in (node.left, node.right) if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult) else ():
+        if isinstance(side, ast.Call) and getattr(side.func, "attr", "").lstrip("u").startswith("int") and side.args:
+            value = getattr(side.args[0], "value", None)
+            if isinstance(value, int) and value % 2 and value > HASHED:
+                return True
+    return False
 
 
 def _meant(where: site.Site, sign: type[ast.operator]) -> str | None:
     """The operation in the words of the source, empty where they do not tell; None where it is meant to wrap.
 
     Meant are those of which a remainder or some bits are taken, those of which the ones that fit are chosen, those that
-    are mended where they wrapped, as `total[total < image] = 255`, those that are places or are counted, as hashes, and
-    differences that are read with a sign, `step.view(np.int8)`.
+    are mended where they wrapped, as `total[total < image] = 255`, those that are places or are counted, as hashes,
+    products with a narrow odd number, and differences that are read with a sign, `step.view(np.int8)`.
     """
     from truestep.check.rules._source import scope_of, tree_of
 
@@ -165,6 +176,8 @@ def _meant(where: site.Site, sign: type[ast.operator]) -> str | None:
         and any(isinstance(inner, ast.Compare) for inner in ast.walk(each.slice))
     }  # fmt: skip
     mended |= _places(scope)
+    if any(_scatters(node) for node in found):
+        return None
     for node in found:
         one: ast.AST | None = node
         while one is not None and not isinstance(one, ast.stmt):

@@ -115,7 +115,7 @@ def _samples(call: Forward) -> int:
     shape, out = call.inputs[0].shape, call.outputs[0].shape[:1] if call.outputs else ()
     bags = any(each.shape[:1] == out for each in call.inputs[1:])
     turned = len(shape) > 2 and shape[1:2] == out
-    return out[0] if out and (bags or turned) and out != shape[:1] else shape[0]
+    return next(iter(out), shape[0]) if bags or turned else shape[0]
 
 
 def _infer(found: dict[Key, list[Reading]], place: tuple[str, int], unseen: list[Reading]) -> None:
