@@ -175,3 +175,39 @@ net.load_state_dict(kept)
 def test_a_best_value_that_stays_none_is_told_where_weights_are_updated_by_hand(found):
     assert found(BY_HAND.replace("SET", "pass")) & {"best_never_updated"} == {"best_never_updated"}
     assert found(BY_HAND.replace("SET", "best = score")) & {"best_never_updated"} == set()
+
+
+ENDS = """
+words = [(torch.randint(1, 12, (int(n),)), n % 2) for n in torch.randint(LEAST, 20, (96,))]
+class Judge(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.words, self.reads, self.says = nn.Embedding(12, 8), nn.GRU(8, 16), nn.Linear(16, 2)
+    def forward(self, given, lengths):
+        states = self.reads(self.words(given))[0]
+        return self.says(STATE)
+def collate(rows):
+    return nn.utils.rnn.pad_sequence([a for a, _ in rows]), torch.tensor([[len(a), b] for a, b in rows])
+net = Judge()
+opt = torch.optim.Adam(net.parameters(), 0.01)
+for epoch in range(6):
+    for given, marks in DataLoader(words, 16, shuffle=True, collate_fn=collate):
+        loss = nn.functional.cross_entropy(net(given, marks[:, 0]), marks[:, 1])
+        opt.zero_grad()
+        loss.backward()
+        opt.step()
+"""
+LAST, OWN = "states[-1]", "states[lengths - 1, torch.arange(len(lengths))]"
+
+
+@pytest.mark.parametrize(
+    "least, state, told",
+    [
+        ("4", LAST, {"padding_counted"}),
+        ("4", "states.select(0, -1)", {"padding_counted"}),
+        ("4", OWN, set()),
+        ("19", LAST, set()),
+    ],
+)
+def test_a_state_behind_the_padding_is_not_the_end_of_a_sequence(found, least, state, told):
+    assert found(ENDS.replace("LEAST", least).replace("STATE", state)) == told

@@ -112,10 +112,10 @@ def _readings(trace: Trace) -> dict[Key, list[Reading]]:
 
 def _samples(call: Forward) -> int:
     """The rows that a model is given, or of bags and of sequences that lie time first those that it gives."""
-    shape, out = call.inputs[0].shape, call.outputs[0].shape[:1] if call.outputs else ()
-    bags = any(each.shape[:1] == out for each in call.inputs[1:])
+    shape, out = list(call.inputs[0].shape), list(call.outputs[0].shape[:1] if call.outputs else ())
+    bags = any(list(each.shape[:1]) == out for each in call.inputs[1:])
     turned = len(shape) > 2 and shape[1:2] == out
-    return next(iter(out), shape[0]) if bags or turned else shape[0]
+    return out[0] if out and (bags or turned) else shape[0]
 
 
 def _infer(found: dict[Key, list[Reading]], place: tuple[str, int], unseen: list[Reading]) -> None:

@@ -11,6 +11,8 @@ input whose rows end in runs of one value that stands nowhere else, nor in most 
 places, none left out; or the share of positions that a mask of lengths or tokens leaves, against the number that the
 mean divides by.
 
+Or the last step of a recurrent layer, `out[:, -1]`, is read of sequences of which most had ended before.
+
 A class that the scores of the program leave out, `y != PAD`, and the loss does not is told as advice.
 
 False alarms: a loss that is kept by position and masked afterwards, picked with the mask, weighted by class or packed
@@ -38,6 +40,7 @@ from truestep.check.mends.losses import Ignored
 from truestep.check.rules import found
 from truestep.check.rules._chains import SHAPES, SOUND, compared, origin, root
 from truestep.check.rules._filled import usual
+from truestep.check.rules._last_state import last_states
 from truestep.check.site import Site
 from truestep.check.trace import LossCall, Trace
 
@@ -47,6 +50,7 @@ CLASSES = ("cross_entropy", "nll_loss")
 LOSSES = (*CLASSES, "mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss")
 ERRORS = {"pow", "square", "abs", *LOSSES, "binary_cross_entropy_with_logits", "binary_cross_entropy"}
 IGNORED = -100
+SHORTER = "the end of a short sequence is washed out by padding, and its answer depends on its neighbours in the batch"
 COMPARED = {"lt", "le", "gt", "ge", "ne"}
 WHY = "a part of the loss is about padding, and the weight of a sequence depends on its neighbours in the batch"
 
@@ -80,6 +84,11 @@ def look(trace: Trace) -> Iterator[Finding]:
             facts={"ignored": padding},
         )
     yield from _unscored(trace)
+    for site, evidence in last_states(trace):
+        fix = "out[torch.arange(len(out)), lengths - 1], or pack_padded_sequence and the last state"
+        yield found(
+            RULE, site, "a state behind the padding stands for each sequence", evidence, SHORTER, fix, "warning"
+        )
 
 
 def _unscored(trace: Trace) -> Iterator[Finding]:
