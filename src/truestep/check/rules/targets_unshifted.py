@@ -43,6 +43,8 @@ PLACED = SOUND | {
     "multi_head_attention_forward", "batch_norm", "group_norm", *RECURRENT,
 }  # fmt: skip
 """Calls whose output at a position is made, among others, of their input at that position."""
+CODED = SOUND | {"one_hot"}
+"""Those that show the same data otherwise: an input of ones and zeros holds its classes."""
 CELLS = {"lstm_cell", "gru_cell", "rnn_tanh_cell", "rnn_relu_cell"}
 JOINS = {"cat", "stack"}
 
@@ -148,7 +150,7 @@ def _copied(
                 return cell, target.shape
             continue
         for each in op.inputs[:1] if op.name in RECURRENT else op.inputs:
-            data = root(trace, each, op.n, SOUND)
+            data = root(trace, each, op.n, CODED)
             same = data.shape == target.shape and rows.get(_key(data)) == wanted
             if not each.needs_grad and same and (through or not line):
                 return op, target.shape
