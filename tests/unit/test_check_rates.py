@@ -32,7 +32,6 @@ def _said(slug, schedule=None, rate=0.05, each=lambda net, optimizer, made: None
 WRONG = {
     "a warm-up in whole numbers": lambda one: LambdaLR(one, lambda step: min(1, step // 100)),
     "a rate for a factor": lambda one: LambdaLR(one, lambda step: 0.05 * 0.99**step),
-    "a fall by ten at each step": lambda one: ExponentialLR(one, 0.1),
 }
 SOUND = {
     "a warm-up": lambda one: LambdaLR(one, lambda step: min(1, step / 20)),
@@ -45,6 +44,11 @@ SOUND = {
 @pytest.mark.parametrize("schedule", WRONG.values(), ids=WRONG)
 def test_rates_that_are_nothing_by_their_schedule_are_named(schedule):
     assert len(_said("rate_too_small", schedule)) == 1
+
+
+def test_a_fall_by_ten_at_each_step_is_told_by_the_rule_of_its_schedule_alone():
+    assert len(_said("schedule_by_batch", lambda one: ExponentialLR(one, 0.1))) == 1
+    assert not _said("rate_too_small", lambda one: ExponentialLR(one, 0.1))
 
 
 @pytest.mark.parametrize("schedule", SOUND.values(), ids=SOUND)

@@ -3,6 +3,7 @@
 What: all updates of the run together change the weights by less than three thousandths of their norm, at gradients
 that are not small, and the loss stays where it was. Or the rate is zero at every step; it is the square of the
 optimizer's own, since a function gives a rate where a factor is asked for; or it falls to nothing long before the end.
+Or one group of parameters, at its random start, has less than a hundred thousandth of the rate of another one.
 
 Why: nothing is learned, however long the training.
 
@@ -37,6 +38,7 @@ from truestep.check.rules._facts import scale
 from truestep.check.rules._hand import lines, rate, steepness
 from truestep.check.rules._pace import Pace, paces
 from truestep.check.rules._rates import nothing
+from truestep.check.rules._slow_groups import slow_groups
 from truestep.check.trace import Trace
 
 RULE = Rule("TS746", "rate_too_small", "a rate far too small", "error", "schedules")
@@ -58,6 +60,11 @@ def look(trace: Trace) -> Iterator[Finding]:
             RULE, one.site, one.message, one.evidence, "nothing is learned at such a rate, however long the training",
             "look at what the schedule gives: a factor of the optimizer's rate, counted from where it was meant",
             one.level, {"edit": True, "optimizer": one.optimizer},
+        )  # fmt: skip
+    for site, message, evidence in (told for pace in paces(trace) for told in slow_groups(trace, pace)):
+        yield found(
+            RULE, site, message, evidence, "what this group holds keeps its start",
+            "raise its rate, or freeze it with requires_grad_(False)", "warning", {"edit": True},
         )  # fmt: skip
     for pace in paces(trace):
         if pace.made is None or len(pace.strides) < FEW:
