@@ -33,25 +33,23 @@ from collections import defaultdict
 from collections.abc import Iterator
 from math import prod
 
-from truestep.check.events import Batch, Op
+from truestep.check.events import Op
 from truestep.check.finding import Finding, Rule
 from truestep.check.looks import Seen
 from truestep.check.mends.losses import Ignored
 from truestep.check.rules import found
-from truestep.check.rules._chains import SHAPES, SOUND, compared, origin, root
+from truestep.check.rules._chains import SHAPES, SOUND, compared, root
 from truestep.check.rules._filled import usual
 from truestep.check.rules._last_state import last_states
+from truestep.check.rules._left_in import LOSSES, masked, masks, share
 from truestep.check.site import Site
 from truestep.check.trace import LossCall, Trace
 
 RULE = Rule("TS346", "padding_counted", "padding counted in the loss", "error", "losses")
 MENDING = Ignored()
 CLASSES = ("cross_entropy", "nll_loss")
-LOSSES = (*CLASSES, "mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss")
-ERRORS = {"pow", "square", "abs", *LOSSES, "binary_cross_entropy_with_logits", "binary_cross_entropy"}
 IGNORED = -100
 SHORTER = "the end of a short sequence is washed out by padding, and its answer depends on its neighbours in the batch"
-COMPARED = {"lt", "le", "gt", "ge", "ne"}
 WHY = "a part of the loss is about padding, and the weight of a sequence depends on its neighbours in the batch"
 
 
@@ -67,7 +65,7 @@ def look(trace: Trace) -> Iterator[Finding]:
     for told in _filled(trace):
         lines[told[0].place].append(told)
     for op in trace.ops("mean", "sum"):
-        evidence = _masked(trace, op) if op.grad and op.out and not op.out[0].shape else ""
+        evidence = masked(trace, op) if op.grad and op.out and not op.out[0].shape else ""
         if evidence:
             mend = "divide by the number of positions that are left: (loss * mask).sum() / mask.sum()"
             lines[op.site.place].append((op.site, evidence, mend))
@@ -145,7 +143,7 @@ def _padded(trace: Trace, call: LossCall) -> tuple[str, str | float] | None:
     value, lengths = op.arg(2, "padding_value", 0.0), [each.shape[0] for each in op.inputs if each.shape]
     whole, held = max(lengths) * len(lengths), sum(lengths)
     ignored = call.op.words.get("ignore_index", -100)
-    if held == whole or (call.name in CLASSES and value == ignored) or _masks(trace, call.prediction, call.op.n):
+    if held == whole or (call.name in CLASSES and value == ignored) or masks(trace, call.prediction, call.op.n):
         return None
     told = (
         f"{whole - held} of {whole} target positions were padded with {value:g} ({min(lengths)} to {max(lengths)} long)"
@@ -231,72 +229,9 @@ def _tokens(trace: Trace, call: LossCall) -> tuple[str, str | float] | None:
     return None
 
 
-def _masks(trace: Trace, seen: Seen, before: int) -> Op | None:
-    """The comparison behind a mask by which a tensor was multiplied, or that chose between it and zeros."""
-    op = trace.maker(seen, before)
-    if op is None or op.name not in ("mul", "masked_fill", "where") or len(op.inputs) < 2:
-        return None
-    for one, other in (op.inputs[:2], op.inputs[1::-1]):
-        made = trace.maker(root(trace, one, op.n), op.n)
-        if made is not None and not one.needs_grad and other.needs_grad and _lengths(made):
-            return made
-    return None
-
-
-def _batched(trace: Trace, seen: Seen, before: int) -> tuple[Site, float] | None:
-    """A mask that a loader handed out, by which errors were multiplied: where, and the share that it leaves."""
-    op = trace.maker(seen, before)
-    if op is None or op.name != "mul" or len(op.inputs) < 2:
-        return None
-    for one, other in (op.inputs[:2], op.inputs[1::-1]):
-        made, mask = origin(trace, other, op.n), root(trace, one, op.n, SOUND)
-        if made is None or made.name not in ERRORS or one.needs_grad or len(mask.shape) < 2:
-            continue
-        for batch in trace.of(Batch):
-            for each in batch.tensors[1:]:
-                values = each.values if each.number == mask.number else None
-                if values is not None and values.whole and (values.low, values.high) == (0.0, 1.0):
-                    return batch.site, values.mean
-    return None
-
-
-def _lengths(made: Op) -> bool:
-    """Whether a mask compares whole numbers (lengths with places, or tokens with one) and leaves a part out."""
-    values = made.out[0].values if made.out else None
-    whole = all(each.dtype.startswith(("int", "uint")) for each in made.inputs)
-    return (
-        made.name in COMPARED and whole and len(made.out[0].shape) >= 2 and values is not None and 0 < values.mean < 1
-    )
-
-
 def _zeroed(trace: Trace, call: LossCall) -> tuple[str, str] | None:
     """A loss whose prediction was set to zero where there is padding."""
-    made = _masks(trace, call.prediction, call.op.n)
+    made = masks(trace, call.prediction, call.op.n)
     if made is None or call.name in CLASSES or call.reduction != "mean":
         return None
-    return _share(made, prod(call.prediction.shape)), "keep the loss by position and divide by the sum of the mask"
-
-
-def _masked(trace: Trace, op: Op) -> str:
-    """A mean, or a sum over a plain number, of errors that a mask has set to zero."""
-    if not op.inputs or not op.inputs[0].needs_grad:
-        return ""
-    made, size = _masks(trace, op.inputs[0], op.n), prod(op.inputs[0].shape)
-    given = _batched(trace, op.inputs[0], op.n) if made is None else None
-    if made is None and given is None:
-        return ""
-    if op.name == "sum":
-        users = [user for out in op.out for user in trace.users(out, op.n)]
-        if not any(user.name == "div" and user.args[1:] == (size,) for user in users):
-            return ""
-    if made is not None:
-        return _share(made, size)
-    left = f"the mask of the batch leaves {100 * given[1]:.3g} % of the positions" if given is not None else ""
-    return f"{left}, and the loss divides by all {size}"
-
-
-def _share(made: Op, size: int) -> str:
-    values = made.out[0].values
-    left = values.mean if values is not None else 1.0
-    told = f"the mask of line {made.site.line} leaves {100 * left:.3g} % of the positions"
-    return f"{told}, and the loss divides by all {size}"
+    return share(made, prod(call.prediction.shape)), "keep the loss by position and divide by the sum of the mask"
