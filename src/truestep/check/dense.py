@@ -30,13 +30,25 @@ class Dense:
     def __init__(self) -> None:
         self._kept: tuple[Tensor, bool] | None = None
         self._count = {True: 0, False: 0}
+        self._met = 0
 
-    def given(self, tensor: Tensor) -> None:
+    def given(self, recorder: Recorder, tensor: Tensor) -> None:
         """Keep what a model is given, if it is a picture."""
         fits = plain(tensor) and tensor.dim() == 4 and tensor.shape[1] <= CHANNELS and tensor.is_floating_point()
         self._kept = None
+        self._met = recorder.numbers.last
         if fits and _fits(tensor):  # a copy: it keeps no tensor of the program alive, and stays as it was given
             self._kept = tensor.detach()[:ITEMS].to("cpu", torch.float32, copy=True), torch.is_grad_enabled()
+
+    def overlaid(self, recorder: Recorder, args: Sequence[Any]) -> None:
+        """Compare a mask of zeros and ones that was there before the model was called: it is made of nothing it said."""
+        if self._kept is None or len(args) < 2 or not all(isinstance(each, Tensor) for each in args[:2]):
+            return
+        old = [0 < recorder.numbers.knows(each) <= self._met and plain(each) and _fits(each) for each in args[:2]]
+        if sum(old) == 1 and args[0].numel() == args[1].numel():
+            mask = args[old.index(True)]
+            if bool(((mask == 0) | (mask == 1)).all()):
+                self.compared(recorder, [mask])
 
     def compared(self, recorder: Recorder, args: Sequence[Any]) -> None:
         """Compare a target with the last picture; it is the second of two tensors, or stands alone."""

@@ -17,7 +17,7 @@ from truestep.check.frames import caller_of, relay
 from truestep.check.looks import Seen, digest, kept, plain, pressed, seen, units
 from truestep.check.names import plainly
 from truestep.check.picks import PICKS, picked
-from truestep.check.points import COMPARED, columns
+from truestep.check.points import COMPARED, OVERLAID, columns
 from truestep.check.recorder import Recorder
 from truestep.check.sources import drawn
 from truestep.check.trace import LOSSES
@@ -172,6 +172,8 @@ class Seeing(TorchFunctionMode):
             made = (made[0]._replace(rows=() if whole is None else (whole.mark,)), *made[1:])
         if ALIAS.get(name, name) in COMPARED:
             recorder.points.compared(recorder, args)
+        elif name in OVERLAID and not recorder.modules:
+            recorder.points.overlaid(recorder, args)
         within = tuple(recorder.modules)
         args = told[0][::-1] if name in REVERSED else told[0]
         recorder.emit(

@@ -42,6 +42,11 @@ class Numbers:
             self.sweep()
         return self._last
 
+    @property
+    def last(self) -> int:
+        """The number of what was met last."""
+        return self._last
+
     def knows(self, one: Any) -> int:
         """The number of an object that was met before, else 0."""
         known = self._known.get(id(one))

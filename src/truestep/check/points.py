@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 COMPARED = LOSSES | {"eq", "sub", "ne"}
 """Calls whose second tensor, or either, is a target."""
+OVERLAID = {"mul", "__mul__", "__rmul__", "__and__", "logical_and", "__or__", "logical_or"}
+"""Calls by which scores without a loss lay one mask upon another."""
 TALL, LARGEST = 16, 1 << 20
 WIDTH, ROWS, COLUMNS = 16, 256, 512
 SHORTEST = 3
@@ -50,10 +52,15 @@ class Points:
             if isinstance(each, Tensor) and not each.requires_grad:
                 self.take(recorder, each, True)
 
+    def overlaid(self, recorder: Recorder, args: tuple[Any, ...]) -> None:
+        """Compare what a mask is laid upon while nothing is trained."""
+        if recorder.close and not torch.is_grad_enabled():
+            self._dense.overlaid(recorder, args)
+
     def take(self, recorder: Recorder, tensor: Tensor, target: bool) -> None:
         """Take the points of an input, or of a target."""
         if recorder.close and not target:
-            self._dense.given(tensor)
+            self._dense.given(recorder, tensor)
         if self._count >= MOST or not recorder.close or not plain(tensor) or tensor.is_complex():
             return
         number, version = recorder.numbers.of(tensor), 0 if tensor.is_inference() else tensor._version

@@ -221,12 +221,19 @@ def _untied(trace: Trace, calls: dict[int, Forward]) -> Iterator[Finding]:
             )  # fmt: skip
             return
     told = [each for which, lines in pairs.items() if which[1] for each in lines.values()]
-    yield from _arrays(trace, told)
+    yield from _arrays(trace, told) if told else _arrays(trace, [_said(trace, taken)], "predictions")
 
 
-def _arrays(trace: Trace, pairs: list[list[Pair]]) -> Iterator[Finding]:
+def _said(trace: Trace, taken: dict[tuple[int, int], Tensor]) -> list[Pair]:
+    """Predictions in training with their targets, for models that are no modules: nobody sees what they are given."""
+    both = [(taken.get(key(each.prediction)), taken.get(key(each.target))) for each in trace.losses() if each.op.grad]
+    held = [(one, other) for one, other in both if one is not None and other is not None]
+    return [(one, other) for one, other in held if len(one) == len(other) and other.shape[1] == 1]
+
+
+def _arrays(trace: Trace, pairs: list[list[Pair]], told: str = "inputs") -> Iterator[Finding]:
     """Two arrays of as many rows, shuffled one after the other, and training pairs that are as good as unrelated."""
-    ties = [each for each in map(tie, pairs) if each is not None]
+    ties = [each for each in map(tie, filter(None, pairs)) if each is not None]
     if not ties or any(each.above >= NONE or each.rows < 5 * FEW for each in ties):
         return
     seeds = [event.n for event in trace.of(Seeded)]
@@ -239,7 +246,7 @@ def _arrays(trace: Trace, pairs: list[list[Pair]]) -> Iterator[Finding]:
         if one.size == other.size >= 5 * FEW and used and not seeded:
             yield found(
                 RULE, other.site, f"two arrays of {one.size} rows are shuffled, each into an order of its own",
-                f"the other one in line {one.site.line}, and over {ties[0].rows} rows of training inputs and targets "
+                f"the other one in line {one.site.line}, and over {ties[0].rows} rows of training {told} and targets "
                 f"hang together {ties[0].above:.1f} deviations above chance (HSIC over {ORDERS} orders)",
                 WHY, MEND, level="warning" if near else "advice",
             )  # fmt: skip
