@@ -71,3 +71,45 @@ ALIKE = "np.random.shuffle(table)\nnp.random.seed(2)\nnp.random.shuffle(marks)"
 @pytest.mark.parametrize("shuffle, told", [(EACH, True), (ONCE, False), (ALIKE, False)])
 def test_arrays_shuffled_apart_are_told_by_predictions_where_the_model_is_no_module(found, shuffle, told):
     assert ("shuffled_apart" in found(BARE.replace("SHUFFLE", shuffle))) == told
+
+
+VIEWS = """
+HELPERS
+class Pairs(Dataset):
+    def __len__(self):
+        return 96
+    def __getitem__(self, k):
+        draws = MADE
+        one = blurred(x[k].numpy(), draws)
+        draws = AGAIN
+        other = blurred(x[k].numpy(), source=draws)
+        return torch.from_numpy(one), torch.from_numpy(other)
+net = nn.Linear(6, 8)
+opt = torch.optim.Adam(net.parameters(), 0.01)
+for epoch in range(4):
+    for a, b in DataLoader(Pairs(), 16, shuffle=True):
+        table = nn.functional.normalize(net(a), dim=1) @ nn.functional.normalize(net(b), dim=1).T
+        loss = nn.functional.cross_entropy(table / 0.2, torch.arange(16))
+        opt.zero_grad()
+        loss.backward()
+        opt.step()
+"""
+BLURRED = (
+    "kept = np.random.RandomState(5)\ndef blurred(row, source):\n    return row + source.normal(0, 0.3, 6).astype('f')"
+)
+TURNED = "kept = np.random.RandomState(5)\ndef blurred(row, source):\n    return row[source.permutation(6)]"
+ANEW, OWN = "np.random.RandomState(3)", "np.random.RandomState(k)"
+
+
+@pytest.mark.parametrize(
+    "helpers, made, again, told",
+    [
+        (BLURRED, ANEW, ANEW, True),
+        (BLURRED, "kept", "kept", False),
+        (BLURRED, OWN, "np.random.RandomState(k + 999)", False),
+        (TURNED, ANEW, ANEW, False),  # one order of features for all
+    ],
+)
+def test_a_generator_made_anew_is_told_where_a_helper_draws_with_it(found, helpers, made, again, told):
+    program = VIEWS.replace("HELPERS", helpers).replace("MADE", made).replace("AGAIN", again)
+    assert ("same_draws" in found(program)) == told

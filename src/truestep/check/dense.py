@@ -41,7 +41,7 @@ class Dense:
             self._kept = tensor.detach()[:ITEMS].to("cpu", torch.float32, copy=True), torch.is_grad_enabled()
 
     def overlaid(self, recorder: Recorder, args: Sequence[Any]) -> None:
-        """Compare a mask of zeros and ones that was there before the model was called: it is made of nothing it said."""
+        """Compare a mask of zeros and ones that was there before the model was called: not made of what it said."""
         if self._kept is None or len(args) < 2 or not all(isinstance(each, Tensor) for each in args[:2]):
             return
         old = [0 < recorder.numbers.knows(each) <= self._met and plain(each) and _fits(each) for each in args[:2]]

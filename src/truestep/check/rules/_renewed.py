@@ -109,9 +109,31 @@ def _fetched(trace: Trace, ops: list[Op]) -> int:
 
 
 def _noise(site: Site, name: str) -> bool:
-    """Whether the function around a line draws nothing of that generator but what should differ."""
+    """Whether the function around a line, with those that it hands the generator to, draws nothing of it but what
+    should differ.
+    """
     tree = tree_of(site.file)
     scope = scope_of(tree, site.line) if tree is not None else None
-    calls = [] if scope is None else [node.func for node in ast.walk(scope) if isinstance(node, ast.Call)]
-    drawn = {each.attr for each in calls if isinstance(each, ast.Attribute) and ast.unparse(each.value) == name}
+    drawn = set[str]() if tree is None or scope is None else {*_drawn(scope, name), *_lent(tree, scope, name)}
     return bool(drawn) and drawn <= NOISE
+
+
+def _drawn(scope: ast.AST, name: str) -> set[str]:
+    """What is called of a generator."""
+    calls = [node.func for node in ast.walk(scope) if isinstance(node, ast.Call)]
+    return {each.attr for each in calls if isinstance(each, ast.Attribute) and ast.unparse(each.value) == name}
+
+
+def _lent(tree: ast.AST, scope: ast.AST, name: str) -> Iterator[str]:
+    """What the functions of the same file draw that are handed a generator; of any other function "" is told."""
+    known: dict[str, list[ast.FunctionDef]] = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef):
+            known.setdefault(node.name, []).append(node)
+    for call in (node for node in ast.walk(scope) if isinstance(node, ast.Call)):
+        given = [*enumerate(call.args), *((each.arg, each.value) for each in call.keywords)]
+        for place in [place for place, each in given if isinstance(each, ast.Name) and each.id == name]:
+            made = known.get(call.func.attr if isinstance(call.func, ast.Attribute) else ast.unparse(call.func), [])
+            names = [each.arg for each in made[0].args.args if each.arg not in ("self", "cls")] if made else []
+            named = names[place] if isinstance(place, int) and place < len(names) else place
+            yield from _drawn(made[0], str(named)) if len(made) == 1 else {""}
