@@ -123,19 +123,22 @@ def _wasted(trace: Trace) -> list[tuple[Step, list[tuple[Backward, Clear]]]]:
     steps: list[tuple[Step, list[tuple[Backward, Clear]]]] = []
     waiting: list[tuple[Backward, set[int]]] = []
     wasted: list[tuple[Backward, Clear]] = []
+    kept = False  # whether a pass came that nothing cleared since
     for event in trace.of(Backward, Clear, Step, Clip, Scaler, Op):
         if isinstance(event, Backward) and event.how == "backward" and not event.nested:
             given = _given(event)
             if given and given <= mine:
                 waiting.append((event, given))
+                kept = True
         elif isinstance(event, Clear):
             gone = {number for number, _ in event.held}
             wasted += [(each, event) for each, left in waiting if left <= gone]
             waiting = [(each, left - gone) for each, left in waiting if not left <= gone]
+            kept = bool(waiting)
         elif isinstance(event, Step):
-            if event.close and not event.closure and not event.nested and waiting:
+            if event.close and not event.closure and not event.nested and kept:
                 steps.append((event, wasted))
-            waiting, wasted = [], []
+            waiting, wasted, kept = [], [], False
         elif not isinstance(event, Op) or event.name in ("grad", "grad="):
             waiting = []  # it was read, clipped or judged by a scaler
     return steps
