@@ -63,7 +63,7 @@ def ends(trace: Trace, seen: Seen, after: int, most: int = 60) -> tuple[bool, bo
     And whether it joins something with a gradient: then it took part in training.
     """
     waiting, known = [(seen, after)], {seen.number}
-    numbers = trace.once(_numbers)
+    numbers = trace.once(readings)
     read = joined = met = False
     for _ in range(most):
         if not waiting:
@@ -80,7 +80,7 @@ def ends(trace: Trace, seen: Seen, after: int, most: int = 60) -> tuple[bool, bo
     return read and met, joined
 
 
-def _numbers(trace: Trace) -> dict[int, list[int]]:
+def readings(trace: Trace) -> dict[int, list[int]]:
     """When each tensor was read as a number."""
     found: dict[int, list[int]] = {}
     for number in trace.of(Number):

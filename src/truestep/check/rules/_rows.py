@@ -7,8 +7,8 @@ from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from itertools import groupby
 
-from truestep.check.events import Batch, Forward, LoaderStart, Number
-from truestep.check.rules._batches import Drawn, ends, size, split
+from truestep.check.events import Batch, Forward, LoaderStart
+from truestep.check.rules._batches import Drawn, ends, readings, size, split
 from truestep.check.rules._chains import SOUND, root
 from truestep.check.trace import Trace
 
@@ -89,7 +89,7 @@ def guessed(trace: Trace, call: Forward) -> bool:
     if len(set(rows)) > ALIKE * len(rows):
         return False
     picks = [op for op in trace.users(call.outputs[0], call.n) if op.name in ("argmax", "max", "round", "gt", "ge")]
-    read = {number.of.number for number in trace.of(Number) if number.n > call.n and number.update == call.update}
+    read = trace.once(readings)
     return any(out.number in read and out.shape[:1] == (len(rows),) for op in picks for out in op.out)
 
 
