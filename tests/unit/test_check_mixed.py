@@ -1,4 +1,4 @@
-"""Means of weights that go the wrong way: the trained ones are drawn back to what stands still."""
+"""Means of weights that go the wrong way, or nowhere: the trained ones are drawn back, or the target stands still."""
 
 import copy
 
@@ -34,7 +34,7 @@ def _loaded(to, source, tau):
     to.load_state_dict({name: mine[name] * (1 - tau) + other[name] * tau for name in mine})
 
 
-def _said(mix, turned, tau, bootstrapped=True):
+def _said(mix, turned, tau, bootstrapped=True, rule="update_undone"):
     torch.manual_seed(0)
     net = nn.Sequential(nn.Linear(5, 8), nn.Tanh(), nn.Linear(8, 1))
     slow = copy.deepcopy(net)
@@ -49,7 +49,7 @@ def _said(mix, turned, tau, bootstrapped=True):
             mix(*(net, slow) if turned else (slow, net), tau)
         with torch.no_grad():
             slow(X).mean().item()
-    return [each.message for each in judge(seen.trace, ["update_undone"], strict=True)]
+    return [each.message for each in judge(seen.trace, [rule], strict=True)]
 
 
 @pytest.mark.parametrize("mix", [_copied, _lerped, _added, _loaded])
@@ -63,3 +63,50 @@ def test_a_mean_into_the_trained_weights_is_named_and_one_into_the_target_is_not
 def test_a_small_share_of_the_weights_at_the_start_holds_the_others_near():
     assert not _said(_lerped, True, 0.01, bootstrapped=False)
     assert _said(_lerped, True, 0.9, bootstrapped=False)
+
+
+def _bound(to, source, tau):
+    with torch.no_grad():
+        for a, b in zip(to.parameters(), source.parameters(), strict=True):
+            a = (1 - tau) * a + tau * b
+
+
+def _lerped_aside(to, source, tau):
+    for a, b in zip(to.parameters(), source.parameters(), strict=True):
+        a.data.lerp(b.data, tau)
+
+
+def _kept_in_a_dict(to, source, tau):
+    mine = to.state_dict()
+    for name, value in source.state_dict().items():
+        mine[name] = tau * value + (1 - tau) * mine[name]
+
+
+@pytest.mark.parametrize("mix", [_bound, _lerped_aside, _kept_in_a_dict])
+def test_a_mean_for_the_target_that_nobody_reads_is_named(mix):
+    (said,) = _said(mix, False, 0.01, rule="update_rebound")
+    assert "was to follow the trained weights" in said
+
+
+@pytest.mark.parametrize("mix", [_copied, _lerped, _added, _loaded])
+def test_a_mean_that_reaches_the_target_is_not_named(mix):
+    assert not _said(mix, False, 0.01, rule="update_rebound")
+
+
+def test_a_mean_that_is_looked_at_is_not_named():
+    def near(to, source, tau):
+        for a, b in zip(to.parameters(), source.parameters(), strict=True):
+            ((1 - tau) * a.detach() + tau * b.detach()).norm()
+
+    assert not _said(near, False, 0.5, rule="update_rebound")
+
+
+def test_a_mean_that_is_loaded_into_a_third_model_is_not_named():
+    third = nn.Sequential(nn.Linear(5, 8), nn.Tanh(), nn.Linear(8, 1))
+
+    def path(to, source, tau):
+        mine, other = to.state_dict(), source.state_dict()
+        third.load_state_dict({name: mine[name] * (1 - tau) + other[name] * tau for name in mine})
+        third(X)
+
+    assert not _said(path, False, 0.5, rule="update_rebound")

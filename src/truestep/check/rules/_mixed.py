@@ -1,4 +1,4 @@
-"""Weights that are mixed, after each update, with those of a module that never changes."""
+"""Weights that are mixed, at each update, with those of a module that never changes, and where the means go."""
 
 from __future__ import annotations
 
@@ -34,8 +34,7 @@ def mixed(trace: Trace) -> Iterator[Mixed]:
     Or to any part of it where that module's outputs, without a graph, are what the others are trained towards: it was
     to follow them, and they follow it.
     """
-    mine = held(trace)
-    homes = {home: facts.parameters[name] for facts in trace.modules.values() for name, home in facts.storages.items()}
+    mine, homes = held(trace), _homes(trace)
     lines: dict[tuple[str, int], list[tuple[Op, int, float]]] = defaultdict(list)
     scaled: dict[int, float] = {}
     for op in trace.ops("copy_", "data=", "mul_", "__imul__", "add_", "__iadd__", "lerp_"):
@@ -60,6 +59,38 @@ def mixed(trace: Trace) -> Iterator[Mixed]:
             yield Mixed(found[0][0], times, found[0][2], source, len(calls), targets)
 
 
+def unread(trace: Trace) -> Iterator[Mixed]:
+    """Lines that make means of trained weights and a module's, which nobody reads: the module keeps every bit.
+
+    Its calls are counted whose outputs, without a graph, are what the others are trained towards.
+    """
+    mine, homes = held(trace), _homes(trace)
+    lines: dict[tuple[str, int], list[tuple[Op, int, float]]] = defaultdict(list)
+    for op in trace.ops("add", "lerp"):
+        if not op.update or not op.out or op.out[0].storage in homes:
+            continue
+        whole = _sum(trace, op, 1.0, homes, 8)
+        others = [home for home in whole if homes.get(home) not in mine]
+        if _a_mean(whole) and len(others) == 1 and others[0] and not trace.users(op.out[0], op.n):
+            lines[op.site.place].append((op, others[0], whole[others[0]]))
+    for found in lines.values():
+        times, own = len({op.update for op, _, _ in found}), {other for _, other, _ in found}
+        source = _module(trace, own)
+        calls = [each for each in trace.of(Forward) if each.module == source and each.close]
+        loaded = any(load.of == "module" and load.n > found[0][0].n for load in trace.of(StateLoaded))
+        if times >= OFTEN and source and not loaded and not _moves(trace, source, calls, own):
+            targets = sum(not each.grad and _gives_targets(trace, each) for each in calls)
+            yield Mixed(found[0][0], times, found[0][2], source, len(calls), targets)
+
+
+def _homes(trace: Trace) -> dict[int, int]:
+    return {home: facts.parameters[name] for facts in trace.modules.values() for name, home in facts.storages.items()}
+
+
+def _a_mean(whole: dict[int, float]) -> bool:
+    return len(whole) == 2 and abs(sum(whole.values()) - 1) < 1e-6 and all(0 < share < 1 for share in whole.values())
+
+
 def _gives_targets(trace: Trace, call: Forward) -> bool:
     return any(ends(trace, out, call.n)[1] for out in call.outputs[:1])
 
@@ -77,8 +108,8 @@ def _other(trace: Trace, op: Op, own: int, factor: float, homes: dict[int, int])
         if op.name in ("add_", "__iadd__"):
             whole[own] = whole.get(own, 0.0) + factor
     others = [home for home in whole if home != own]
-    mean = len(whole) == 2 and len(others) == 1 and abs(sum(whole.values()) - 1) < 1e-6
-    return (others[0], whole[others[0]]) if mean and 0 < whole[others[0]] < 1 and others[0] in homes else (0, 0.0)
+    mean = _a_mean(whole) and len(others) == 1 and others[0] in homes
+    return (others[0], whole[others[0]]) if mean else (0, 0.0)
 
 
 def _terms(
@@ -88,8 +119,13 @@ def _terms(
     if seen.storage in homes:
         return {seen.storage: factor}
     made = trace.maker(seen, before)
-    numbers = [each for each in made.args if isinstance(each, int | float)] if made is not None else []
-    if made is None or not depth or not made.inputs:
+    return {0: factor} if made is None or not depth else _sum(trace, made, factor, homes, depth)
+
+
+def _sum(trace: Trace, made: Op, factor: float, homes: dict[int, int], depth: int) -> dict[int, float]:
+    """What a call made, taken apart in the same way."""
+    numbers = [each for each in made.args if isinstance(each, int | float)]
+    if not made.inputs:
         return {0: factor}
 
     def part(each: Seen, times: float) -> dict[int, float]:

@@ -3,7 +3,8 @@
 What: parameter minus rate times gradient is computed at every step, and the result goes nowhere: a name is bound to it
 (`p = p - lr * p.grad`), or it is thrown away (`p.sub(...)` for `p.sub_(...)`). Or a gradient is clamped or scaled so
 before an optimizer's step (`p.grad.clamp(-1, 1)`). Or the new weights of a dict, made with gradients of torch.func, are
-given to nobody; or they are trained, and the module is scored with its own.
+given to nobody; or they are trained, and the module is scored with its own. Or the average that a target network was
+to become, `old = tau * new + (1 - tau) * old`, is bound to the loop's own name.
 
 Why: binding a name changes the name, not the tensor that the model uses. The loss never falls.
 
@@ -36,6 +37,7 @@ from truestep.check.looks import Seen
 from truestep.check.rules import found
 from truestep.check.rules._functional import SUMS, thrown, unmet
 from truestep.check.rules._lost import lost as lost_gradients
+from truestep.check.rules._mixed import unread
 from truestep.check.rules._words import plural
 from truestep.check.trace import Trace
 
@@ -49,6 +51,7 @@ def look(trace: Trace) -> Iterator[Finding]:
     """Look for new values of parameters, and of their gradients, that nobody reads."""
     yield from _of_gradients(trace)
     yield from _functional(trace)
+    yield from _of_averages(trace)
     bits: dict[int, set[int]] = defaultdict(set)
     shapes: dict[int, tuple[int, ...]] = {}
     homes: dict[int, int] = {}
@@ -102,6 +105,22 @@ def _functional(trace: Trace) -> Iterator[Finding]:
             f"made anew at each step; at {one.times} calls without a gradient it had its own, the same ones each time",
             "the score is that of the weights that the model was built with",
             "call it with the trained weights, functional_call(model, params, x), or load them into it first",
+        )
+
+
+def _of_averages(trace: Trace) -> Iterator[Finding]:
+    """Where a module was to follow the trained one, and what it was to become is bound to a name."""
+    for one in unread(trace):
+        name = trace.name(one.source)
+        use = f", {one.targets} of which gave the targets of passes" if one.targets else ""
+        yield found(
+            RULE,
+            one.op.site,
+            f"{name} was to follow the trained weights, and its new weights are thrown away here",
+            f"at {plural(one.times, 'update')} a mean of trained weights and {one.share:.3g} of {name}'s was made and "
+            f"read by nobody; {name} kept every bit through {plural(one.calls, 'call')} that were looked at{use}",
+            "a name is bound to the new tensor, and the module keeps its first weights",
+            "write into the weights under torch.no_grad(): old.lerp_(new, tau), or old.copy_(of the mean)",
         )
 
 
