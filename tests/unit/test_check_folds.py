@@ -188,3 +188,31 @@ print(accuracy(x[32:], y[32:]))
 def test_a_head_that_is_put_in_late_is_looked_at_closely_and_scores_of_two_sets_are_two(found):
     assert found(TUNED.replace("ADDED", "")) == {"optimizer_strangers"}
     assert not found(TUNED.replace("ADDED", "opt.add_param_group({'params': net[2].parameters(), 'lr': 0.01})"))
+
+
+SCALED = """
+rows, aims = x.numpy(), (x[:, 0] + 0.5 * torch.randn(96)).numpy()
+net = nn.Linear(6, 1)
+order = np.random.permutation(96)
+for held in np.array_split(order, 4):
+    kept = np.setdiff1d(order, held)
+    mean, std = rows[kept].mean(0), rows[kept].std(0)
+    PREPARE
+    opt = torch.optim.Adam(net.parameters(), 0.01)
+    def pair(part):
+        return torch.from_numpy((rows[part] - mean) / std), torch.from_numpy(aims[part])
+    for epoch in range(5):
+        for a, b in DataLoader(TensorDataset(*pair(kept)), 16, shuffle=True):
+            opt.zero_grad()
+            ((net(a)[:, 0] - b) ** 2).mean().backward()
+            opt.step()
+    with torch.no_grad():
+        a, b = pair(held)
+        print("held out", (net(a)[:, 0] - b).square().mean().item())
+"""
+
+
+def test_folds_that_scale_their_inputs_anew_are_known_by_their_targets(found):
+    assert "tested_on_train" in found(SCALED.replace("PREPARE", "pass"))
+    assert "tested_on_train" not in found(SCALED.replace("PREPARE", "net = nn.Linear(6, 1)"))
+    assert "tested_on_train" not in found(SCALED.replace("PREPARE", ANEW["layer by layer"]))

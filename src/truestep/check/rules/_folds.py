@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Iterator
 from itertools import combinations, pairwise
@@ -15,6 +16,8 @@ from truestep.check.site import Site
 from truestep.check.trace import Trace
 
 LEAST, ALL = 3, 0.9
+UNLIKE = 0.9
+"""Targets that are measured are seldom equal."""
 
 
 class Part(NamedTuple):
@@ -42,7 +45,7 @@ class Carried(NamedTuple):
 
 def carried(trace: Trace, drawn: list[Drawn]) -> Carried | None:
     """The last fold that is scored by weights that learned from it, where the folds take turns."""
-    sources = [sorted(parts, key=lambda part: part.n) for parts in (_drawn(drawn), _rows(trace))]
+    sources = [sorted(parts, key=lambda part: part.n) for parts in (_drawn(drawn), _rows(trace), _aims(trace))]
     for places in _lives(trace):
         ends = [*places, trace.events[-1].n]
         for parts in sources:
@@ -97,6 +100,18 @@ def _rows(trace: Trace) -> list[Part]:
     for calls in passes(trace, lines.values()):
         rows = frozenset(row for call in calls for row in call.inputs[0].rows)
         parts.append(Part(calls[0].n, calls[0].site, calls[0].module, rows, False))
+    return parts
+
+
+def _aims(trace: Trace) -> list[Part]:
+    """Told apart by measured targets, which stay as they are where each fold scales its own inputs."""
+    parts = []
+    for op in trace.ops("points"):
+        points = op.words["points"] if op.args[3] == 1 else ()
+        measured = len(points) >= FEW and all(map(math.isfinite, points)) and any(each % 1 for each in points)
+        samples = frozenset(map(hash, points)) if measured else frozenset()
+        if len(samples) > UNLIKE * len(points):
+            parts.append(Part(op.n, op.site, 0, samples, op.grad))
     return parts
 
 
