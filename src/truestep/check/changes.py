@@ -188,7 +188,7 @@ class StateLoaded(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Saved(Event):
-    """`torch.save`, `torch.load` or `copy.deepcopy` (`how`) of something.
+    """`torch.save`, `torch.load` or `copy.deepcopy` (`how`) of something, or "copyfile" of a file that was saved.
 
     `keys` are the keys of a dict, `modules` and `optimizers` the numbers of those whose state is in it (whole, or as a
     state dict); `tensors` counts those in it, `weights` marks each module that is in it whole. `counts` are the keys

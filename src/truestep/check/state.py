@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import builtins
 import copy
+import os
+import shutil
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from typing import Any
@@ -43,6 +45,7 @@ def watches(recorder: Recorder) -> Iterator[AbstractContextManager[None]]:
     yield replaced(torch, "save", states.save)
     yield replaced(torch, "load", states.load)
     yield replaced(copy, "deepcopy", states.copied)
+    yield replaced(shutil, "copyfile", states.filed)
     yield replaced(builtins, "print", lambda run, *a, **k: _print(recorder, run, a, k))
 
 
@@ -51,6 +54,7 @@ class _States:
 
     def __init__(self, recorder: Recorder) -> None:
         self._recorder, self._inside = recorder, False
+        self._files: set[str] = set()  # that were saved
         self._owners: dict[int, tuple[str, int, int]] = {}  # a state dict's number -> whose, with the weights' mark
 
     def taken(self, of: str, run: Any, one: Any, args: Any, words: Any) -> Any:
@@ -98,7 +102,18 @@ class _States:
 
     def save(self, run: Any, obj: Any, *args: Any, **words: Any) -> Any:
         """Something is written to a file."""
+        self._files.add(_path(args[0] if args else words.get("f")))
         return self._whole("save", run, obj, obj, args, words)
+
+    def filed(self, run: Any, source: Any, *args: Any, **words: Any) -> Any:
+        """A file is copied, by `shutil.copy` too."""
+        found = run(source, *args, **words)
+        recorder = self._recorder
+        if recorder.awake and _path(source) in self._files - {""}:
+            with recorder.looking:
+                recorder.emit(Saved, how="copyfile", keys=(), modules=(), optimizers=(), tensors=0)
+                recorder.snapshot("copyfile")
+        return found
 
     def load(self, run: Any, *args: Any, **words: Any) -> Any:
         """Something is read from a file."""
@@ -148,6 +163,11 @@ class _States:
             weights=tuple(weights), counts=counts,
         )  # fmt: skip
         recorder.snapshot(how)
+
+
+def _path(file: Any) -> str:
+    """Where a file lies; empty for what is open already."""
+    return os.path.realpath(file) if isinstance(file, str | os.PathLike) else ""
 
 
 def _bare(value: Any) -> bool:

@@ -1,8 +1,8 @@
 """The comparisons by which a program keeps its best model: `if value < best:` with what runs below it.
 
 The source says what is compared and what lies inside the block, whether the comparison stands in the test itself, has a
-name (`better = value < best`), or is made by a function that the test calls. What the two were worth, and whether the
-block ran, is in the record.
+name (`better = value < best`), is made by a function that the test calls, or is handed to the function around it. What
+the two were worth, and whether the block ran, is in the record.
 """
 
 from __future__ import annotations
@@ -11,10 +11,12 @@ import ast
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from truestep.check.changes import Saved, StateTaken
 from truestep.check.events import Event, Names, Op
-from truestep.check.rules._source import assigned, bare, compared, functions, mentions, scope_of, tree_of
+from truestep.check.rules._handed import handed
+from truestep.check.rules._source import Test, assigned, bare, compared, functions, mentions, scope_of, tree_of
 from truestep.check.rules._worth import worth
 from truestep.check.site import Site
 from truestep.check.trace import Trace
@@ -60,6 +62,15 @@ class Guard:
         return any(self.inside(event) for event in trace.events)
 
 
+class _Asked(NamedTuple):
+    """A comparison, whether it has a name, the statement that makes it, and the function around that."""
+
+    test: Test
+    named: bool
+    made: ast.stmt
+    scope: ast.AST
+
+
 def guards(trace: Trace) -> list[Guard]:
     """Every such comparison in the user's files."""
     return trace.once(_all)
@@ -88,28 +99,33 @@ def _of_file(file: str) -> Iterator[Guard]:
 
 def _of_if(file: str, tree: ast.Module, node: ast.If) -> Iterator[Guard]:
     scope = scope_of(tree, node.lineno)
-    span = (getattr(scope, "lineno", 1), getattr(scope, "end_lineno", None) or 10**9)
-    site = Site(file, node.lineno, getattr(scope, "name", "<module>"))
     for test, named in compared(tree, scope, node.test):
-        for value, words, less in ((test.left, test.right, test.less), (test.right, test.left, not test.less)):
-            best = _without_margin(words)
-            for block, kept in ((node.body, less), (node.orelse, not less)):
-                if not block or not _place(best) or (block is node.orelse and _guarded(block)):
-                    continue
-                pairs = [pair for statement in block for pair in assigned(statement)]
-                sets, takes = _sets(pairs, best) or test.sets == best, _takes(pairs, best, value) or test.sets == best
-                if named and not sets:  # the name of the test may be asked again, or the value set whatever it says
-                    pairs = [
-                        pair for statement in getattr(scope, "body", []) for pair in assigned(statement, deep=True)
-                    ]
-                    sets = takes = _takes(pairs, best, value)
-                other = () if best != words else LEAST if kept else GREATEST
-                named_so = any(word in best.lower() for word in BEST + other)
-                hopeful = named_so and block is node.body and not _sets_any(node.orelse, best)
-                if (takes and best == words) or (hopeful and not sets):
-                    body = (block[0].lineno, block[-1].end_lineno or block[-1].lineno)
-                    idle = not sets and _idle(tree, node, best)
-                    yield Guard(site, value, best, kept, sets, body, span, idle)
+        yield from _of_test(file, tree, node, _Asked(test, named, node, scope))
+    for asked in handed(tree, scope, node.test):
+        yield from _of_test(file, tree, node, _Asked(*asked))
+
+
+def _of_test(file: str, tree: ast.Module, node: ast.If, asked: _Asked) -> Iterator[Guard]:
+    test, scope = asked.test, asked.scope
+    span = (getattr(scope, "lineno", 1), getattr(scope, "end_lineno", None) or 10**9)
+    site = Site(file, asked.made.lineno, getattr(scope, "name", "<module>"))
+    for value, words, less in ((test.left, test.right, test.less), (test.right, test.left, not test.less)):
+        best = _without_margin(words)
+        for block, kept in ((node.body, less), (node.orelse, not less)):
+            if not block or not _place(best) or (block is node.orelse and _guarded(block)):
+                continue
+            pairs = [pair for statement in block for pair in assigned(statement)] if asked.made is node else []
+            sets, takes = _sets(pairs, best) or test.sets == best, _takes(pairs, best, value) or test.sets == best
+            if (asked.named or asked.made is not node) and not sets:  # the value may be set whatever the test says
+                pairs = [pair for statement in getattr(scope, "body", []) for pair in assigned(statement, deep=True)]
+                sets = takes = _takes(pairs, best, value)
+            other = () if best != words else LEAST if kept else GREATEST
+            named_so = any(word in best.lower() for word in BEST + other)
+            hopeful = named_so and block is node.body and not _sets_any(node.orelse, best)
+            if (takes and best == words) or (hopeful and not sets):
+                body = (block[0].lineno, block[-1].end_lineno or block[-1].lineno)
+                idle = not sets and _idle(tree, asked.made, best)
+                yield Guard(site, value, best, kept, sets, body, span, idle)
 
 
 def _guarded(block: list[ast.stmt]) -> bool:
@@ -152,7 +168,7 @@ def _takes(pairs: list[tuple[str, str]], best: str, value: str) -> bool:
     return any(bare(given) == bare(value) or mentions(given, bare(value)) for given in own)
 
 
-def _idle(tree: ast.Module, node: ast.If, best: str) -> bool:
+def _idle(tree: ast.Module, node: ast.stmt, best: str) -> bool:
     """Whether no statement that runs each time sets this place: in the loop around, or anywhere for an attribute."""
     plain = best.isidentifier()
     around: Sequence[ast.AST] = [tree]

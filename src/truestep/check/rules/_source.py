@@ -62,7 +62,7 @@ def compared(tree: ast.Module, scope: ast.AST, test: ast.expr) -> Iterator[tuple
             yield from ((each, False) for each in _tests(node))
         elif isinstance(node, ast.Name | ast.Attribute) and isinstance(node.ctx, ast.Load):
             for given in _given(scope, ast.unparse(node)):
-                yield from ((each, True) for each in _all_tests(given))
+                yield from ((each, True) for each in tests_of(given))
                 yield from ((each, True) for call in _calls(given) for each in _of_call(tree, call))
         elif isinstance(node, ast.Call):
             yield from ((each, False) for each in _of_call(tree, node))
@@ -74,7 +74,8 @@ def _tests(node: ast.Compare) -> Iterator[Test]:
         yield Test(_words(node.left), _words(node.comparators[0]), less)
 
 
-def _all_tests(node: ast.AST) -> list[Test]:
+def tests_of(node: ast.AST) -> list[Test]:
+    """All comparisons in an expression."""
     return [each for inner in ast.walk(node) if isinstance(inner, ast.Compare) for each in _tests(inner)]
 
 
@@ -123,13 +124,13 @@ def _answers(function: ast.FunctionDef) -> Iterator[Test]:
     """The comparisons that a function returns, by name too, and those below which it returns True, or the reverse."""
     for inner in ast.walk(function):
         if isinstance(inner, ast.Return) and inner.value is not None:
-            yield from _all_tests(inner.value)
+            yield from tests_of(inner.value)
             if isinstance(inner.value, ast.Name):
-                yield from (test for given in _given(function, inner.value.id) for test in _all_tests(given))
+                yield from (test for given in _given(function, inner.value.id) for test in tests_of(given))
         elif isinstance(inner, ast.If) and isinstance(inner.body[-1], ast.Return):
             said = getattr(inner.body[-1].value, "value", None)
             if said is True or said is False:
-                tests = _all_tests(inner.test)
+                tests = tests_of(inner.test)
                 yield from (test if said else test._replace(less=not test.less) for test in tests)
 
 

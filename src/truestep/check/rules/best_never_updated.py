@@ -42,6 +42,7 @@ from truestep.check.trace import Trace
 
 RULE = Rule("TS676", "best_never_updated", "the best value is never set", "error", "reporting")
 OFTEN, HUGE = 3, 999
+UNKNOWN = None, None
 
 
 def look(trace: Trace) -> Iterator[Finding]:
@@ -57,7 +58,8 @@ def look(trace: Trace) -> Iterator[Finding]:
     for guard in guards(trace):
         if guard.sets or guard.less is None:
             continue
-        pairs = [(value, best) for event in kept(trace, guard) for value, best in [pair(trace, event, guard)]]
+        pairs = [pair(trace, event, guard) for event in kept(trace, guard)]
+        pairs = [each for each in pairs if each != UNKNOWN]  # names were not taken down, or were gone by then
         first = None
         if len(pairs) > OFTEN and pairs[0][1] is None:  # the first one is kept in any case, and may be all that is set
             (first, _), *pairs = pairs
