@@ -7,7 +7,7 @@ ones. The figure depends on how the data were cut, and two runs with other batch
 
 Evidence: the reported float equals the plain mean of the batches' numbers to the last digits, while the mean weighted
 by what each of them counted is another number. For roots of means, as of an RMSE, the root over all is
-the right one. Where only prints show it, each of them shows the plain mean, or a perplexity made of it.
+the right one. Where only prints show it, each of them shows the plain mean, or a perplexity or a root made of it.
 
 False alarms: batches of equal size are no finding, nor are means over classes or folds. A difference below 1 % is
 advice, one below 0.1 % nothing.
@@ -46,7 +46,19 @@ from truestep.check.trace import Trace
 
 RULE = Rule("TS670", "mean_of_means", "a mean of the batches' means", "warning", "reporting")
 TOLD, SMALL = 0.01, 0.001
-SHAPES, HUGE = (float, math.exp), 100.0
+HUGE = 100.0
+
+
+def _root(mean: float) -> float:
+    return math.sqrt(max(mean, 0.0))
+
+
+def _perplexity(mean: float) -> float:
+    return math.exp(min(mean, HUGE))
+
+
+SHAPES = (float, _perplexity, _root)
+"""What a mean of losses is reported as."""
 Told = tuple[float, Figure, float, float, list[int]]
 """By which share a figure is wrong, the figure, both means, and the sizes of the batches."""
 
@@ -57,8 +69,7 @@ def look(trace: Trace) -> Iterator[Finding]:
     worst: dict[tuple[str, int], Told] = {}
     for figure in (shape for each in figures(trace) for shape in (each, *_rooted(each))):
         for plain, exact, sizes in _windows(figure, whole):
-            ppl = near(figure.value, math.exp(min(plain, HUGE))) and not near(figure.value, plain)
-            apart = _apart(plain, exact, math.exp if ppl else float)
+            apart = _apart(plain, exact, next((each for each in SHAPES if near(figure.value, each(plain))), float))
             place = figure.readings[0].site.place
             if apart >= SMALL and apart > worst.get(place, (0.0,))[0]:
                 worst[place] = (apart, figure, plain, exact, sizes)
@@ -110,13 +121,14 @@ def _printed(trace: Trace, told: set[tuple[str, int]]) -> Iterator[Finding]:
 
 def _apart(plain: float, exact: float, shape: Callable[[float], float]) -> float:
     """By which share what is reported differs from the right one: a perplexity by more than its logarithm does."""
-    told, right = (shape(min(each, HUGE)) for each in (plain, exact))
+    told, right = shape(plain), shape(exact)
     return abs(told - right) / max(abs(right), 1e-12)
 
 
 def _only(one: Figure, plain: float, exact: float, shape: Callable[[float], float]) -> bool:
-    """Whether the plain mean is printed, as it is or as a perplexity, and not the one over all."""
-    return max(plain, exact) < HUGE and shown(shape(plain), one.printed) and not shown(shape(exact), one.printed)
+    """Whether the plain mean is printed, as it is or in another shape, and not the one over all."""
+    known = shape is not _perplexity or max(plain, exact) < HUGE
+    return known and shown(shape(plain), one.printed) and not shown(shape(exact), one.printed)
 
 
 def _by_run(held: Sequence[Reading], prints: Sequence[Printed]) -> Iterator[tuple[Figure, float, float]]:
@@ -191,7 +203,7 @@ def _windows(figure: Figure, whole: set[int]) -> Iterator[tuple[float, float, li
             continue
         plain, exact = _both(figure.readings[: len(sizes)])
         means = any(near(figure.value, scale * plain) for scale in (1, 100))
-        means = means or (not reading.score and plain < HUGE and near(figure.value, math.exp(plain)))  # a perplexity
+        means = means or (not reading.score and any(near(figure.value, each(plain)) for each in SHAPES))
         rest = figure.readings[len(sizes) :]
         full = sum(each.rows for each in figure.readings[: len(sizes)]) in whole or not rest
         if not full and (rest[0].run == reading.run if reading.run else reading.update != figure.readings[0].update):

@@ -1,0 +1,39 @@
+"""Means of batches that are reported as roots, or as perplexities."""
+
+import pytest
+
+from unit.program_cases import found_by_rules  # noqa: F401 - the fixture `found`
+
+PROGRAM = """
+import math
+aims = SIZE * (x[:, 0] + torch.randn(96) * torch.where(torch.arange(96) < 64, 0.2, 2.0))
+net = nn.Linear(6, 1)
+opt = torch.optim.Adam(net.parameters(), 0.05)
+held = DataLoader(TensorDataset(x, aims), 40)
+def score():
+    parts = []
+    with torch.no_grad():
+        for a, b in held:
+            parts.append((nn.functional.mse_loss(net(a)[:, 0], b).item(), WEIGHT))
+    mean = sum(m * w for m, w in parts) / sum(w for _, w in parts)
+    return math.SHAPE(mean)
+for epoch in range(6):
+    for part in torch.randperm(96).split(32):
+        opt.zero_grad()
+        nn.functional.mse_loss(net(x[part])[:, 0], aims[part]).backward()
+        opt.step()
+    REPORT
+"""
+PRINTED, NAMED = "print(f'validation {score():.5f}')", "value = score()\n    print('epoch', epoch)"
+
+
+def _program(shape, weight, report, size="1"):
+    program = PROGRAM.replace("SHAPE", shape).replace("WEIGHT", weight).replace("REPORT", report)
+    return program.replace("SIZE", size)
+
+
+@pytest.mark.parametrize("report", [PRINTED, NAMED])
+@pytest.mark.parametrize("shape, size", [("sqrt", "1"), ("sqrt", "100"), ("exp", "1")])
+def test_a_mean_of_means_is_told_in_whatever_shape_it_is_reported(found, shape, size, report):
+    assert found(_program(shape, "1", report, size)) == {"mean_of_means"}
+    assert not found(_program(shape, "len(b)", report, size))
