@@ -74,6 +74,12 @@ CASES = {
         "best_never_updated", 'best = {"loss": 1e9}', f"better = loss < best['loss']\n    if better:\n        {STATE}",
         ("BODY", STATE, STATE, f'{STATE}\n        best["loss"] = loss'),
     ),
+    "a helper that knows a mode": (
+        "best_never_updated", KEEPER.replace("COPY", "copy.deepcopy(model)").replace("MODE", '"min"').replace(
+            "self.best, self.model = mode, None, None", "self.best, self.model = mode, float('inf'), None"
+        ), "keeper.offer(loss, model)",
+        ("HEAD", "self.best = loss", "self.last = loss", "self.best = loss"),
+    ),
     "a list of one memory": (
         "best_is_reference", "kept = []", "kept.append([p.data for p in model.parameters()])",
         ("BODY", "p.data", "p.data", "p.data.clone()"),

@@ -28,7 +28,9 @@ Right:
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import pairwise
 
 from truestep.check.events import Number
@@ -56,7 +58,7 @@ def look(trace: Trace) -> Iterator[Finding]:
             RULE, guard.site, message, evidence, "the mean over the folds is better than they are", fix, "warning"
         )
     for guard in guards(trace):
-        if guard.sets or guard.less is None:
+        if guard.sets:
             continue
         pairs = [pair(trace, event, guard) for event in kept(trace, guard)]
         pairs = [each for each in pairs if each != UNKNOWN]  # names were not taken down, or were gone by then
@@ -67,8 +69,9 @@ def look(trace: Trace) -> Iterator[Finding]:
         if len(values) < OFTEN or len(values) < len(pairs) or len({best for _, best in pairs}) != 1:
             continue
         bound = pairs[0][1]
+        guard = _one_way(guard, bound)
         passed = bound is None or bound in (first, 0.0, -1.0) or abs(bound) >= HUGE or _first(trace, bound)
-        told = _told(guard, values, passed)
+        told = _told(guard, values, passed) if guard.less is not None else ""
         if told:
             shown = "not a number" if bound is None else f"{bound:g}"
             yield found(
@@ -80,6 +83,12 @@ def look(trace: Trace) -> Iterator[Finding]:
                 f"set it where the model is kept: {guard.best} = {guard.value}",
                 None if "replaced" in told else "warning",
             )
+
+
+def _one_way(guard: Guard, bound: float | None) -> Guard:
+    """Where the source has it both ways, as with a `mode`, what is bounded by infinity is to fall, or to rise."""
+    both = guard.less is None and bound is not None and math.isinf(bound)
+    return replace(guard, less=bound == math.inf) if both else guard
 
 
 def _told(guard: Guard, values: list[float], passed: bool) -> str:
