@@ -204,3 +204,18 @@ def test_few_numbers_looked_at_one_by_one_tell_what_torch_tells_of_them(made, mo
 
 def flat(values):
     return [values.low, values.high, values.mean, *(values.sums or ())]
+
+
+def test_the_first_pass_is_looked_at_however_many_calls_made_the_data(monkeypatch):
+    monkeypatch.setattr(recorder, "STRETCH", 500)
+    model = nn.Linear(2, 1)
+    with Watching(strict=True) as seen:
+        rows = torch.stack([torch.ones(2).mul(at) for at in range(600)])
+        optimizer = torch.optim.SGD(model.parameters(), lr=1e-4)
+        for part in rows.split(100):
+            optimizer.zero_grad()
+            model(part).mean().backward()
+            optimizer.step()
+    ops = [op for op in seen.trace.of(Op) if op.name == "mul"]
+    assert len(ops) < 600
+    assert [event.close for event in seen.trace.of(Backward)] == [True] * 6

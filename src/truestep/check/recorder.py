@@ -5,6 +5,7 @@ from __future__ import annotations
 import weakref
 from collections.abc import Callable, Iterable, Sequence
 from heapq import merge
+from operator import attrgetter
 from types import TracebackType
 from typing import Any
 
@@ -221,6 +222,7 @@ class Recorder:
         self._spent += 1
         if self._spent > self._began + self._stretch:
             self._began, self._stretch, self.close = self._spent, 2 * self._stretch, False
+            self.hushed = self.near and not self._steps and not self._backwards  # until data are made
 
     def look(self, close: bool) -> None:
         """Look closely or not from now on: a look is close where every call of torch is seen."""
@@ -239,7 +241,7 @@ class Recorder:
             most = QUIETLY if self.near else 0 if self._seldom else QUIET
             self.look(self._quiet <= most and not self.full)
             self.hushed = self.near and not self.close
-        elif self.hushed:  # the evaluation is over
+        elif self.hushed:  # the evaluation is over, or the making of data
             self.hushed = False
             self.look(self.near)
         number = self.numbers.of(module)
@@ -290,11 +292,7 @@ class Recorder:
         """The record, at the end of the program."""
         if not self.resting:
             self._close()
-        seen = sorted([*self.stowed.taken(), *self.trace.events], key=_place)
-        self.trace.events[:] = merge(seen, self.shorthand.told(), key=_place)
+        seen = sorted([*self.stowed.taken(), *self.trace.events], key=attrgetter("n"))
+        self.trace.events[:] = merge(seen, self.shorthand.told(), key=attrgetter("n"))
         self.trace.finished = True
         return self.trace
-
-
-def _place(event: Event) -> int:
-    return event.n
