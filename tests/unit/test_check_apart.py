@@ -54,3 +54,29 @@ with torch.no_grad():
 def test_a_mean_over_what_is_no_gap_is_taken_off_as_any_other(found):
     assert "preprocessing_differs" in found(GAPS.replace("OWN", "True"))
     assert "preprocessing_differs" not in found(GAPS.replace("OWN", "False"))
+
+
+BESIDE = """
+def table(rows, usual, wide):
+    kinds = np.arange(len(rows)) % 3
+    beside = np.eye(3)[kinds] if SPREAD else kinds[:, None]
+    return torch.tensor(np.concatenate([(rows - usual) / wide, beside], 1), dtype=torch.float32)
+first, second = 2 * x[:64].numpy() + 3, 3 * x[64:].numpy() + 4
+usual, wide = first.mean(0), first.std(0)
+inputs = table(first, usual, wide)
+asked = table(second, *((second.mean(0), second.std(0)) if OWN else (usual, wide)))
+net = nn.Sequential(nn.Linear(inputs.shape[1], 12), nn.Tanh(), nn.Linear(12, 2))
+opt = torch.optim.Adam(net.parameters(), 0.01)
+for epoch in range(5):
+    for rows in torch.randperm(64).split(16):
+        update(inputs[rows], y[:64][rows])
+with torch.no_grad():
+    print((net(asked).argmax(1) == y[64:]).float().mean().item())
+"""
+
+
+@pytest.mark.parametrize("spread", ["True", "False"])
+def test_numbered_categories_stand_beside_columns_that_are_standardised_apart(found, spread):
+    program = BESIDE.replace("SPREAD", spread)
+    assert "preprocessing_differs" in found(program.replace("OWN", "True"))
+    assert "preprocessing_differs" not in found(program.replace("OWN", "False"))

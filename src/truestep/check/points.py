@@ -78,6 +78,7 @@ class Points:
 class Columns(NamedTuple):
     """Of a table of real numbers: the greatest mean of a column, and the greatest distance of a deviation from 1; and
     the greatest distances of a column's least number from 0 and of its greatest from 1 (infinite where many share it).
+    Columns of whole numbers are left out where there are others.
     """
 
     mean: float
@@ -93,6 +94,8 @@ def columns(tensor: Any) -> Columns | None:
     if tensor.shape[0] < TALL or not tensor.shape[1] or tensor.numel() > LARGEST:
         return None
     wide = tensor.detach().double()
+    whole = (wide == wide.round()).all(0)  # numbered categories stand beside what was standardised
+    wide = wide if bool(whole.all()) else wide[:, ~whole]
     mean, both = wide.mean(0).abs().max(), _deviations(wide)
     least, most = (_end(wide, *each) for each in ((wide.amin(0), 0.0), (wide.amax(0), 1.0)))
     return Columns(float(mean), min(float((each - 1).abs().max()) for each in both), least, most)
