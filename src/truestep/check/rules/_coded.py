@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from truestep.check.events import Batch, LoaderStart, Op
 from truestep.check.looks import Seen
@@ -16,28 +16,43 @@ SHARED, LEAST = 0.3, 2
 """Of the smaller mapping's words so many must be in both, and so many of these must have other numbers."""
 DEEP = 60
 Coded = tuple[Seen, int]
+Differ = Callable[[dict[str, int], dict[str, int]], str]
 
 
-def coded_apart(trace: Trace) -> Iterator[tuple[Site, str, str]]:
-    """Inputs, or targets, of training and of evaluation that two mappings with the same words number differently."""
-    if len({op.args[0] for op in trace.ops("coded")}) < 2:
-        return
-    trained, others = split(trace)
-    inputs = ([(call.inputs[0], call.n) for call in calls if call.inputs] for calls in (trained, others))
-    targets = ([(each, op.n) for op, each in _targets(trace, grad)] for grad in (True, False))
-    for what, (first, second) in (("inputs", tuple(inputs)), ("targets", tuple(targets))):
-        mine, theirs = _behind(trace, first), _behind(trace, second)
-        for place, op in theirs.items():
-            other = next((known for at, known in mine.items() if at != place), None)
-            known = None if place in mine or other is None else (other.words["codes"], op.words["codes"])
-            told = known and (_differ(*known) or (_anew(*known) if what == "targets" else ""))
-            if told and other is not None and len(mine) == 1:
-                yield (
-                    _line(op.site, other),
-                    f"the {what} of evaluation are numbered by another mapping than those of training",
-                    told,
-                )
-                return
+def inputs_apart(trace: Trace) -> Iterator[tuple[Site, str, str]]:
+    """Inputs of training and of evaluation that two mappings with the same words number differently."""
+    if _several(trace):
+        given = [[(call.inputs[0], call.n) for call in calls if call.inputs] for calls in split(trace)]
+        yield from _apart(trace, "inputs", given, _differ)
+
+
+def targets_apart(trace: Trace) -> Iterator[tuple[Site, str, str]]:
+    """The same for targets, also where a mapping numbers anew the few classes that a part holds."""
+    if _several(trace):
+        given = [[(each, op.n) for op, each in _targets(trace, grad)] for grad in (True, False)]
+        yield from _apart(trace, "targets", given, lambda one, other: _differ(one, other) or _anew(one, other))
+
+
+def _several(trace: Trace) -> bool:
+    return len({op.args[0] for op in trace.ops("coded")}) > 1
+
+
+def _apart(
+    trace: Trace, what: str, given: Sequence[Sequence[Coded]], differ: Differ
+) -> Iterator[tuple[Site, str, str]]:
+    mine, theirs = (_behind(trace, each) for each in given)
+    for place, op in theirs.items():
+        other = next((known for at, known in mine.items() if at != place), None)
+        if place in mine or other is None or len(mine) > 1:
+            continue
+        told = differ(other.words["codes"], op.words["codes"])
+        if told:
+            yield (
+                _line(op.site, other),
+                f"the {what} of evaluation are numbered by another mapping than those of training",
+                told,
+            )
+            return
 
 
 def _line(site: Site, other: Op | None) -> Site:

@@ -8,8 +8,9 @@ with a margin, whose targets are -1 and 1, is given 0 and 1.
 Why: a class is never predicted right, or the loss falls without end because its target lies outside its domain.
 
 Evidence: the least and greatest label against the number of classes, in training and in the score; the least and
-greatest target of a binary cross entropy; or, late in a run, most samples of each class are guessed to be of one class,
-never the same for two, and for three or more it is not the one of the label.
+greatest target of a binary cross entropy; the mappings, or lists of classes, beside which labels became tensors, where
+these give words that both hold other numbers; or, late in a run, most samples of each class are guessed to be of one
+class, never the same for two, and for three or more it is not the one of the label.
 
 False alarms: a label that is to be ignored (-100, 255) lies far outside and not one off, and is no finding.
 
@@ -31,12 +32,14 @@ from truestep.check.events import Op
 from truestep.check.finding import Finding, Rule
 from truestep.check.looks import Seen, Values
 from truestep.check.rules import found
+from truestep.check.rules._coded import targets_apart
 from truestep.check.rules._margins import unsigned
 from truestep.check.rules._renamed import KEEPS, renamed
 from truestep.check.trace import Trace
 
 RULE = Rule("TS474", "labels_off", "labels outside what is expected of them", "error", "data")
 WHY = "the labels of the score and those of training are one apart, so right answers count as wrong"
+ONE_TABLE = "make one table of the classes, of the training part, and number all parts of the data by it"
 MEND = "number the classes from 0 in one place, where the data are read"
 BINARY = ("binary_cross_entropy", "binary_cross_entropy_with_logits")
 
@@ -57,13 +60,16 @@ def look(trace: Trace) -> Iterator[Finding]:
             RULE, site, message, evidence, "one of the two classes is not learned, or only by what the other one says",
             "map the labels to -1 and 1: 2 * y - 1", level=level,
         )  # fmt: skip
+    for told in targets_apart(trace):
+        yield found(RULE, *told, "right answers count as wrong", ONE_TABLE)
+        return
     for one in renamed(trace):
         names = ", ".join(f"{label} as {name}" for label, name in list(one.names.items())[:6])
         yield found(
             RULE, one.site, "the labels of the score go by another numbering than those of training",
             f"{one.equal} of {one.compared} late guesses are equal to the labels, yet each class is known by a number "
             f"of its own: the model sees {names}",
-            "right answers count as wrong", "make one table of the classes, and number all parts of the data by it",
+            "right answers count as wrong", ONE_TABLE,
         )  # fmt: skip
         return
     trained = _trained(trace)

@@ -34,7 +34,7 @@ from truestep.check.finding import Finding, Rule
 from truestep.check.looks import Seen, Values
 from truestep.check.rules import found
 from truestep.check.rules._batches import ends, split
-from truestep.check.rules._coded import coded_apart
+from truestep.check.rules._coded import inputs_apart
 from truestep.check.rules._spelt import spelt_apart
 from truestep.check.rules._standardised import standardised_apart
 from truestep.check.site import Site
@@ -50,7 +50,7 @@ NEAR, APART = 0.1, 0.2
 
 def look(trace: Trace) -> Iterator[Finding]:
     """Compare the calls that training came from with those that a score was read from."""
-    for told in coded_apart(trace):
+    for told in inputs_apart(trace):
         yield found(RULE, *told, WHY, "make one mapping, of the training part, and use it for both")
     yield from (found(RULE, *told, WHY, MEND, level="warning") for told in spelt_apart(trace))
     trained, others = split(trace)
