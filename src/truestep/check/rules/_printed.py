@@ -27,7 +27,7 @@ def printed(trace: Trace, others: dict[int, str]) -> Iterator[tuple[Site, str, s
         told = [
             (part, texts)
             for part, end in zip(passes, [*ends, prints[-1].n + 1 if prints else 0], strict=False)
-            if (texts := _decimals(prints, part[-1].n, end))
+            if (texts := decimals(prints, part[-1].n, end))
         ]
         longest = max((len(part) for part, _ in told), default=0)
         told = [each for each in told if len(each[0]) == longest]  # of others a part was not seen
@@ -47,7 +47,7 @@ def printed(trace: Trace, others: dict[int, str]) -> Iterator[tuple[Site, str, s
                 break
 
 
-def _decimals(prints: Sequence[Printed], first: int, end: int) -> tuple[str, ...]:
+def decimals(prints: Sequence[Printed], first: int, end: int) -> tuple[str, ...]:
     """The decimals of the prints that follow a pass, before the next one of its kind has begun."""
     after = [each for each in prints if first < each.n < end][:FEW]
     return tuple(text for each in after for text in DECIMAL.findall(each.text))

@@ -4,7 +4,8 @@ What: means of batches are added up and divided by the number of samples, sums o
 or either by the size of another set, or by batches times batch size (that of the last one, say) although not all are so
 large; or hits are divided by all places, though some carry the label that the loss ignores and no prediction can equal,
 or a mask leaves them out. A total that is never set back holds several passes and is divided by what one counts, or is
-told as one. And the figure of the last batch alone is divided by, or told for, all of them.
+told as one; one that a line of the log sets back holds the last batches of a pass, and is divided by all. And the
+figure of the last batch alone is divided by, or told for, all of them.
 
 Why: the figure is wrong by a factor that is constant, so its curve looks right; it cannot be compared with any other,
 and a perfect model seems to score below one.
@@ -12,7 +13,8 @@ and a perfect model seems to score below one.
 Evidence: the reported float times a count is the total of the batches' numbers to the last digits, and that count is
 the number of batches, of samples, of another set, where the total calls for another one. A quotient that is only
 printed counts where its digits are the wrong one's, and never the right one's, in every pass of three or more. What is
-never set back must grow by one pass in each figure. Whether a loop makes use of each batch's figure the source says.
+never set back must grow by one pass in each figure; what is set back within a pass is known by the exact total of as
+many last batches. Whether a loop makes use of each batch's figure the source says.
 
 False alarms: only totals of one pass are looked at, and a division by the right count is looked for first, among the
 numbers of every line: an accuracy is a quotient of small whole numbers, and another line's total may meet it by chance.
@@ -46,6 +48,7 @@ from truestep.check.rules._masked import masked
 from truestep.check.rules._printed import printed
 from truestep.check.rules._quotients import dividing
 from truestep.check.rules._readings import Figure, Reading, figures, near, shown
+from truestep.check.rules._set_back import set_back
 from truestep.check.rules._totals import totals
 from truestep.check.rules._unreset import of_prints, on_and_on, over_one
 from truestep.check.site import Site
@@ -66,7 +69,8 @@ def look(trace: Trace) -> Iterator[Finding]:
     yield from _told(list(masked(trace)) or blank(together))
     single = {one.start.run for one in trace.passes() if one.whole and len(one.batches) == 1}
     alone, every = list(chain.from_iterable(unsound)), list(chain.from_iterable(together))
-    yield from _told(_of_readings(alone, others, single) or _of_prints(alone, single) or printed(trace, others))
+    quotients = _of_readings(alone, others, single) or _of_prints(alone, single) or list(printed(trace, others))
+    yield from _told(quotients or set_back(trace))
     sure = [*over_one(alone), *of_prints(trace, every), *hits_of_one(alone)]
     yield from _told({case[0].place: case for case in sure}.values())
     likely = [*on_and_on(trace, every), *told_for_all(trace)]
