@@ -57,4 +57,10 @@ WRONG = [
         at="return scores.argmax(dim=1).float()",
         effect=lambda wrong, right: wrong.miss > right.miss + 0.15,
     ),
+    Wrong(
+        "gradient_stopped_mb1",
+        "The codes are handed on as they are, not straight through: the encoder never hears of the spectra's error.",
+        at="return code, distance",
+        effect=lambda wrong, right: wrong.error > 2 * right.error,
+    ),
 ]

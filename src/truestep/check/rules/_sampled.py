@@ -15,6 +15,7 @@ from truestep.check.events import Op
 from truestep.check.looks import Seen
 from truestep.check.mode import DRAWS
 from truestep.check.rules._chains import SHAPES
+from truestep.check.rules._sums import terms, weights
 from truestep.check.rules._words import plural
 from truestep.check.site import Site
 from truestep.check.trace import Trace
@@ -27,7 +28,6 @@ PLAIN = SHAPES | {
 """What a penalty on a mean and a spread is made with: nothing that brings two samples together, or a target."""
 FIXED = {"zeros", "ones", "zeros_like", "ones_like", "full", "full_like", "tensor", "expand", "broadcast_tensors",
          "log", "pow", "div", "mul", "sub", "neg", "exp", "scalar_tensor"}  # fmt: skip
-SPLITS = {"add", "sub", "add_", "sub_", "__radd__"}
 OFTEN, LOOKED = 4, 12
 MOST = 300
 
@@ -78,8 +78,8 @@ def _lost(op: Op) -> bool:
 
 def _cut(trace: Trace, event: Backward) -> tuple[Op, frozenset[int]] | None:
     """The call that cuts a sample off in this pass, and what then learns from a penalty alone."""
-    terms = list(_terms(trace, event.roots[0], event.n))
-    told = [(term, before, _made_of(trace, term, before)) for term, before in terms]
+    parts = list(terms(trace, event.roots[0], event.n))
+    told = [(term, before, _made_of(trace, term, before)) for term, before in parts]
     facts = {number for _, _, made in told if made is not None for number in made}
     if not facts or not any(made is None for _, _, made in told):
         return None
@@ -89,32 +89,10 @@ def _cut(trace: Trace, event: Backward) -> tuple[Op, frozenset[int]] | None:
                 return None
             cut = _behind(trace, term, before, facts)
             if cut is not None:
-                mine = [_parameters(trace, term, before) for term, before, made in told if made is not None]
-                rest = [_parameters(trace, term, before) for term, before, made in told if made is None]
+                mine = [weights(trace, term, before) for term, before, made in told if made is not None]
+                rest = [weights(trace, term, before) for term, before, made in told if made is None]
                 return cut, frozenset(set().union(*mine) - set().union(*rest))
     return None
-
-
-def _terms(trace: Trace, root: Seen, before: int, most: int = 12) -> Iterator[tuple[Seen, int]]:
-    """The terms that a loss is the sum of, with their own factors."""
-    waiting = [(root, before)]
-    for _ in range(most):
-        if not waiting:
-            return
-        seen, limit = waiting.pop(0)
-        op = trace.maker(seen, limit)
-        inner = [each for each in op.inputs if each.needs_grad] if op is not None else []
-        if op is not None and ((op.name in SPLITS and len(inner) == 2) or (len(inner) == 1 and _passes(op))):
-            waiting += [(each, op.n) for each in inner]
-        else:
-            yield seen, limit
-    yield from waiting
-
-
-def _passes(op: Op) -> bool:
-    """Whether a call of one differentiated tensor only scales a sum, or averages it."""
-    plain = len(op.inputs) == 1 and not op.inputs[0].leaf
-    return plain and op.name in SPLITS | {"mul", "div", "neg", "mean", "sum"}
 
 
 def _made_of(trace: Trace, term: Seen, before: int) -> set[int] | None:
@@ -154,11 +132,6 @@ def _reached(trace: Trace, term: Seen, before: int) -> set[int]:
     return {seen.number for seen, _ in trace.back([term], before, MOST, along=lambda op, each: each.needs_grad)}
 
 
-def _parameters(trace: Trace, term: Seen, before: int) -> set[int]:
-    way = trace.back([term], before, MOST, along=lambda op, each: each.needs_grad)
-    return {seen.number for seen, op in way if seen.leaf and seen.needs_grad and op is None}
-
-
 def _behind(trace: Trace, term: Seen, before: int, facts: set[int]) -> Op | None:
     """The call at which the way from a term back to a sample's mean and spread loses the gradient."""
     for _, op in trace.back([term], before, MOST):
@@ -176,7 +149,7 @@ def _otherwise(trace: Trace, event: Backward, numbers: frozenset[int]) -> bool:
     """Whether any term of a pass but a penalty reaches these parameters."""
     if not numbers & {leaf.number for leaf in event.leaves}:
         return False
-    terms = _terms(trace, event.roots[0], event.n)
+    parts = terms(trace, event.roots[0], event.n)
     return any(
-        _made_of(trace, term, before) is None and _parameters(trace, term, before) & numbers for term, before in terms
+        _made_of(trace, term, before) is None and weights(trace, term, before) & numbers for term, before in parts
     )

@@ -8,15 +8,17 @@ Why: these parameters keep their random start, and the others learn on top of ra
 A term of the loss that is added as a number (`item()`), is cut off by `detach()`, or is made of what argmax, a
 comparison or a rounding gave, is the same mistake: it moves nothing. So is a loss that is put together as a new tensor,
 `torch.tensor(losses, requires_grad=True)`: backward() runs, and ends there. And a sample that is cut off, as by
-`sample()` for `rsample()`, leaves its mean and spread with their penalty alone. And what is rounded (`round()`,
-`floor()`, `sign()`) is attached, but has no slope: the weights behind it get a gradient of zeros.
+`sample()` for `rsample()`, leaves its mean and spread with their penalty alone. So does a code that is chosen for what
+was encoded: without `z + (code - z).detach()` the encoder learns its distance to the code alone. And what is rounded
+(`round()`, `floor()`, `sign()`) is attached, but has no slope: the weights behind it get a gradient of zeros.
 
 Evidence: the steps that found no gradient and left every bit; the call at which the result stopped being
 differentiable; and that what came out of it went into the loss (for a number: the calls that it went into, step after
 step, in one proportion to what was read from a tensor that could be differentiated; for a new tensor: that a line read
 what the model gave, and that its number is another one each time). Of a term that is cut off: that the steps moved
-weights behind it, and no pass ever went through it. Of a sample: that no term reaches its mean and
-spread but one that is made of these two and of constants.
+weights behind it, and no pass ever went through it. Of a sample: that no term reaches its mean and spread but one that
+is made of these two and of constants. Of a code: that each term that reaches what encodes compares what was encoded
+with what was chosen for it, of parameters and constants, while the code goes on to where data meet it.
 
 False alarms: a branch that is cut on purpose (targets, stop-gradient, a detached encoder for one of two losses)
 receives gradients from another loss; frozen parameters say so with requires_grad; loaded weights may be left alone,
@@ -50,6 +52,7 @@ from truestep.check.rules._facts import loaded
 from truestep.check.rules._new_terms import renewed_terms
 from truestep.check.rules._noise import DRAWS
 from truestep.check.rules._numbered import ADDS, numbered
+from truestep.check.rules._own_code import own_codes
 from truestep.check.rules._rounded import rounded
 from truestep.check.rules._sampled import penalised
 from truestep.check.rules._stepped_terms import stepped_terms
@@ -99,7 +102,7 @@ def look(trace: Trace) -> Iterator[Finding]:
             yield from _renewed(trace, set(idle))
         yield from _terms(trace)
         sampled = penalised(trace)
-        yield from (found(RULE, *told) for told in (*sampled, *renewed_terms(trace)))
+        yield from (found(RULE, *told) for told in (*sampled, *own_codes(trace), *renewed_terms(trace)))
         yield from (found(RULE, *told) for told in stepped_terms(trace))
         yield from () if sampled else _spreads(trace)
 
