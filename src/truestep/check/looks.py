@@ -36,7 +36,7 @@ class Values(NamedTuple):
     """The numbers of a tensor in short: least, greatest, mean; whether all are finite, and whole numbers.
 
     `sums` are the least and the greatest sum over dimension 1 (the classes of an (N, C, ...) tensor), None below two
-    dimensions.
+    dimensions. `two`: there are many numbers, and each is the least or the greatest, as in a mask or a drawing.
     """
 
     low: float
@@ -45,6 +45,7 @@ class Values(NamedTuple):
     finite: bool
     whole: bool
     sums: tuple[float, float] | None = None
+    two: bool = False
 
 
 class Digest(NamedTuple):
@@ -148,12 +149,10 @@ def values(tensor: Tensor) -> Values | None:
     small = held.numel() <= SMALL or not held.is_floating_point() or held.element_size() < 4
     wide = held.double() if small else held
     low, high = (float(each) for each in torch.aminmax(wide))
-    sums = None
-    if wide.dim() >= 2:
-        least, most = torch.aminmax(wide.sum(1))
-        sums = (float(least), float(most))
+    ends = torch.aminmax(wide.sum(1)) if wide.dim() >= 2 else None
+    sums = None if ends is None else (float(ends.min), float(ends.max))
     finite = math.isfinite(low) and math.isfinite(high)  # both are NaN where any element is
-    return Values(low, high, float(wide.mean()), finite, _whole(held), sums)
+    return Values(low, high, float(wide.mean()), finite, _whole(held), sums, _two(held, low, high))
 
 
 def _of_numbers(numbers: list[float], width: Sequence[int]) -> Values:
@@ -176,6 +175,11 @@ def _whole(held: Tensor) -> bool:
     few = held.flatten()[:64].tolist() if held.is_contiguous() else []
     first = all(number.is_integer() or math.isinf(number) for number in few)
     return first and (0 < held.numel() <= len(few) or bool((held == held.round()).all()))
+
+
+def _two(held: Tensor, low: float, high: float) -> bool:
+    few = held.flatten()[:64].tolist() if held.is_contiguous() else []  # they nearly always say no
+    return all(number in (low, high) for number in few) and bool(((held == low) | (held == high)).all())
 
 
 def kept(target: Any, ignored: int) -> int | None:

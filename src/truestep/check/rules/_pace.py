@@ -140,7 +140,9 @@ def _by_hand(trace: Trace, rows: float) -> list[Pace]:
 
 
 def _value(event: Backward) -> float:
-    return sum(root.values.mean if root.values is not None else math.nan for root in event.roots)
+    """What was differentiated; not a number where the program gave the gradient, a minus one say."""
+    known = not event.seeded
+    return sum(root.values.mean if root.values is not None and known else math.nan for root in event.roots)
 
 
 def thrown(pace: Pace, spike: float = 2.0, large: float = LARGE, times: int = 3) -> str:

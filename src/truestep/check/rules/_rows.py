@@ -35,11 +35,11 @@ def mixed(train: set[int], scored: Sequence[Sequence[Forward]]) -> bool:
 
 
 def telling(call: Forward) -> bool:
-    """Inputs whose rows meet by chance only where they are copies: some numbers, and not whole ones."""
+    """Inputs whose rows are equal only where they are copies: several numbers, no whole ones, and no drawings."""
     if not call.inputs or not call.inputs[0].rows or not call.inputs[0].dtype.startswith(("float", "bfloat")):
         return False
     values = call.inputs[0].values
-    return size(call.inputs[0]) >= 3 and values is not None and not values.whole
+    return size(call.inputs[0]) >= 3 and values is not None and not values.whole and not values.two
 
 
 def passes(trace: Trace, lines: Iterable[Sequence[Forward]]) -> list[list[Forward]]:

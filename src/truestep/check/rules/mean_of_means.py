@@ -10,7 +10,7 @@ by what each of them counted is another number. For roots of means, as of an RMS
 the right one. Where only prints show it, each of them shows the plain mean, or a perplexity or a root made of it.
 
 False alarms: batches of equal size are no finding, nor are means over classes or folds. A difference below 1 % is
-advice, one below 0.1 % nothing.
+advice, below 3 % where the model is trained between the batches; one below 0.1 % is nothing.
 
 Mend: add up sums, and divide once: `total += loss.item() * len(y)`, `count += len(y)`, `total / count`.
 
@@ -45,7 +45,7 @@ from truestep.check.rules._totals import totals
 from truestep.check.trace import Trace
 
 RULE = Rule("TS670", "mean_of_means", "a mean of the batches' means", "warning", "reporting")
-TOLD, SMALL = 0.01, 0.001
+TOLD, SMALL, COURSE = 0.01, 0.001, 0.03
 HUGE = 100.0
 
 
@@ -85,7 +85,7 @@ def look(trace: Trace) -> Iterator[Finding]:
             f"{figure.readings[0].site.line}",
             "what is reported depends on how the data were cut into batches",
             "add up value * count, and divide once by the sum of the counts",
-            level="warning" if apart >= TOLD and _sure(figure, len(sizes)) else "advice",
+            level="warning" if apart >= _told(figure, len(sizes)) and _sure(figure, len(sizes)) else "advice",
         )
 
 
@@ -147,6 +147,11 @@ def _both(window: Sequence[Reading]) -> tuple[float, float]:
     power = 2 if window[0].kind == "root" else 1
     exact = sum(each.value**power * each.size for each in window) / sum(each.size for each in window)
     return sum(each.value for each in window) / len(window), exact if power == 1 else math.sqrt(max(exact, 0.0))
+
+
+def _told(figure: Figure, count: int) -> float:
+    """From which difference on it is more than advice: a mean over updates follows a model that changes meanwhile."""
+    return TOLD if len({each.update for each in figure.readings[:count]}) == 1 else COURSE
 
 
 def _sure(figure: Figure, count: int) -> bool:
