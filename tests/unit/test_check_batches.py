@@ -68,3 +68,27 @@ def test_the_last_batch_that_is_compared_as_a_tensor_is_found():
 @pytest.mark.parametrize("figure", [sum, lambda errors: torch.stack(errors).mean(), lambda errors: sum(errors) / 3])
 def test_a_tensor_of_all_batches_is_sound(figure):
     assert not chosen(figure)
+
+
+def fitted(batch):
+    """What the rule says of a model that is kept by the loss of each update, of a domain's edge and its inside."""
+    edge, inside = torch.tensor([[0.0], [1.0]]), torch.linspace(0, 1, 30)[:, None]
+    net = nn.Sequential(nn.Linear(1, 8), nn.Tanh(), nn.Linear(8, 1))
+    optimizer = torch.optim.Adam(net.parameters(), lr=0.02)
+    best, kept = float("inf"), {}
+    with Watching(strict=True) as seen:
+        for _ in range(30):
+            optimizer.zero_grad()
+            points = batch(inside)
+            loss = net(edge).square().mean() + (net(points) - (3 * points).sin()).square().mean()
+            if loss.item() < best:
+                best, kept = loss.item(), copy.deepcopy(net.state_dict())
+            loss.backward()
+            optimizer.step()
+    assert kept
+    return judge(seen.trace, ["selected_by_batch"], strict=True)
+
+
+def test_a_loss_of_all_data_in_several_calls_is_no_batch_s():
+    assert not fitted(lambda inside: inside)
+    assert fitted(lambda inside: inside[torch.randperm(30)[:10]])

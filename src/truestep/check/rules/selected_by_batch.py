@@ -9,7 +9,8 @@ Evidence: the compared number was read from the very tensor that a backward pass
 it went through, models were kept by it, and the batches of the run differ. Or it was read from what the model gave for
 the last batch of a pass over a loader, each time that a model was kept.
 
-False alarms: with one batch that is all the data the loss is that of the training set, and that is no finding.
+False alarms: where each update is given all the data, in one batch or in several calls, the loss is that of the
+training set, and that is no finding.
 
 Mend: compare the loss over the validation set, once an epoch.
 
@@ -25,6 +26,7 @@ Right:
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator
 
 from truestep.check.events import Event, Forward, Number
@@ -35,6 +37,7 @@ from truestep.check.rules._guards import Guard, guards, kept, pair
 from truestep.check.rules._last_batch import ends_of_passes
 from truestep.check.rules._readings import near
 from truestep.check.rules._scored import pairs, scores
+from truestep.check.site import Site
 from truestep.check.trace import Trace
 
 RULE = Rule("TS678", "selected_by_batch", "the best model is chosen by a batch's loss", "warning", "reporting")
@@ -44,9 +47,8 @@ JOINS = {"stack", "cat", "add", "add_", "__iadd__", "maximum", "minimum", "where
 
 def look(trace: Trace) -> Iterator[Finding]:
     """Find the tensor behind each compared number."""
-    batches = {frozenset(event.inputs[0].rows) for event in trace.of(Forward)
-               if event.depth == 0 and event.grad and event.inputs and event.inputs[0].rows}  # fmt: skip
-    if len(batches) < 2:
+    batches = _batches(trace)
+    if not batches:
         return
     read = _Read(trace)
     for guard in guards(trace):
@@ -61,13 +63,26 @@ def look(trace: Trace) -> Iterator[Finding]:
                 f"the best model is chosen by a figure of one {'training' if values else 'validation'} batch",
                 f"the {len(told)} models that were kept were compared by {told[0]:.4g} ... {told[-1]:.4g}, each "
                 + (
-                    f"read from the batch that was just trained on; {len(batches)} different batches were trained on"
+                    f"read from the batch that was just trained on; {batches} different batches were trained on"
                     if values
                     else "read from the last of the batches that a pass over a loader gave"
                 ),
                 "an easy batch wins, and data that the model has not seen have no say",
                 "compare the loss over the validation set, once an epoch",
             )
+
+
+def _batches(trace: Trace) -> int:
+    """How many different batches were trained on; 0 where each update was given all that another one was.
+
+    A model may be called for several things in each update, as for the edge and the inside of a domain.
+    """
+    lines: dict[Site, dict[int, set[frozenset[int]]]] = defaultdict(lambda: defaultdict(set))
+    for event in trace.of(Forward):
+        if event.depth == 0 and event.grad and event.inputs and event.inputs[0].rows:
+            lines[event.site][event.update].add(frozenset(event.inputs[0].rows))
+    differ = any(len({frozenset(rows) for rows in updates.values()}) > 1 for updates in lines.values())
+    return len({rows for updates in lines.values() for each in updates.values() for rows in each}) if differ else 0
 
 
 class _Read:
