@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from truestep.check.events import Batch, Forward, LoaderMade, LoaderStart, Names, Number, Op, Printed
@@ -81,7 +81,7 @@ def picked(trace: Trace) -> tuple[Picked | None, list[Picked]]:
     trained = {call.n for call in split(trace)[0]}
     learned: Picked | None = None
     scored: dict[tuple[tuple[str, int], int], Picked] = {}
-    for op, call, rows in _picks(trace, calls):
+    for op, call, rows in picks(trace, calls):
         index = op.arg(PICKS[op.name], "index")
         if op.n < began(trace, trace.events[-1].n + 1):
             continue
@@ -100,11 +100,11 @@ def picked(trace: Trace) -> tuple[Picked | None, list[Picked]]:
     return learned, [each for each in scored.values() if learned is not None and each.data == learned.data]
 
 
-def _picks(trace: Trace, calls: dict[int, Forward]) -> Iterator[tuple[Op, Forward, set[int]]]:
+def picks(trace: Trace, calls: dict[int, Forward]) -> Iterator[tuple[Op, Forward, set[int]]]:
     """The calls that take rows by number, or a slice of them, of what a model gave for all samples."""
     for op in trace.ops(*PICKS):
         rows = _rows(op)
-        call = _whole(trace, op, calls) if rows and op.out else None
+        call = whole_call(trace, op.inputs[:1], op.n, calls) if rows and op.out else None
         if call is not None and rows is not None:
             yield op, call, rows
 
@@ -121,10 +121,12 @@ def _rows(op: Op) -> set[int] | None:
     return set(rows) if 1 < len(rows) < op.inputs[0].shape[0] else None
 
 
-def _whole(trace: Trace, op: Op, calls: dict[int, Forward], most: int = 40) -> Forward | None:
+def whole_call(
+    trace: Trace, given: Sequence[Seen], before: int, calls: dict[int, Forward], most: int = 40
+) -> Forward | None:
     """The call of a model that gave what rows are taken of: of several the one that was given the data."""
-    size, found = op.inputs[0].shape[:1], None
-    for seen, _ in trace.back(op.inputs[:1], op.n, most, along=lambda _, each: each.shape[:1] == size):
+    size, found = given[0].shape[:1], None
+    for seen, _ in trace.back(given, before, most, along=lambda _, each: each.shape[:1] == size):
         call = calls.get(seen.number)
         if call is not None and call.inputs and call.inputs[0].shape[:1] == size:
             found = call

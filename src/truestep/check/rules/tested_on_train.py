@@ -2,7 +2,8 @@
 
 What: the evaluation goes through the training data while the held-out data are never used; or another data set object
 holds the training items too; or the two parts overlap, as the training part was never shortened, rows were copied
-before the split, or a sampler, a mask or an index takes training rows; or one model goes through all folds.
+before the split, or a sampler, a mask or an index takes training rows; or of outputs for all samples, as of the nodes
+of a graph, the loss takes those that are scored too, or the score all; or one model goes through all folds.
 
 Why: the score measures memory. A model that has learned nothing of use scores well.
 
@@ -30,14 +31,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from truestep.check.events import Forward, LoaderMade, Names
+from truestep.check.events import Forward, LoaderMade
 from truestep.check.finding import Finding, Rule
 from truestep.check.rules import found
+from truestep.check.rules._all_rows import all_learned, all_scored
 from truestep.check.rules._batches import Drawn, began, drawn, split
 from truestep.check.rules._facts import complete
 from truestep.check.rules._folds import carried
-from truestep.check.rules._held import array_left, claims, contents, cut_off, left, never_asked, parted, picked
+from truestep.check.rules._held import claims, contents, left, never_asked, parted, picked
 from truestep.check.rules._indexed import indexed
+from truestep.check.rules._never_scored import never_scored
 from truestep.check.rules._rows import FEW, SHARE, guessed, mixed, mixes, others_scored, passes, scored, telling
 from truestep.check.trace import Trace
 
@@ -51,7 +54,14 @@ def look(trace: Trace) -> Iterator[Finding]:
     passes = list(drawn(trace))
     same = contents(trace)
     proofs = (_overlap(trace, passes), _rows(trace), _unused(trace, passes), _twin(trace, passes, same), _left(trace))
-    for proof in (*proofs, _one_part(trace, passes), _picks(trace), _indexed(trace), _folds(trace, passes)):
+    for proof in (
+        *proofs,
+        _one_part(trace, passes),
+        _picks(trace),
+        _indexed(trace),
+        _folds(trace, passes),
+        _all_rows(trace),
+    ):
         told = next(proof, None)
         if told is not None:
             yield told
@@ -268,24 +278,23 @@ def _unused(trace: Trace, passes: list[Drawn]) -> Iterator[Finding]:
 
 
 def _left(trace: Trace) -> Iterator[Finding]:
-    """A whole program whose scores are all of trained rows, with a part cut from the same data and never touched."""
-    last = next((names for names in reversed(trace.of(Names)) if names.when == "end"), None)
-    trained, others = split(trace)
-    given = {row for call in trained if call.inputs for row in call.inputs[0].rows}
-    told = [call for call in others if call.inputs and call.outputs and scored(trace, call)]
-    if last is None or not complete(trace) or not told or not given:
-        return
-    if any(not telling(call) or any(row not in given for row in call.inputs[0].rows) for call in told):
-        return
-    held = {value[1] for value in last.held.values() if isinstance(value, tuple) and value and value[0] == "tensor"}
-    behind = {each.number for call in trained[:3] for op in trace.chain(call.inputs[0], call.n) for each in op.inputs}
-    behind |= {call.inputs[0].number for call in trained[:3]}
-    spare = cut_off(trace, held, behind, given, told[-1]) or array_left(trace, held, behind, given, told[-1])
-    if spare is not None:
+    told = never_scored(trace)
+    if told is not None:
+        site, evidence = told
         yield found(
-            RULE, told[-1].site, "only trained rows are scored, and the held-out part is never used",
-            f"all {len(told)} scored calls were given rows that training was given; the {spare.out[0].shape[0]} rows "
-            f"of line {spare.site.line} go into nothing",
-            WHY, "evaluate with the held-out part",
-            level="warning" if claims(trace, told[-1].site.text) else "advice",
+            RULE, site, "only trained rows are scored, and the held-out part is never used", evidence, WHY,
+            "evaluate with the held-out part", level="warning" if claims(trace, site.text) else "advice",
+        )  # fmt: skip
+
+
+def _all_rows(trace: Trace) -> Iterator[Finding]:
+    for one in all_learned(trace):
+        yield found(
+            RULE, one.site, f"the loss takes all {one.rows} rows, those too that are scored as held out",
+            one.told, WHY, "take the training rows of outputs and labels alone for the loss", level="warning",
+        )  # fmt: skip
+    for one in all_scored(trace):
+        yield found(
+            RULE, one.site, f"a score takes all {one.rows} rows, those that were trained on too", one.told, WHY,
+            "score the rows that the training loss does not take", level="warning",
         )  # fmt: skip
