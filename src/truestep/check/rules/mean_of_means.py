@@ -1,6 +1,7 @@
 """A mean over samples is reported as the mean of the batches' means, and the batches differ in size.
 
-What: the numbers of the batches, each a mean over its samples or tokens, are averaged with equal weight.
+What: the numbers of the batches, each a mean over its samples or tokens, are averaged with equal weight. Or a
+precision, a recall, an F1 or their kin, which are quotients of counts, is made of each batch and averaged.
 
 Why: a last batch of two samples weighs as much as one of 64, and a batch of short sentences as much as one of long
 ones. The figure depends on how the data were cut, and two runs with other batch sizes cannot be compared.
@@ -9,8 +10,9 @@ Evidence: the reported float equals the plain mean of the batches' numbers to th
 by what each of them counted is another number. For roots of means, as of an RMSE, the root over all is
 the right one. Where only prints show it, each of them shows the plain mean, or a perplexity or a root made of it.
 
-False alarms: batches of equal size are no finding, nor are means over classes or folds. A difference below 1 % is
-advice, below 3 % where the model is trained between the batches; one below 0.1 % is nothing.
+False alarms: batches of equal size are no finding, nor are means over classes or folds, or scores of batches that are
+things of their own, as all candidates of a query are: only where the last batch is cut short, in evaluation. A
+difference below 1 % is advice, below 3 % where the model is trained between the batches; one below 0.1 % is nothing.
 
 Mend: add up sums, and divide once: `total += loss.item() * len(y)`, `count += len(y)`, `total / count`.
 
@@ -39,12 +41,14 @@ from itertools import groupby
 from truestep.check.events import Printed
 from truestep.check.finding import Finding, Rule
 from truestep.check.rules import found
+from truestep.check.rules._by_batch import by_batch
 from truestep.check.rules._quotients import dividing
 from truestep.check.rules._readings import DECIMAL, Figure, Reading, cuts, figures, near, readings, shown
 from truestep.check.rules._totals import totals
 from truestep.check.trace import Trace
 
 RULE = Rule("TS670", "mean_of_means", "a mean of the batches' means", "warning", "reporting")
+CUT = "what is reported depends on how the data were cut into batches"
 TOLD, SMALL, COURSE = 0.01, 0.001, 0.03
 HUGE = 100.0
 
@@ -75,6 +79,8 @@ def look(trace: Trace) -> Iterator[Finding]:
                 worst[place] = (apart, figure, plain, exact, sizes)
     yield from _tensors(trace)
     yield from _printed(trace, set(worst))
+    for told in by_batch(trace):
+        yield found(RULE, *told, CUT, "add up the counts over all batches, and make the score of these once")
     for apart, figure, plain, exact, sizes in _once(worst.values()):
         yield found(
             RULE,
@@ -83,7 +89,7 @@ def look(trace: Trace) -> Iterator[Finding]:
             f"{figure.name} is made of {plain:.6g}, the mean of the {figure.readings[0].kind}s; over all {sum(sizes)} "
             f"it is {exact:.6g} ({100 * apart:.2g} % apart); the batches' numbers are read on line "
             f"{figure.readings[0].site.line}",
-            "what is reported depends on how the data were cut into batches",
+            CUT,
             "add up value * count, and divide once by the sum of the counts",
             level="warning" if apart >= _told(figure, len(sizes)) and _sure(figure, len(sizes)) else "advice",
         )
@@ -113,7 +119,7 @@ def _printed(trace: Trace, told: set[tuple[str, int]]) -> Iterator[Finding]:
                 f"{len(one.readings)} batches of several sizes count the same in a printed mean",
                 f"{plain:.6g}, the mean of the {held[0].kind}s, is printed; over all it is {exact:.6g}; the batches' "
                 f"numbers are read on line {held[0].site.line}",
-                "what is reported depends on how the data were cut into batches",
+                CUT,
                 "add up value * count, and divide once by the sum of the counts",
                 level="warning" if apart >= TOLD and len(figures) > 1 else "advice",
             )
@@ -175,7 +181,7 @@ def _tensors(trace: Trace) -> Iterator[Finding]:
                 total.at.site,
                 f"{len(total.sizes)} batches of {min(total.sizes)} to {max(total.sizes)} count the same in a mean",
                 f"their plain mean is {plain:.6g}; over all {whole} it is {exact:.6g} ({100 * apart:.2g} % apart)",
-                "what is reported depends on how the data were cut into batches",
+                CUT,
                 "add up value * count, and divide once by the sum of the counts",
                 level="warning" if apart >= TOLD else "advice",
             )
