@@ -63,4 +63,10 @@ WRONG = [
         at="return code, distance",
         effect=lambda wrong, right: wrong.error > 2 * right.error,
     ),
+    Wrong(
+        "target_is_same_mb1",
+        "Nobody calls follow(): the values are learned towards what the random start of the network says.",
+        at="self.lagging.load_state_dict(",
+        effect=lambda wrong, right: wrong.off > 2 * right.off,
+    ),
 ]

@@ -1,4 +1,4 @@
-"""The target network, or the teacher, is the trained network itself.
+"""The target network, or the teacher, is the trained network itself, or stays at its start for ever.
 
 What: `target = policy`, or parameters that share their memory, give one set of weights two names; what should lag
 behind moves with every update, and copying or averaging the weights copies them onto themselves.
@@ -9,10 +9,13 @@ teaches nothing.
 Evidence: a module loads its own state, or mixes its own parameters with themselves, updates apart; or two modules that
 are both called have all their parameters' memory in common; or one module goes by the name of a target and another, and
 moves between the calls whose outputs, without a graph, are what others are trained towards; or the distance to what a
-call without a graph gave is 0 each time, as one module gave both, with the same weights and of the same input.
+call without a graph gave is 0 each time, as one module gave both, with the same weights and of the same input. And a
+copy that was made before the training and keeps its weights to the end, while all that the network is trained by is
+made of what the copy says of other inputs, or of nothing but what the two say: a target that never follows.
 
 False alarms: tied layers share some of their memory, a wrapped model has a second name, and a teacher that was trained
-before, by whatever name, moves no more while it teaches. None is a finding.
+before, by whatever name, moves no more while it teaches. A start that is kept to be taken away from every output, or to
+be kept near to beside a loss, stays as it is. None is a finding.
 
 Mend: `target = copy.deepcopy(policy)`, and `tp.data.copy_(p.data)` to update it.
 
@@ -34,16 +37,17 @@ from truestep.check.rules import found
 from truestep.check.rules._batches import ends
 from truestep.check.rules._chains import reaches
 from truestep.check.rules._itself import says_itself
+from truestep.check.rules._left_behind import left_behind
 from truestep.check.rules._states import aliases, around, steps_on, taken_before
 from truestep.check.site import Site
 from truestep.check.trace import Trace
 
-RULE = Rule("TS673", "target_is_same", "the target network is the network itself", "error", "reporting")
+RULE = Rule("TS673", "target_is_same", "the target network is the network, or never follows it", "error", "reporting")
 WORDS = ("target", "teacher", "ema", "momentum", "slow", "averaged", "average")
 
 
 def look(trace: Trace) -> Iterator[Finding]:
-    """The first of five proofs."""
+    """The first of five proofs; or a copy that never follows."""
     for proof in (_loads_itself, _mixes_itself, _shares_all, _goes_by_two_names, says_itself):
         told = next(proof(trace), None)
         if told is not None:
@@ -53,6 +57,12 @@ def look(trace: Trace) -> Iterator[Finding]:
                 "make it a module of its own: target = copy.deepcopy(network), updated by tp.data.copy_(p.data)",
             )  # fmt: skip
             return
+    for site, message, evidence in left_behind(trace):
+        yield found(
+            RULE, site, message, evidence, "the network learns towards what random weights say",
+            "copy the weights now and then, target.load_state_dict(network.state_dict()), or a share at each update",
+            "warning",
+        )  # fmt: skip
 
 
 def _loads_itself(trace: Trace) -> Iterator[tuple[Site, str, str]]:
