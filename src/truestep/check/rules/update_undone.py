@@ -2,7 +2,8 @@
 
 What: between two steps of the same optimizer the weights return to the bits that they had before its first step; or
 each step is undone at once, as by a search that puts the old weights back behind the step instead of before it; or
-they are initialised anew, several times; or they are drawn back by a mean with another module's that nobody moves.
+they are initialised anew, several times; or they are drawn back by a mean with another module's that nobody moves; or
+others stand in for them in each evaluation, and stay.
 
 Why: what was learned since is lost at each time. The optimizer's moments, which are not put back, belong to weights
 that are gone.
@@ -10,7 +11,8 @@ that are gone.
 Evidence: the digests before and after the steps: those found are not those left, and equal to the very first ones; or
 the first passes of all updates, that saw the same weights, and the writes that came between a step and the next call of
 a model; or the calls that filled the weights with random numbers between the steps. Of a mean: its two factors, and
-that the other module keeps every bit while it gives the targets, or makes up half of the mean and more.
+that the other module keeps every bit while it gives the targets, or makes up half of the mean and more. Of others that
+stay: that the old weights were taken aside, live on, and are read by no call.
 
 False alarms: averaged weights are swapped in and out again: then the weights return to where they were. The best
 weights may be put back: these are not the first. A new fold or trial has a new optimizer or loads its state. Weights
@@ -41,6 +43,7 @@ from truestep.check.events import Event, Forward, Op
 from truestep.check.finding import Finding, Rule
 from truestep.check.rules import found
 from truestep.check.rules._mixed import mixed
+from truestep.check.rules._swapped import swapped
 from truestep.check.rules._words import plural
 from truestep.check.trace import Trace
 
@@ -74,7 +77,7 @@ def look(trace: Trace) -> Iterator[Finding]:
         loads = [event.n for event in trace.of(StateLoaded) if event.of == "optimizer" and event.owner == optimizer]
         if len(steps) > OFTEN and not loads:
             told = [*_returned(trace, steps)]
-            yield from told or _at_once(trace, optimizer)
+            yield from told or [*_at_once(trace, optimizer)] or _left_in(trace, steps)
             yield from _drawn(trace, steps, drawn)
 
 
@@ -147,6 +150,22 @@ def _drawn_back(trace: Trace) -> Iterator[Finding]:
             "write into the other module: target.lerp_(weight, tau)",
         )
         return
+
+
+def _left_in(trace: Trace, steps: list[Step]) -> Iterator[Finding]:
+    """Where others stand in for the weights in an evaluation, and stay."""
+    one = swapped(trace, steps)
+    if one is not None:
+        yield found(
+            RULE,
+            one.op.site,
+            "the weights are exchanged here for an evaluation, and never put back: the training goes on from others",
+            f"{plural(one.times, 'time')} the step after an evaluation found none of the {len(one.numbers)} weights "
+            f"that the last one had left; these are kept in {one.name}, and no call reads them",
+            WHY,
+            "put the kept weights back after the evaluation, in a finally, so that nothing can come between",
+            "warning",
+        )
 
 
 def _firsts(trace: Trace, optimizer: int) -> list[tuple[Backward, Step]]:
