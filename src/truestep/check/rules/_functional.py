@@ -83,7 +83,8 @@ def _given(trace: Trace, seen: Seen, before: int, shape: tuple[int, ...]) -> boo
     """Whether a tensor was made of what came out of torch.func: nobody saw it being made."""
     ops = list(trace.chain(seen, before, 8))
     last = ops[-1].inputs[0] if ops and ops[-1].inputs else seen
-    return shape in (last.shape, last.shape[1:]) and not last.needs_grad and trace.maker(last, before) is None
+    learned = last.needs_grad and last.leaf  # what torch.func makes of weights that need a gradient needs one too
+    return shape in (last.shape, last.shape[1:]) and not learned and trace.maker(last, before) is None
 
 
 def _writes(name: str) -> bool:

@@ -3,6 +3,8 @@
 What: parameters take part in the forward pass of the training, an optimizer holds them and steps, and no backward pass
 ever reaches them: their way to the loss runs through `detach()`, `.data`, `no_grad`, `item()` or numpy.
 
+Or an optimizer steps, and nobody ever computes gradients for it, or puts those of torch.func into `.grad`.
+
 Why: these parameters keep their random start, and the others learn on top of random features.
 
 A term of the loss that is added as a number (`item()`), is cut off by `detach()`, or is made of what argmax, a
@@ -48,6 +50,7 @@ from truestep.check.mode import NUMBERS
 from truestep.check.rules import found
 from truestep.check.rules._chains import SHAPES, origin
 from truestep.check.rules._cut_terms import cut_terms
+from truestep.check.rules._empty_steps import empty_steps
 from truestep.check.rules._facts import loaded
 from truestep.check.rules._new_terms import renewed_terms
 from truestep.check.rules._noise import DRAWS
@@ -102,7 +105,8 @@ def look(trace: Trace) -> Iterator[Finding]:
             yield from _renewed(trace, set(idle))
         yield from _terms(trace)
         sampled = penalised(trace)
-        yield from (found(RULE, *told) for told in (*sampled, *own_codes(trace), *renewed_terms(trace)))
+        more = (*sampled, *own_codes(trace), *renewed_terms(trace), *empty_steps(trace))
+        yield from (found(RULE, *told) for told in more)
         yield from (found(RULE, *told) for told in stepped_terms(trace))
         yield from () if sampled else _spreads(trace)
 
