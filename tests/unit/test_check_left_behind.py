@@ -20,6 +20,7 @@ for update in range(60):
     FOLLOWS
 """
 STEP = "(net(x[rows]) - y[rows] - 0.9 * said).pow(2).mean()"
+ASKED = STEP.replace("* said", "* said * net(x[rows - 1]).sign().detach()")
 KEPT = {
     "taken away": "(net(x[rows]) - said - y[rows]).pow(2).mean()",
     "kept near to": "(net(x[rows]) - y[rows]).pow(2).mean() + 0.1 * (net(x[rows]) - said).pow(2).mean()",
@@ -34,6 +35,10 @@ def test_a_target_that_never_follows_is_told_and_one_that_does_is_not(found):
     follows = "[slow.data.lerp_(fast.data, 0.05) for slow, fast in zip(start.parameters(), net.parameters())]"
     assert "target_is_same" in found(program(STEP, "rows - 1"))
     assert "target_is_same" not in found(program(STEP, "rows - 1", follows))
+
+
+def test_a_network_that_is_asked_of_the_same_inputs_for_a_choice_alone_has_other_ones_all_the_same(found):
+    assert "target_is_same" in found(program(ASKED, "rows - 1"))
 
 
 @pytest.mark.parametrize("use", KEPT)

@@ -121,9 +121,12 @@ def _bootstraps(
     if not _looked(update):
         return False
     said = [call for call in copy if call.update == update.at.update]
-    own = [call for call in calls if call.module == network and call.grad and call.update == update.at.update]
+    mine = [call for call in calls if call.module == network and call.update == update.at.update]
     numbers = reaches(trace, [out for call in said for out in call.outputs], said[0].n)[1] if said else set[int]()
     parts = [(seen, n) for each in update.backwards for root in each.roots for seen, n in terms(trace, root, each.n)]
+    way = [each for seen, n in parts for each, _ in trace.back([seen], n, DEEP, lambda op, each: each.needs_grad)]
+    learned = {each.number for each in way if each.needs_grad}
+    own = [call for call in mine if any(out.number in learned for out in call.outputs)]
     if not own or not all(seen.number in numbers for seen, _ in parts):
         return False
     if not any(_rows(one) == _rows(other) for one in own for other in said):

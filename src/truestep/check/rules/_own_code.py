@@ -42,7 +42,7 @@ class Term(NamedTuple):
 
 def own_codes(trace: Trace) -> list[tuple[Site, str, str, str, str]]:
     """The first line at which codes lose their gradient, where nothing else trains what encodes."""
-    if not trace.ops("argmin", "argmax", "min", "topk", "round", "sign", "multinomial"):
+    if not trace.ops(*CHOOSES):
         return []
     passes = [each for each in trace.of(Backward) if each.close and not each.nested]
     lines: dict[tuple[str, int], list[tuple[Op, frozenset[int]]]] = defaultdict(list)
