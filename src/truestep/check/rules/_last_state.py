@@ -20,19 +20,22 @@ def last_states(trace: Trace) -> Iterator[tuple[Site, str]]:
     """Lines that read what a recurrent layer says behind the ends of most sequences, with the numbers of the first."""
     found: dict[Place, list[tuple[Site, str]]] = defaultdict(list)
     whole: set[Place] = set()  # of lines at which some batch ended together, by its length
+    unseen: dict[Place, int] = defaultdict(int)  # where what made the batch was not looked at
     for op in trace.ops("__getitem__", "select"):
         layer = trace.maker(op.inputs[0], op.n) if op.grad and op.inputs and op.inputs[0].needs_grad else None
         if layer is None or layer.name not in RECURRENT or not _last(op, 1 - batch_axis(layer)):
             continue
         lengths = _lengths(trace, layer.inputs[0], layer.n)
         early = sum(each < max(lengths) for each in lengths)
-        if not lengths or early < SHORT * len(lengths):
+        if not lengths:
+            unseen[op.site.place] += 1
+        elif early < SHORT * len(lengths):
             whole.add(op.site.place)
         else:
             told = f"{early} of {len(lengths)} sequences, {min(lengths)} to {max(lengths)} long, had ended before"
             found[op.site.place].append((op.site, f"in the first call {told} the step that is read for all of them"))
     for place, calls in found.items():
-        if len(calls) >= OFTEN and place not in whole:
+        if len(calls) >= max(OFTEN, unseen[place] // 4) and place not in whole:
             yield calls[0]
 
 
