@@ -11,7 +11,8 @@ input whose rows end in runs of one value that stands nowhere else, nor in most 
 places, none left out; or the share of positions that a mask of lengths or tokens leaves, against the number that the
 mean divides by.
 
-Or the last step of a recurrent layer, `out[:, -1]`, is read of sequences of which most had ended before.
+Or the last step of a recurrent layer, `out[:, -1]`, is read of sequences of which most had ended before; or a model
+averages over all steps, though the program has the lengths, or a mask, of just these sequences.
 
 A class that the scores of the program leave out, `y != PAD`, and the loss does not is told as advice.
 
@@ -42,6 +43,7 @@ from truestep.check.rules._chains import SHAPES, SOUND, compared, root
 from truestep.check.rules._filled import usual
 from truestep.check.rules._last_state import last_states
 from truestep.check.rules._left_in import LOSSES, masked, masks, share
+from truestep.check.rules._pooled import pooled
 from truestep.check.site import Site
 from truestep.check.trace import LossCall, Trace
 
@@ -87,6 +89,9 @@ def look(trace: Trace) -> Iterator[Finding]:
         yield found(
             RULE, site, "a state behind the padding stands for each sequence", evidence, SHORTER, fix, "warning"
         )
+    for site, evidence in pooled(trace):
+        fix = "average over the steps of each sequence: (states * mask[..., None]).sum(1) / mask.sum(1, keepdim=True)"
+        yield found(RULE, site, "padded steps count in the mean over a sequence", evidence, SHORTER, fix, "warning")
 
 
 def _unscored(trace: Trace) -> Iterator[Finding]:
