@@ -92,15 +92,27 @@ def _cut(trace: Trace, event: Backward) -> tuple[Op, frozenset[int]] | None:
 
 
 def _terms(trace: Trace, event: Backward) -> list[Term]:
-    """The terms of the roots of a pass; none where it cannot be told what they are made of."""
-    reached = {leaf.number for leaf in event.leaves}
-    found = [
-        Term(seen, before, frozenset(weights(trace, seen, before, DEEP)), frozenset(_encoded(trace, seen, before)))
-        for root in event.roots for seen, before in terms(trace, root, event.n)
-    ]  # fmt: skip
-    return found if reached <= {number for one in found for number in one.weights} and not event.seeded else [
-        Term(root, event.n, frozenset(reached), frozenset()) for root in event.roots
-    ]  # fmt: skip
+    """The terms of the roots of a pass; what cannot be seen through may train whatever the pass reaches."""
+    reached = frozenset(leaf.number for leaf in event.leaves)
+    found: list[Term] = []
+    for seen, before in ((seen, n) for root in event.roots for seen, n in terms(trace, root, event.n)):
+        if event.seeded or _hidden(trace, seen, before):
+            found.append(Term(seen, before, reached, frozenset()))
+        else:
+            mine = frozenset(weights(trace, seen, before, DEEP))
+            found.append(Term(seen, before, mine, frozenset(_encoded(trace, seen, before))))
+    told = frozenset[int]().union(*(one.weights for one in found))
+    return found if reached <= told else [Term(root, event.n, reached, frozenset()) for root in event.roots]
+
+
+def _hidden(trace: Trace, term: Seen, before: int) -> bool:
+    """Whether the way of the gradient leads through a function of the user's own, which may pass it anywhere."""
+    for seen, op in trace.back([term], before, DEEP, lambda op, each: each.needs_grad):
+        made = op or trace.maker(seen, before)
+        attached = made is not None and any(out.number == seen.number and out.needs_grad for out in made.out)
+        if seen.needs_grad and not seen.leaf and not attached:
+            return True
+    return False
 
 
 def _encoded(trace: Trace, term: Seen, before: int) -> set[int]:
