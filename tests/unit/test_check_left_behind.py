@@ -22,6 +22,7 @@ for update in range(60):
 STEP = "(net(x[rows]) - y[rows] - 0.9 * said).pow(2).mean()"
 ASKED = STEP.replace("* said", "* said * net(x[rows - 1]).sign().detach()")
 KEPT = {
+    "a reference": "-nn.functional.logsigmoid(net(x[rows]) - said - net(x[rows - 1])).mean()",
     "taken away": "(net(x[rows]) - said - y[rows]).pow(2).mean()",
     "kept near to": "(net(x[rows]) - y[rows]).pow(2).mean() + 0.1 * (net(x[rows]) - said).pow(2).mean()",
 }

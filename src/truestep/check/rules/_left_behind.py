@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from truestep.check.changes import OptimizerMade, Saved, StateLoaded, StateTaken, Step
 from truestep.check.events import Forward
-from truestep.check.looks import Seen
 from truestep.check.rules._chains import reaches
 from truestep.check.rules._facts import complete
-from truestep.check.rules._own_code import begins, owned
 from truestep.check.rules._sums import terms
 from truestep.check.rules._words import plural
 from truestep.check.site import Site
@@ -27,9 +25,9 @@ Copy = tuple[Site, int, int, int]
 def left_behind(trace: Trace) -> Iterator[tuple[Site, str, str]]:
     """Copies of an untrained network that give it its targets to the end, and never follow it.
 
-    All that the network is trained by is made of what the copy gave, of other inputs than it was given itself, or of
-    nothing else but what these two gave: neither a distance to the start, kept small beside a loss, nor a start that is
-    taken away from every output is of this kind.
+    All that the network is trained by is made of what the copy gave, and this is compared with what the network gave of
+    other inputs: the next state, another view. Where both were given the same, the copy may be a start that is to be
+    taken away, or a reference to be kept near to.
     """
     copies = list(_copies(trace)) if complete(trace) else []
     calls = [event for event in trace.of(Forward) if event.depth == 0 and event.close and event.outputs]
@@ -124,21 +122,27 @@ def _bootstraps(
     mine = [call for call in calls if call.module == network and call.update == update.at.update]
     numbers = reaches(trace, [out for call in said for out in call.outputs], said[0].n)[1] if said else set[int]()
     parts = [(seen, n) for each in update.backwards for root in each.roots for seen, n in terms(trace, root, each.n)]
-    way = [each for seen, n in parts for each, _ in trace.back([seen], n, DEEP, lambda op, each: each.needs_grad)]
-    learned = {each.number for each in way if each.needs_grad}
-    own = [call for call in mine if any(out.number in learned for out in call.outputs)]
-    if not own or not all(seen.number in numbers for seen, _ in parts):
+    outputs = {out.number: call for call in mine for out in call.outputs if out.needs_grad}
+    if not said or not all(seen.number in numbers for seen, _ in parts):
         return False
-    if not any(_rows(one) == _rows(other) for one in own for other in said):
-        return True
-    ends = {out.number for call in (*own, *said) for out in call.outputs}
-    return all(_between(trace, seen, n, ends) for seen, n in parts)
+    met = [(call, other) for call in said for other in _met(trace, call, outputs)]
+    return bool(met) and all(_rows(one) != _rows(other) for one, other in met)
 
 
-def _between(trace: Trace, term: Seen, before: int, ends: set[int]) -> bool:
-    """Whether a term compares what two networks gave, and nothing else has part in it."""
-    way = trace.back([term], before, DEEP, lambda op, each: each.number not in ends)
-    return not any(begins(trace, seen, op, before) and not owned(trace, seen) for seen, op in way)
+def _met(trace: Trace, call: Forward, outputs: Mapping[int, Forward]) -> list[Forward]:
+    """The calls of the network behind what the output of its copy meets first, of all that has a gradient."""
+    waiting, found = [(out, call.n) for out in call.outputs], list[Forward]()
+    known = {out.number for out in call.outputs}
+    while waiting and len(known) < DEEP:
+        seen, since = waiting.pop(0)
+        for op in trace.users(seen, since):
+            others = [each for each in op.inputs if each.needs_grad and each.number not in known]
+            behind = trace.back(others, op.n, DEEP, lambda op, each: each.needs_grad)
+            found += [outputs[each.number] for each, _ in behind if each.number in outputs]
+            new = [each for each in op.out if each.number not in known] if not others else []
+            known |= {each.number for each in new}
+            waiting += [(each, op.n) for each in new]
+    return found
 
 
 def _rows(call: Forward) -> list[tuple[int, ...]]:

@@ -156,23 +156,23 @@ def _same(trace: Trace, seen: Seen, before: int) -> set[int]:
 def _chosen(trace: Trace, code: Seen, before: int, encoded: set[int]) -> bool:
     """Whether a code was chosen by what was encoded, and is made of nothing else but parameters and constants."""
     picked = met = False
-    way = trace.back([code], before, DEEP, lambda op, each: each.number not in encoded and not owned(trace, each))
+    way = trace.back([code], before, DEEP, lambda op, each: each.number not in encoded and not _owned(trace, each))
     for seen, op in way:
         met = met or (op is not None and any(each.number in encoded for each in op.inputs))
         picked = picked or (op is not None and op.name in CHOOSES)
-        if begins(trace, seen, op, before) and not owned(trace, seen):
+        if _begins(trace, seen, op, before) and not _owned(trace, seen):
             return False
     return picked and met
 
 
-def begins(trace: Trace, seen: Seen, op: Op | None, before: int) -> bool:
+def _begins(trace: Trace, seen: Seen, op: Op | None, before: int) -> bool:
     """Whether nothing was seen that a tensor of some numbers was made of, but for constants."""
     if op is None:
         return bool(seen.shape) and trace.maker(seen, before) is None
     return not op.inputs and op.name not in FIXED
 
 
-def owned(trace: Trace, seen: Seen) -> bool:
+def _owned(trace: Trace, seen: Seen) -> bool:
     """Whether a tensor is a part of a model."""
     numbers, memory = trace.once(_parts)
     return seen.number in numbers or seen.storage in memory
@@ -190,7 +190,7 @@ def _lost(trace: Trace, term: Term, encoded: frozenset[int]) -> Op | None:
     cut, met, data = None, False, False
     for seen, op in trace.back([term.seen], term.before, DEEP, lambda op, each: each.number not in encoded):
         met = met or (op is not None and any(each.number in encoded for each in op.inputs))
-        if begins(trace, seen, op, term.before) and not owned(trace, seen):
+        if _begins(trace, seen, op, term.before) and not _owned(trace, seen):
             if seen.needs_grad:  # made where nobody looked
                 return None
             data = data or math.prod(seen.shape) > 1

@@ -11,11 +11,11 @@ are both called have all their parameters' memory in common; or one module goes 
 moves between the calls whose outputs, without a graph, are what others are trained towards; or the distance to what a
 call without a graph gave is 0 each time, as one module gave both, with the same weights and of the same input. And a
 copy that was made before the training and keeps its weights to the end, while all that the network is trained by is
-made of what the copy says of other inputs, or of nothing but what the two say: a target that never follows.
+made of what the copy says, and that is compared with what the network says of other inputs: it should follow.
 
 False alarms: tied layers share some of their memory, a wrapped model has a second name, and a teacher that was trained
 before, by whatever name, moves no more while it teaches. A start that is kept to be taken away from every output, or to
-be kept near to beside a loss, stays as it is. None is a finding.
+be kept near to, is asked of the same inputs, and stays as it is. None is a finding.
 
 Mend: `target = copy.deepcopy(policy)`, and `tp.data.copy_(p.data)` to update it.
 
