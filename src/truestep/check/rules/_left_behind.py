@@ -13,6 +13,8 @@ from truestep.check.rules._words import plural
 from truestep.check.site import Site
 from truestep.check.trace import Trace, Update
 
+MOST = 20
+"""Optimizers of a run of parts; of more, as of inner loops, the copies are not looked at."""
 OFTEN = 6
 """Updates that are looked at together with the target's part in them."""
 LATE, DEEP = 26, 400
@@ -29,7 +31,8 @@ def left_behind(trace: Trace) -> Iterator[tuple[Site, str, str]]:
     other inputs: the next state, another view. Where both were given the same, the copy may be a start that is to be
     taken away, or a reference to be kept near to.
     """
-    copies = list(_copies(trace)) if complete(trace) else []
+    few = complete(trace) and len(trace.optimizers()) <= MOST
+    copies = dict.fromkeys(_copies(trace)) if few else {}
     calls = [event for event in trace.of(Forward) if event.depth == 0 and event.close and event.outputs]
     for site, n, network, mark in copies:
         twins = [
