@@ -62,3 +62,8 @@ def test_classes_that_each_part_numbers_as_they_come_are_labels_off(found, label
 @pytest.mark.parametrize("labels, told", [(TORCHS, True), (SHARED, False)])
 def test_two_classes_that_go_by_the_next_number_are_told_by_what_they_are_called(found, labels, told):
     assert ("labels_off" in found(TREES.replace("LABELS", labels).replace("MISSING", "3"))) == told
+
+
+def test_parts_that_lack_different_classes_are_numbered_apart_too(found):
+    program = TREES.replace("LABELS", LISTED).replace("load(300, -1)", "load(300, 0)")
+    assert "labels_off" in found(program.replace("MISSING", "3"))

@@ -52,3 +52,14 @@ def test_what_is_left_of_a_total_that_is_told_for_the_pass_is_found(found, told)
 def test_totals_of_a_pass_and_means_of_the_last_batches_are_sound(found, back, share):
     program = LOGGED.replace("SHOW", SHOW).replace("TOLD", NAMED).replace("BACK", back).replace("SHARE", share)
     assert "wrong_denominator" not in found(program)
+
+
+@pytest.mark.parametrize("factor", ["float('nan')", "float('inf')", "1e307"])
+def test_losses_that_are_no_numbers_or_too_large_for_a_total_are_left_alone(found, factor):
+    program = (
+        LOGGED.replace("SHOW", SHOW).replace("TOLD", NAMED).replace("BACK", BACK).replace("SHARE", "self.held / 9")
+    )
+    assert "wrong_denominator" not in found(program.replace("loss.item()", f"loss.item() * {factor}"))
+    assert "wrong_denominator" not in found(
+        program.replace("loss.item()", f"(loss.detach().double() * {factor}).item()")
+    )

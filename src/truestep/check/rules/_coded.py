@@ -127,9 +127,10 @@ def _differ(one: dict[str, int], other: dict[str, int]) -> str:
 def _anew(one: dict[str, int], other: dict[str, int]) -> str:
     """In words, where the labels of one mapping are all in the other, and each numbers those it has, in one order."""
     few, many = sorted((one, other), key=len)
-    orders = [sorted(few, key=each.__getitem__) for each in (few, many)]
     whole = all(sorted(each.values()) == list(range(len(each))) for each in (one, other))
-    if len(few) < LEAST or not few.keys() < many.keys() or not whole or orders[0] != orders[1]:
+    if len(few) < LEAST or not few.keys() < many.keys() or not whole:
+        return ""
+    if sorted(few, key=few.__getitem__) != sorted(few, key=many.__getitem__):
         return ""
     return _told(one, other) if any(few[word] != many[word] for word in few) else ""
 

@@ -260,8 +260,8 @@ def floats(event: Names) -> Iterator[tuple[str, float]]:
 def near(a: float, b: float, within: float = SAME) -> bool:
     """Whether two numbers are the same but for rounding, of one of them to single precision too."""
     size = max(abs(a), abs(b))
-    if abs(a - b) <= within * size:
-        return True
+    if math.isinf(size) or abs(a - b) <= within * size:
+        return a == b or not math.isinf(size)
     return abs(a - b) <= SINGLE * size and (a == _single(b) or b == _single(a))
 
 

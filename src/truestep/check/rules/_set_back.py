@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from itertools import accumulate
@@ -71,7 +72,7 @@ def _lines(trace: Trace) -> dict[tuple[str, int], list[Part]]:
             run = event.run
         elif isinstance(event, Forward):
             rows = event.inputs[0].shape[0] if event.depth == 0 and event.inputs and event.inputs[0].shape else rows
-        elif event.value is not None and event.how != "__bool__":
+        elif event.value is not None and math.isfinite(event.value * max(rows, 1)) and event.how != "__bool__":
             place, value = event.site.place, event.value * max(rows, 1)
             odd[place] = odd.get(place, False) or abs(value - round(value)) > CLOSE * max(abs(value), 1.0)
             found.setdefault(place, {}).setdefault(run, []).append(event)
