@@ -105,7 +105,11 @@ def test_arithmetic_that_is_meant_to_wrap_is_no_finding():
         total[total < first] = 255
         return total
 
-    assert watched(chosen) == watched(remainder) == watched(mended) == []
+    def read_with_a_sign():
+        angles = torch.arange(0, 1200, 70).remainder(256).to(torch.uint8)
+        return (angles[1:] - angles[:-1]).view(torch.int8).float()
+
+    assert watched(chosen) == watched(remainder) == watched(mended) == watched(read_with_a_sign) == []
 
 
 def test_numpys_own_arithmetic_is_put_back():

@@ -10,8 +10,9 @@ Evidence: the mean of the result against the mean that the operands call for, an
 arrays, the operation done again in wide integers while numpy does it; for a conversion, the numbers before it.
 
 False alarms: sums that fit their type are no finding, nor are bitwise operations and comparisons, nor a wrapped result
-of which the source takes a remainder or some bits, or which it mends or leaves out. A lone -1 that becomes 255 is none.
-Of bytes that are symbols, as those of a cipher are, there is advice: they become places, or a list, and never floats.
+of which the source takes a remainder or some bits, which it reads with a sign, mends or leaves out. A lone -1 that
+becomes 255 is none. Of bytes that are symbols, as those of a cipher are, there is advice: they become places, or a
+list, and never floats.
 
 Mend: `images.float()` first, arithmetic afterwards.
 
@@ -62,7 +63,7 @@ def look(trace: Trace) -> Iterator[Finding]:
             continue  # the mean of a product is not that of the means
         wanted = _wanted(op.name, first, second)
         got, (low, high) = op.out[0].values.mean, RANGES[op.out[0].dtype]
-        if abs(got - wanted) > 1e-6 * (high - low):
+        if abs(got - wanted) > 1e-6 * (high - low) and not _signed(trace, op):
             symbols, floats = _used(trace, op)
             if not (op.close or floats):
                 continue  # what else became of it was not looked at
@@ -77,6 +78,14 @@ def look(trace: Trace) -> Iterator[Finding]:
                 MEND,
                 level="advice" if symbols and not floats else None,
             )
+
+
+def _signed(trace: Trace, op: Op) -> bool:
+    """Whether the bits of a result are read anew with a sign: a difference of angles or counters, modulo 256."""
+    return any(
+        user.name == "view" and user.out and user.out[0].dtype.startswith("int")
+        for out in op.out if out.dtype.startswith("uint") for user in trace.users(out, op.n)
+    )  # fmt: skip
 
 
 def _used(trace: Trace, op: Op, most: int = 40) -> tuple[bool, bool]:
