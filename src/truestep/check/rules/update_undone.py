@@ -3,7 +3,7 @@
 What: between two steps of the same optimizer the weights return to the bits that they had before its first step; or
 each step is undone at once, as by a search that puts the old weights back behind the step instead of before it; or
 they are initialised anew, several times; or they are drawn back by a mean with another module's that nobody moves; or
-others stand in for them in each evaluation, and stay.
+others stand in for them in each evaluation, and stay; or what is loaded is overwritten by the next load.
 
 Why: what was learned since is lost at each time. The optimizer's moments, which are not put back, belong to weights
 that are gone.
@@ -43,6 +43,7 @@ from truestep.check.events import Event, Forward, Op
 from truestep.check.finding import Finding, Rule
 from truestep.check.rules import found
 from truestep.check.rules._mixed import mixed
+from truestep.check.rules._overwritten import overwritten
 from truestep.check.rules._swapped import swapped
 from truestep.check.rules._words import plural
 from truestep.check.trace import Trace
@@ -65,6 +66,7 @@ WHY = "what the steps before it learned is lost each time"
 def look(trace: Trace) -> Iterator[Finding]:
     """Compare what each step left with what the next one found."""
     yield from _drawn_back(trace)
+    yield from _overwritten(trace)
     shapes = {leaf.number: (leaf.storage, leaf.shape) for event in trace.backwards() for leaf in event.leaves}
     homes = {home: number for number, home in shapes.items()}
     drawn: dict[int, list[Op]] = defaultdict(list)
@@ -132,6 +134,20 @@ def _at_once(trace: Trace, optimizer: int) -> Iterator[Finding]:
             f"bit for bit, though the step had moved them; so it was at all of {pairs} steps looked at",
             WHY,
             "put the old weights back before the step, so that it starts from them",
+        )
+
+
+def _overwritten(trace: Trace) -> Iterator[Finding]:
+    """Where new weights are loaded into a module, and others at once after them."""
+    for one, other, times in overwritten(trace):
+        yield found(
+            RULE,
+            other.site,
+            f"the state that {trace.name(other.owner)} was given just before is overwritten here, unread",
+            f"{plural(times, 'time')} line {one.site.line} loaded other weights, and no call, step or copy came before "
+            "this load put its own in their place",
+            "what was computed for the first load never takes effect",
+            "load one of the two, or do this load before the first one's weights are computed",
         )
 
 
