@@ -10,6 +10,7 @@ from torch.utils.data import DataLoader, Dataset
 from truestep.check import looks, recorder
 from truestep.check.changes import Backward, Step
 from truestep.check.events import Batch, Forward, LoaderStart, Number, Op
+from truestep.check.rules._facts import MANY, stepping
 from truestep.check.watch import Watching
 
 
@@ -219,3 +220,21 @@ def test_the_first_pass_is_looked_at_however_many_calls_made_the_data(monkeypatc
     ops = [op for op in seen.trace.of(Op) if op.name == "mul"]
     assert len(ops) < 600
     assert [event.close for event in seen.trace.of(Backward)] == [True] * 6
+
+
+def test_of_optimizers_that_one_line_builds_the_first_ones_are_judged():
+    model = nn.Linear(2, 1)
+    with Watching(strict=True) as seen:
+        for _ in range(40):
+            optimizer = torch.optim.SGD(model.parameters(), lr=1e-4)
+            for _ in range(2):
+                model(torch.ones(3, 2)).mean().backward()
+                optimizer.step()
+                optimizer.zero_grad()
+        last = torch.optim.SGD(model.parameters(), lr=1e-4)
+        for _ in range(2):
+            model(torch.ones(3, 2)).mean().backward()
+            last.step()
+    judged = stepping(seen.trace, 2)
+    assert len(judged) == MANY + 1
+    assert judged[-1] == list(seen.trace.optimizers())[-1]

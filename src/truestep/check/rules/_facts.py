@@ -14,6 +14,9 @@ from truestep.check.events import Names
 from truestep.check.looks import Digest, Seen
 from truestep.check.trace import LOSSES, Trace
 
+MANY = 24
+"""Optimizers of one line that are looked at."""
+
 
 def loaded(trace: Trace) -> set[int]:
     """The parameters that were loaded from a state."""
@@ -23,9 +26,17 @@ def loaded(trace: Trace) -> set[int]:
 
 
 def stepping(trace: Trace, least: int) -> list[int]:
-    """The optimizers that stepped so often: some programs build a new one for every step."""
-    steps = Counter(step.optimizer for step in trace.of(Step))
-    return [optimizer for optimizer in trace.optimizers() if steps[optimizer] >= least]
+    """The optimizers that stepped so often: some programs build a new one for every step.
+
+    Of those that one line builds, as for each task of many, the first ones: the others do the same.
+    """
+    steps, built = Counter(step.optimizer for step in trace.of(Step)), Counter[object]()
+    found: list[int] = []
+    for optimizer, made in trace.optimizers().items():
+        if steps[optimizer] >= least and built[made[0].site.place] < MANY:
+            built[made[0].site.place] += 1
+            found.append(optimizer)
+    return found
 
 
 def held(trace: Trace) -> set[int]:
