@@ -80,3 +80,21 @@ def test_numbered_categories_stand_beside_columns_that_are_standardised_apart(fo
     program = BESIDE.replace("SPREAD", spread)
     assert "preprocessing_differs" in found(program.replace("OWN", "True"))
     assert "preprocessing_differs" not in found(program.replace("OWN", "False"))
+
+
+QUIET = """
+few, asked = x[:64].clone(), x[64:].clone()
+few[:, 5], asked[:, 5] = 0.0, BEFORE
+few[0, 5] = 1e-4
+usual, wide = few.mean(0), few.std(0) + 1e-5
+inputs, asked = (few - usual) / wide, (asked - usual) / wide
+for epoch in range(6):
+    update(inputs, y[:64])
+with torch.no_grad():
+    print((net(asked).argmax(1) == y[64:]).float().mean().item())
+"""
+
+
+def test_a_column_that_training_rows_hardly_move_may_be_stretched_without_end_in_others(found):
+    assert "preprocessing_differs" not in found(QUIET.replace("BEFORE", "(x[64:, 0] > 1.5).float()"))
+    assert "preprocessing_differs" in found(QUIET.replace("BEFORE", "x[64:, 0] * 255"))  # of other units

@@ -13,8 +13,9 @@ last digits, or least and greatest numbers of 0 and 1, as no part has by the sta
 
 False alarms: other data, as points outside of the training range, are prepared alike and are no finding unless their
 range is twenty times as large or as small, or just that of the training data before they were scaled by numbers that
-are always the same. Token numbers are no measurements and are not looked at, nor is what weights that learn made of
-the data: the layers of a model may be called one by one, and what they hand on moves while they learn.
+are always the same; nor are columns that the statistics of the training part stretch, where the same numbers scaled
+both parts and the two had like ranges before. Token numbers are no measurements and are not looked at, nor is what
+weights that learn made of the data: the layers of a model may be called one by one, and what they hand on moves while they learn.
 
 Mend: one function, with the statistics of the training part, for both.
 
@@ -35,6 +36,7 @@ from truestep.check.looks import Seen, Values
 from truestep.check.rules import found
 from truestep.check.rules._batches import ends, split
 from truestep.check.rules._coded import inputs_apart
+from truestep.check.rules._same_scale import alike_before
 from truestep.check.rules._spelt import spelt_apart
 from truestep.check.rules._standardised import standardised_apart
 from truestep.check.site import Site
@@ -81,13 +83,13 @@ def _range(trace: Trace, mates: list[Forward], call: Forward) -> tuple[Site | No
     if values is None or not call.inputs[0].shape or call.inputs[0].shape[0] < ROWS:
         return None
     low, high = min(each.low for each in known), max(each.high for each in known)
-    span, own = high - low, values.high - values.low
-    if not (span > 0 and own > 0 and values.finite) or mates[0].inputs[0].shape[0] < ROWS:
+    trained = Values(low, high, known[0].mean, True, False)
+    if mates[0].inputs[0].shape[0] < ROWS or not values.finite:
         return None
-    wide = own > TIMES * span or span > TIMES * own
-    apart = max(low - values.mean, values.mean - high)
     first, second = _arithmetic(trace, mates[0]), _arithmetic(trace, call)
-    if not (wide or apart > 3 * span or (apart > 0 and first != second)):
+    if not _apart(trained, values, first != second):
+        return None
+    if alike_before(trace, call.inputs[0], call.n, trained, lambda one, other: _apart(one, other, True)):
         return None
     done = f"; behind training lie {_list(first)}, behind this {_list(second)}" if first != second else ""
     return (
@@ -96,6 +98,14 @@ def _range(trace: Trace, mates: list[Forward], call: Forward) -> tuple[Site | No
         f"training inputs ran from {low:.4g} to {high:.4g}, these from {values.low:.4g} to {values.high:.4g}, "
         f"{values.mean:.4g} in the mean{done}",
     )
+
+
+def _apart(trained: Values, values: Values, otherwise: bool) -> bool:
+    """Whether a range is far from another or much wider; of what was made `otherwise`, whether its mean is outside."""
+    span, own = trained.high - trained.low, values.high - values.low
+    wide = own > TIMES * span or span > TIMES * own
+    apart = max(trained.low - values.mean, values.mean - trained.high)
+    return span > 0 and own > 0 and (wide or apart > 3 * span or (apart > 0 and otherwise))
 
 
 def _list(names: set[str]) -> str:
