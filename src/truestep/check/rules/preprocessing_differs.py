@@ -15,7 +15,8 @@ False alarms: other data, as points outside of the training range, are prepared 
 range is twenty times as large or as small, or just that of the training data before they were scaled by numbers that
 are always the same; nor are columns that the statistics of the training part stretch, where the same numbers scaled
 both parts and the two had like ranges before. Token numbers are no measurements and are not looked at, nor is what
-weights that learn made of the data: the layers of a model may be called one by one, and what they hand on moves while they learn.
+weights that learn made of the data: the layers of a model may be called one by one, and what they hand on moves while
+they learn.
 
 Mend: one function, with the statistics of the training part, for both.
 

@@ -1,11 +1,11 @@
 """A total is divided by something that does not count what was added up.
 
-What: means of batches are added up and divided by the number of samples, sums over samples by the number of batches,
-or either by the size of another set, or by batches times batch size (that of the last one, say) although not all are so
-large; or hits are divided by all places, though some carry the label that the loss ignores and no prediction can equal,
-or a mask leaves them out. A total that is never set back holds several passes and is divided by what one counts, or is
-told as one; one that a line of the log sets back holds the last batches of a pass, and is divided by all. And the
-figure of the last batch alone is divided by, or told for, all of them.
+What: means of batches are added up and divided by the number of samples, sums over samples by the number of batches, or
+either by the size of another set, as of the one that a Subset is a part of, or by batches times batch size (that of the
+last one, say) although not all are so large; or hits are divided by all places, though some carry the label that the
+loss ignores and no prediction can equal, or a mask leaves them out. A total that is never set back holds several passes
+and is divided by what one counts, or is told as one; one that a line of the log sets back holds the last batches of a
+pass, and is divided by all. And the figure of the last batch alone is divided by, or told for, all of them.
 
 Why: the figure is wrong by a factor that is constant, so its curve looks right; it cannot be compared with any other,
 and a perfect model seems to score below one.
@@ -51,6 +51,7 @@ from truestep.check.rules._readings import Figure, Reading, figures, near, shown
 from truestep.check.rules._set_back import set_back
 from truestep.check.rules._totals import totals
 from truestep.check.rules._unreset import of_prints, on_and_on, over_one
+from truestep.check.rules._whole_sets import whole_sets
 from truestep.check.site import Site
 from truestep.check.trace import Trace
 
@@ -60,7 +61,8 @@ OFTEN, SIMPLE, CLOSE, PASSES = 3, 8, 1e-6, 4
 
 def look(trace: Trace) -> Iterator[Finding]:
     """For each figure, ask what the readings of a pass were divided by."""
-    others = {made.size: "the items of a loader" for made in trace.of(LoaderMade) if made.size}
+    others = dict.fromkeys(whole_sets(trace), "the size of the whole data set behind the part that was scored")
+    others |= {made.size: "the items of a loader" for made in trace.of(LoaderMade) if made.size}
     others |= {end.batches: "the batches of a loader" for end in trace.of(LoaderEnd) if end.batches}
     together = [list(same) for _, same in groupby(figures(trace), key=lambda each: (each.n, each.name))]
     unsound = [same for same in together if not any(near(one.value, each) for one in same for each in _sound(one))]
