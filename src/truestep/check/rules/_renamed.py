@@ -6,13 +6,14 @@ ones, and for several classes not those of the labels, the labels go by another 
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterator
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from truestep.check.events import Op
+from truestep.check.events import LoaderMade, LoaderStart, Op
 from truestep.check.rules._scored import Pair, classes, pairs
 from truestep.check.rules._ties import key, points
 from truestep.check.site import Site
@@ -27,6 +28,9 @@ TURNED = 0.1
 LATE = 0.7
 KEEPS = ("squeeze", "view", "reshape", "cpu", "to", "long", "flatten")
 """Calls that hand guesses on as they are."""
+
+
+Held = tuple[tuple[str, int], tuple[tuple[str, int], ...], int]
 
 
 class Renamed(NamedTuple):
@@ -45,18 +49,20 @@ def renamed(trace: Trace) -> Iterator[Renamed]:
     taken = points(trace)
     compared = [op.update for op in trace.ops("eq")] + [pair.update for pair in pairs(trace)]
     late = LATE * max(compared, default=0)
-    lines: dict[tuple[str, int], list[tuple[Op | Pair, Tensor, Tensor]]] = {}
+    lines: dict[Held, list[tuple[Op | Pair, Tensor, Tensor]]] = {}
+    data = {made.loader: made.dataset for made in trace.of(LoaderMade)}
+    starts = [(start.n, data.get(start.loader, 0)) for start in trace.of(LoaderStart)]
     for op in trace.ops("eq"):
         if op.grad or op.update < late or len(op.inputs) != 2 or op.inputs[0].shape != op.inputs[1].shape:
             continue
         for guess, label in (op.inputs, op.inputs[::-1]):
             first, second = taken.get(key(guess)), taken.get(key(label))
             if first is not None and second is not None and first.shape == second.shape and _guessed(trace, op, guess):
-                lines.setdefault(op.site.place, []).append((op, first[:, 0], second[:, 0]))
+                lines.setdefault(_part(op, starts), []).append((op, first[:, 0], second[:, 0]))
     for pair in pairs(trace):
         guess = None if pair.several or pair.call.grad or pair.update < late else classes(pair)
         if guess is not None:
-            lines.setdefault(pair.site.place, []).append((pair, guess.reshape(-1), pair.label.reshape(-1)))
+            lines.setdefault(_part(pair, starts), []).append((pair, guess.reshape(-1), pair.label.reshape(-1)))
     for held in lines.values():
         guesses = torch.cat([guess for _, guess, _ in held]).long()
         labels = torch.cat([label for _, _, label in held]).long()
@@ -65,6 +71,12 @@ def renamed(trace: Trace) -> Iterator[Renamed]:
         turned = len(moved) == len(names) == 2 and int((guesses == labels).sum()) < TURNED * len(labels)
         if len(moved) >= MOVED or turned or (len(moved) == 2 and _skipped(names, guesses, labels)):
             yield Renamed(held[0][0].site, len(labels), int((guesses == labels).sum()), names)
+
+
+def _part(one: Op | Pair, starts: list[tuple[int, int]]) -> Held:
+    """The line of a comparison, who called it, and what a loader last went through: each has labels of its own."""
+    at = bisect_left(starts, (one.n, 0))
+    return one.site.place, one.site.callers[:1], starts[at - 1][1] if at else 0
 
 
 def _skipped(names: dict[int, int], guesses: Tensor, labels: Tensor) -> bool:
