@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from truestep.check.changes import Backward, OptimizerMade, Step
-from truestep.check.events import Forward, LoaderStart, Number
+from truestep.check.events import Batch, Forward, LoaderStart, Number
 from truestep.check.looks import Seen
 from truestep.check.rules._chains import reaches
 from truestep.check.trace import Pass, Trace
@@ -116,3 +116,19 @@ def drawn(trace: Trace) -> Iterator[Drawn]:
                 if isinstance(index, int):
                     items.add(index if chosen is None or index >= len(chosen) else chosen[index])
         yield Drawn(one, trains, frozenset(items), last)
+
+
+def several(trace: Trace) -> set[int]:
+    """Rows of inputs, the first tensor of a batch, that came with more than one row of the last one.
+
+    A copy of a sample has its target too; of the hours of a day, or of a grid, there are as many samples as were taken.
+    """
+    first: dict[int, int] = {}
+    found: set[int] = set()
+    for batch in trace.of(Batch):
+        if len(batch.tensors) < 2:
+            continue
+        inputs, targets = batch.tensors[0].rows, batch.tensors[-1].rows
+        if len(inputs) == len(targets):
+            found |= {row for row, told in zip(inputs, targets, strict=True) if first.setdefault(row, told) != told}
+    return found

@@ -2,8 +2,9 @@
 
 What: an evaluation drops its last, incomplete batch; or a data set counts one or two items less than it has, or halves
 their number, say; or a loop over `n // batch_size` slices leaves the tail out, in an evaluation, or in a training that
-goes through the data in a fixed order; or batches are cut at their number, where number times batch size was meant; or
-a loss is computed for each batch, and only that of the last one before the update is differentiated.
+goes through the data in a fixed order; or each epoch of such a training ends after so many batches; or batches are cut
+at their number, where number times batch size was meant; or a loss is computed for each batch, and only that of the
+last one before the update is differentiated.
 
 Why: a score that leaves samples out is not the score of the set, and a tail that is never trained on is lost data,
 often one particular kind of it.
@@ -40,6 +41,7 @@ from truestep.check.mends.keeping import WithTail
 from truestep.check.rules import found
 from truestep.check.rules._batches import drawn, split
 from truestep.check.rules._crawling import crawling, stalled
+from truestep.check.rules._cut_short import cut_short
 from truestep.check.rules._halved import halved
 from truestep.check.rules._offsets import spare
 from truestep.check.rules._parts import left_over
@@ -62,6 +64,10 @@ def look(trace: Trace) -> Iterator[Finding]:
         yield found(RULE, site, message, evidence, WHY, "let __len__ count all items", level="warning")
     for site, message, evidence in (*crawling(trace), *stalled(trace)):
         yield found(RULE, site, message, evidence, WHY, "begin each batch where the last one ends: number * batch_size")
+    for site, message, evidence in cut_short(trace):
+        yield found(
+            RULE, site, message, evidence, WHY, "shuffle, or go through the whole loader in each epoch", level="warning"
+        )  # fmt: skip
     for lost in thrown(trace):
         yield found(
             RULE, lost.op.site, "of the losses that are computed here only the last before each update is used",

@@ -13,10 +13,10 @@ given, to the last digit; folds that take turns, and weights that a new optimize
 and a loader for other data, a data set, or rows kept apart that no one ever asked for.
 
 False alarms: the accuracy on the training set beside one on other data is no finding, nor are predictions for all rows,
-rows that random batches never met, queries taken out of the outputs by themselves, a second training with a new
-optimizer on other parts, unless these are folds and the model goes on through them, a batch that is only looked at, or
-inputs of whole numbers, which meet by chance. Where all that is scored was trained on, and nothing the program says
-calls it a test, there is advice.
+rows that random batches never met, inputs that came with several targets, queries taken out of the outputs by
+themselves, a second training with a new optimizer on other parts, unless these are folds and the model goes on through
+them, a batch that is only looked at, or inputs of whole numbers, which meet by chance. Where all that is scored was
+trained on, and nothing the program says calls it a test, there is advice.
 
 Mend: split first, then copy, sample and train on the training part alone; evaluate with the held-out loader.
 
@@ -35,7 +35,7 @@ from truestep.check.events import Forward, LoaderMade
 from truestep.check.finding import Finding, Rule
 from truestep.check.rules import found
 from truestep.check.rules._all_rows import all_learned, all_scored
-from truestep.check.rules._batches import Drawn, began, drawn, split
+from truestep.check.rules._batches import Drawn, began, drawn, several, split
 from truestep.check.rules._facts import complete
 from truestep.check.rules._folds import carried
 from truestep.check.rules._held import claims, contents, left, never_asked, parted, picked
@@ -212,7 +212,7 @@ def _folds(trace: Trace, passes: list[Drawn]) -> Iterator[Finding]:
 def _rows(trace: Trace) -> Iterator[Finding]:
     """Rows of numbers, equal to the last bit, that the model trained on and was scored on."""
     trained, others = split(trace)
-    seen: dict[int, list[tuple[int, tuple[int, ...]]]] = {}
+    seen, met = dict[int, list[tuple[int, tuple[int, ...]]]](), several(trace)
     for call in trained:
         if telling(call):
             seen.setdefault(call.module, []).append((call.n, call.inputs[0].rows))
@@ -225,7 +225,7 @@ def _rows(trace: Trace) -> Iterator[Finding]:
         since = began(trace, last.n)
         train: dict[int, int] = {}  # when each row was trained on first
         for n, rows in seen[module]:
-            train |= {row: n for row in rows if since < n < last.n and row not in train}
+            train |= {row: n for row in rows if since < n < last.n and row not in train and row not in met}
         test = [(row, call.n) for call in calls if call.n > since for row in call.inputs[0].rows]
         both = [row for row, n in test if train.get(row, n) < n]
         distinct = {row for row, _ in test}
