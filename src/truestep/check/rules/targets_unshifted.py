@@ -137,10 +137,11 @@ def _copied(
     through = False
     waiting: list[tuple[Seen, int]] = [(call.prediction, call.op.n)]
     known: set[int] = set()
+    held = {number for facts in trace.modules.values() for number in facts.buffers.values()}
     while waiting and len(known) < 120:
         seen, limit = waiting.pop(0)
         op = trace.maker(seen, limit)
-        if op is None or op.n in known or not _keeps(op, seen, target):
+        if op is None or op.n in known or not _keeps(op, seen, target) or _corrupts(op, target, held):
             continue
         known.add(op.n)
         through = through or (op.name in RECURRENT and op.inputs[0].shape[:1] == target.shape[:1])
@@ -189,6 +190,18 @@ def _step(op: Op) -> int | None:
     if isinstance(where, slice) and isinstance(where.start, int) and where.stop == where.start + 1:
         return where.start
     return where if type(where) is int else None
+
+
+def _corrupts(op: Op, target: Seen, held: set[int]) -> bool:
+    """Whether data are mixed with noise or masked, position by position, before anything learned reads them.
+
+    Codes of the positions, which a module holds, and figures that are the same at every position hide nothing.
+    """
+    if any(out.needs_grad for out in op.out):
+        return False
+    places = len(target.shape) - 1
+    others = [each for each in op.inputs if each.storage not in held and len(each.shape) >= places]
+    return op.name == "dropout" or sum(prod(each.shape[-places:][:1]) > 1 for each in others) > 1
 
 
 def _keeps(op: Op, seen: Seen, target: Seen) -> bool:
