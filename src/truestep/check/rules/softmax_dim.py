@@ -38,6 +38,7 @@ from truestep.check.mends.losses import AlongClasses
 from truestep.check.rules import found
 from truestep.check.rules._chains import SOUND, root
 from truestep.check.rules._normalised import by_hand
+from truestep.check.rules._overlap import overlaps
 from truestep.check.rules._read_along import KINDS, attends, pools, samples, weighed
 from truestep.check.rules._turned import turned
 from truestep.check.rules._weighed import weighed_alone
@@ -161,6 +162,9 @@ def _misread(trace: Trace, op: Op, dim: int) -> Misread | None:
             return Misread(f"{user.name} on line {user.site.line} weighs the entries of each sample with them", 1)
         if op.name == "softmax" and dim == 0 and user.name == "bmm" and samples(trace, op, op.inputs[0].shape[0]):
             return Misread(f"bmm on line {user.site.line} takes them sample by sample along dimension 0", 2)
+        if dim == 0 and overlaps(trace, op, user):
+            told = f"{user.name} on line {user.site.line} lays classes in ones and zeros over them"
+            return Misread(f"{told}, which lie along dimension 1", 1)
         if user.name in PRODUCTS and dim < len(shape) - 1 and attends(trace, op, user):
             last = len(shape) - 1
             return Misread(f"{user.name} on line {user.site.line} sums them over the last dimension, the keys", last)
