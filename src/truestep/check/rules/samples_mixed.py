@@ -37,6 +37,7 @@ from truestep.check.looks import Seen
 from truestep.check.rules import found
 from truestep.check.rules._chains import SOUND, root
 from truestep.check.rules._samples import ATTENTION, RECURRENT, alone, batch_axis, follow, rows_of
+from truestep.check.rules._sizes_swapped import swapped
 from truestep.check.rules._streams import across
 from truestep.check.trace import LOSSES, Trace
 
@@ -53,6 +54,8 @@ def look(trace: Trace) -> Iterator[Finding]:
     for site, message, evidence in across(trace):
         mend = "cut it into as many rows as there are streams, and turn these: data.view(batch, -1).t().contiguous()"
         yield found(RULE, site, message, evidence, "no step follows from the one before it", mend, level="warning")
+    for site, message, evidence in swapped(trace):
+        yield found(RULE, site, message, evidence, WHY, "swap the dimensions: permute or transpose", level="warning")
     state, held = _State(trace), {number for facts in trace.modules.values() for number in facts.buffers.values()}
     passes, size, upto = 0, 0, 0
     losses = [op for op in trace.ops(*LOSSES, "sub") if _loss(op)]

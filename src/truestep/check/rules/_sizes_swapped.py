@@ -1,0 +1,68 @@
+"""Data of several dimensions that are reshaped to the swapped sizes, where their dimensions were to be swapped."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from truestep.check.events import Op
+from truestep.check.looks import Seen
+from truestep.check.site import Site
+from truestep.check.trace import Trace
+
+GIVEN = {"from_numpy", "tensor", "as_tensor"}
+KEEPS = {"float", "double", "to", "contiguous", "clone", "type"}
+
+
+def swapped(trace: Trace) -> Iterator[tuple[Site, str, str]]:
+    """Views of data (A, B, ...) as (B, A, ...) whose entries are then picked as samples, each with its target."""
+    picks = [op for op in trace.ops("__getitem__") if len(op.inputs) == 2 and op.inputs[1].dtype == "int64"]
+    for op in trace.ops("reshape", "view"):
+        given, out = (op.inputs[0].shape, op.out[0].shape) if len(op.inputs) == len(op.out) == 1 else ((), ())
+        if len(given) < 3 or op.inputs[0].needs_grad or 1 in given[:2] or given[0] == given[1]:
+            continue
+        if out != (given[1], given[0], *given[2:]) or not _as_given(trace, op.inputs[0], op.n):
+            continue
+        numbers = _parts(trace, op.out[0], op.n)
+        mine = next((pick for pick in picks if pick.inputs[0].number in numbers), None)
+        if mine is not None and any(_labels(each, mine) for each in picks):
+            told = f"{op.name} from {given} to {out} cuts across the samples: it swaps the sizes and not the dimensions"
+            yield op.site, told, (
+                f"line {mine.site.line} picks samples along dimension 0 of the result, each with its target; entry 0 "
+                f"along it is made of the first {given[0]} of {given[0] * given[1]} rows, which run on along dimension "
+                "1 of the data"
+            )  # fmt: skip
+            return
+
+
+def _as_given(trace: Trace, seen: Seen, before: int) -> bool:
+    """Whether data came in their dimensions from outside, and were neither drawn nor laid out by the program."""
+    for _ in range(6):
+        op = trace.maker(seen, before)
+        if op is None:
+            return False
+        if op.name in GIVEN:
+            return True
+        if op.name not in KEEPS or not op.inputs:
+            return False
+        seen, before = op.inputs[0], op.n
+    return False
+
+
+def _parts(trace: Trace, seen: Seen, after: int) -> set[int]:
+    """The numbers of a tensor and of the runs of its entries along dimension 0."""
+    found, waiting = {seen.number}, [(seen, after)]
+    while waiting and len(found) < 20:
+        one, since = waiting.pop(0)
+        for user in trace.users(one, since):
+            run = user.name == "__getitem__" and len(user.inputs) == 1
+            if (run or user.name in KEEPS) and user.out and user.out[0].shape[1:] == one.shape[1:]:
+                found.add(user.out[0].number)
+                waiting.append((user.out[0], user.n))
+    return found
+
+
+def _labels(pick: Op, mine: Op) -> bool:
+    """Whether the same index picks one target for each sample."""
+    data, index = pick.inputs
+    same = index.number == mine.inputs[1].number and data.shape[:1] == mine.inputs[0].shape[:1]
+    return same and len(data.shape) == 1 and data.number != index.number
