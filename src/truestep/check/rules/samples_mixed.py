@@ -36,6 +36,7 @@ from truestep.check.finding import Finding, Rule
 from truestep.check.looks import Seen
 from truestep.check.rules import found
 from truestep.check.rules._chains import SOUND, root
+from truestep.check.rules._padded_rows import beside_padding
 from truestep.check.rules._samples import ATTENTION, RECURRENT, alone, batch_axis, follow, rows_of
 from truestep.check.rules._sizes_swapped import swapped
 from truestep.check.rules._streams import across
@@ -220,7 +221,9 @@ class _State:
         )
 
     def _sure(self, op: Op, size: int) -> bool:
-        """Whether these are samples beyond doubt: drawn by index, or with one target each."""
+        """Whether these are samples beyond doubt: drawn by index, with one target each, or padded along the rows."""
+        if op.site.place in self.trace.once(beside_padding):
+            return True
         after = next(each for each in self.trace.ops(*LOSSES, "sub") if each.n > op.n and _loss(each))
         target = root(self.trace, _target(after), after.n, SOUND)
         if target.shape in ((size,), (size, 1)):
