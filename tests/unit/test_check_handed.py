@@ -43,6 +43,7 @@ INLINE = "keep(net.state_dict(), is_best=loss SIGN best_loss)\n        UPDATE"
 WAYS = [
     (COPIED.replace("COPY", "copyfile"), NAMED),
     (COPIED.replace("COPY", "copy2"), INLINE),
+    (COPIED.replace("COPY(path, ", "copyfile(src=path, dst="), INLINE),
     (SAVED, NAMED),
     (SAVED, INLINE),
 ]
@@ -62,7 +63,7 @@ def test_a_best_value_that_is_never_set_is_told_where_a_function_is_handed_the_o
     assert not found(_program(keep, loop))
 
 
-@pytest.mark.parametrize("keep, loop", WAYS[1:3])
+@pytest.mark.parametrize("keep, loop", WAYS[1:4])
 def test_a_comparison_the_wrong_way_is_told_there_too(found, keep, loop):
     assert found(_program(keep, loop, "best_loss = max(loss, best_loss)", ">", "0.0")) == {"best_wrong_way"}
 

@@ -105,12 +105,14 @@ class _States:
         self._files.add(_path(args[0] if args else words.get("f")))
         return self._whole("save", run, obj, obj, args, words)
 
-    def filed(self, run: Any, source: Any, *args: Any, **words: Any) -> Any:
+    def filed(self, run: Any, *args: Any, **words: Any) -> Any:
         """A file is copied, by `shutil.copy` too."""
-        found = run(source, *args, **words)
+        found = run(*args, **words)
         recorder = self._recorder
-        if recorder.awake and _path(source) in self._files - {""}:
+        if recorder.awake and self._files:
             with recorder.looking:
+                if _path(args[0] if args else words.get("src")) not in self._files - {""}:
+                    return found
                 recorder.emit(Saved, how="copyfile", keys=(), modules=(), optimizers=(), tensors=0)
                 recorder.snapshot("copyfile")
         return found
