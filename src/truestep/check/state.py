@@ -111,10 +111,10 @@ class _States:
         recorder = self._recorder
         if recorder.awake and self._files:
             with recorder.looking:
-                if _path(args[0] if args else words.get("src")) not in self._files - {""}:
-                    return found
-                recorder.emit(Saved, how="copyfile", keys=(), modules=(), optimizers=(), tensors=0)
-                recorder.snapshot("copyfile")
+                path = _path(args[0] if args else words.get("src"))
+                if path and path in self._files:
+                    recorder.emit(Saved, how="copyfile", keys=(), modules=(), optimizers=(), tensors=0)
+                    recorder.snapshot("copyfile")
         return found
 
     def load(self, run: Any, *args: Any, **words: Any) -> Any:

@@ -49,14 +49,9 @@ def mixed(trace: Trace) -> Iterator[Mixed]:
         if other and homes[other] not in mine:
             lines[op.site.place].append((op, other, share))
     for found in lines.values():
-        times = len({op.update for op, _, _ in found})
-        source = _module(trace, {other for _, other, _ in found})
-        calls = [each for each in trace.of(Forward) if each.module == source and each.close]
-        if times < OFTEN or not source or _moves(trace, source, calls, {other for _, other, _ in found}):
-            continue
-        targets = sum(not each.grad and _gives_targets(trace, each) for each in calls)
-        if found[0][2] >= HALF or targets >= OFTEN:
-            yield Mixed(found[0][0], times, found[0][2], source, len(calls), targets)
+        one = _still(trace, found)
+        if one is not None and (one.share >= HALF or one.targets >= OFTEN):
+            yield one
 
 
 def unread(trace: Trace) -> Iterator[Mixed]:
@@ -74,13 +69,21 @@ def unread(trace: Trace) -> Iterator[Mixed]:
         if _a_mean(whole) and len(others) == 1 and others[0] and not trace.users(op.out[0], op.n):
             lines[op.site.place].append((op, others[0], whole[others[0]]))
     for found in lines.values():
-        times, own = len({op.update for op, _, _ in found}), {other for _, other, _ in found}
-        source = _module(trace, own)
-        calls = [each for each in trace.of(Forward) if each.module == source and each.close]
         loaded = any(load.of == "module" and load.n > found[0][0].n for load in trace.of(StateLoaded))
-        if times >= OFTEN and source and not loaded and not _moves(trace, source, calls, own):
-            targets = sum(not each.grad and _gives_targets(trace, each) for each in calls)
-            yield Mixed(found[0][0], times, found[0][2], source, len(calls), targets)
+        one = None if loaded else _still(trace, found)
+        if one is not None:
+            yield one
+
+
+def _still(trace: Trace, found: list[tuple[Op, int, float]]) -> Mixed | None:
+    """What a line did with the weights of one module, often enough, where that module keeps every bit."""
+    times, own = len({op.update for op, _, _ in found}), {other for _, other, _ in found}
+    source = _module(trace, own)
+    calls = [each for each in trace.of(Forward) if each.module == source and each.close]
+    if times < OFTEN or not source or _moves(trace, source, calls, own):
+        return None
+    targets = sum(not each.grad and _gives_targets(trace, each) for each in calls)
+    return Mixed(found[0][0], times, found[0][2], source, len(calls), targets)
 
 
 def _homes(trace: Trace) -> dict[int, int]:

@@ -260,8 +260,10 @@ def floats(event: Names) -> Iterator[tuple[str, float]]:
 def near(a: float, b: float, within: float = SAME) -> bool:
     """Whether two numbers are the same but for rounding, of one of them to single precision too."""
     size = max(abs(a), abs(b))
-    if math.isinf(size) or abs(a - b) <= within * size:
-        return a == b or not math.isinf(size)
+    if math.isinf(size):
+        return a == b
+    if abs(a - b) <= within * size:
+        return True
     return abs(a - b) <= SINGLE * size and (a == _single(b) or b == _single(a))
 
 

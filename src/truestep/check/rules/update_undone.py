@@ -44,7 +44,7 @@ from truestep.check.finding import Finding, Rule
 from truestep.check.rules import found
 from truestep.check.rules._mixed import mixed
 from truestep.check.rules._overwritten import overwritten
-from truestep.check.rules._swapped import swapped
+from truestep.check.rules._swapped import WRITES, swapped
 from truestep.check.rules._words import plural
 from truestep.check.trace import Trace
 
@@ -59,7 +59,6 @@ RANDOM = (
     "orthogonal_",
     "_no_grad_uniform_",
 )
-WRITES = ("copy_", "data=", "set_", "_foreach_copy_")
 WHY = "what the steps before it learned is lost each time"
 
 
