@@ -7,7 +7,6 @@ sample, and no target. What it trains never hears of the data.
 from __future__ import annotations
 
 import math
-from collections import defaultdict
 from typing import NamedTuple
 
 from truestep.check.changes import Backward
@@ -15,7 +14,7 @@ from truestep.check.events import Op
 from truestep.check.looks import Seen
 from truestep.check.rules._chains import SHAPES
 from truestep.check.rules._facts import loaded
-from truestep.check.rules._sums import terms, weights
+from truestep.check.rules._sums import cuts, terms, weights
 from truestep.check.rules._words import plural
 from truestep.check.site import Site
 from truestep.check.trace import LOSSES, Trace
@@ -27,7 +26,6 @@ CHOOSES = {
 }  # fmt: skip
 """Calls by which one of several codes is taken."""
 FIXED = {"zeros", "ones", "full", "eye", "arange", "tensor", "empty", "scalar_tensor"}
-OFTEN, LOOKED = 4, 12
 DEEP = 400
 
 
@@ -45,21 +43,15 @@ def own_codes(trace: Trace) -> list[tuple[Site, str, str, str, str]]:
     if not trace.ops(*CHOOSES):
         return []
     passes = [each for each in trace.of(Backward) if each.close and not each.nested]
-    lines: dict[tuple[str, int], list[tuple[Op, frozenset[int]]]] = defaultdict(list)
-    for event in passes[:LOOKED]:
-        told = _cut(trace, event)
-        if told is not None:
-            lines[told[0].site.place].append(told)
-    known = loaded(trace) if lines else set[int]()
-    for seen in lines.values():
-        numbers = frozenset.intersection(*(each for _, each in seen)) - known
-        if len(seen) >= OFTEN and numbers and all(_alone(trace, event, numbers) for event in passes):
-            op, first = seen[0][0], min(numbers)
+    for op, times, numbers in cuts(passes, lambda event: _cut(trace, event)):
+        numbers -= loaded(trace)
+        if numbers and all(_alone(trace, event, numbers) for event in passes):
+            first = min(numbers)
             return [(
                 op.site,
                 f"what {op.name}() gives has no gradient to what it was made of: the distance to its own code is all "
                 f"that {plural(len(numbers), 'parameter')} behind it learn{'s' if len(numbers) == 1 else ''} from",
-                f"at {len(seen)} passes the code went on into another term without a gradient to {trace.name(first)}, "
+                f"at {times} passes the code went on into another term without a gradient to {trace.name(first)}, "
                 "and the only terms that reach it compare what it gave with the code that was chosen for that",
                 "what encodes never hears of the data: it only moves towards the codes that it happens to be near to",
                 "pass the gradient straight through: code = z + (code - z).detach()",

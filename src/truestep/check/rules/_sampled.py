@@ -6,16 +6,14 @@ where no other term reaches them, what they come from never hears of the data.
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterator
-from typing import NamedTuple
 
 from truestep.check.changes import Backward
 from truestep.check.events import Op
 from truestep.check.looks import Seen
 from truestep.check.mode import DRAWS
 from truestep.check.rules._chains import SHAPES
-from truestep.check.rules._sums import terms, weights
+from truestep.check.rules._sums import Cut, cuts, terms, weights
 from truestep.check.rules._words import plural
 from truestep.check.site import Site
 from truestep.check.trace import Trace
@@ -28,16 +26,7 @@ PLAIN = SHAPES | {
 """What a penalty on a mean and a spread is made with: nothing that brings two samples together, or a target."""
 FIXED = {"zeros", "ones", "zeros_like", "ones_like", "full", "full_like", "tensor", "expand", "broadcast_tensors",
          "log", "pow", "div", "mul", "sub", "neg", "exp", "scalar_tensor"}  # fmt: skip
-OFTEN, LOOKED = 4, 12
 MOST = 300
-
-
-class Cut(NamedTuple):
-    """Where a sample was cut off, how often it was, and the parameters that a penalty alone reaches."""
-
-    op: Op
-    times: int
-    numbers: frozenset[int]
 
 
 def penalised(trace: Trace) -> list[tuple[Site, str, str, str, str]]:
@@ -57,18 +46,12 @@ def penalised(trace: Trace) -> list[tuple[Site, str, str, str, str]]:
 
 
 def _cuts(trace: Trace) -> Iterator[Cut]:
-    lines: dict[tuple[str, int], list[tuple[Op, frozenset[int]]]] = defaultdict(list)
     passes = [each for each in trace.backwards() if each.close and len(each.roots) == 1]
     if not any(_lost(op) and any(each.needs_grad for each in op.inputs) for op in trace.of(Op)):
         return
-    for event in passes[:LOOKED]:
-        told = _cut(trace, event)
-        if told is not None:
-            lines[told[0].site.place].append(told)
-    for seen in lines.values():
-        numbers = frozenset.intersection(*(each for _, each in seen))
-        if len(seen) >= OFTEN and numbers and not any(_otherwise(trace, event, numbers) for event in passes):
-            yield Cut(seen[0][0], len(seen), numbers)
+    for one in cuts(passes, lambda event: _cut(trace, event)):
+        if not any(_otherwise(trace, event, one.numbers) for event in passes):
+            yield one
 
 
 def _lost(op: Op) -> bool:
