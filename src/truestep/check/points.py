@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from array import array
+from collections import Counter
 from collections.abc import Iterator
 from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -34,14 +35,14 @@ SHORTEST = 3
 SHARED = 0.01
 """Of the rows of a table so many may have a column's least number: of a grid more have."""
 MOST = 500
-"""Tensors of a run of which points are taken."""
+"""Tensors of which points are taken, of each part of a run: before the first update and after, with gradients and without."""
 
 
 class Points:
     """Writes an `Op` "points" for each tensor once: its number, version, rows and columns, and the numbers."""
 
     def __init__(self) -> None:
-        self._count, self._dense = 0, Dense()
+        self._counts, self._dense = Counter[tuple[bool, bool]](), Dense()
         self._last: dict[int, int] = {}
 
     def compared(self, recorder: Recorder, args: tuple[Any, ...]) -> None:
@@ -61,7 +62,9 @@ class Points:
         """Take the points of an input, or of a target."""
         if recorder.close and not target:
             self._dense.given(recorder, tensor)
-        if self._count >= MOST or not recorder.close or not plain(tensor) or tensor.is_complex():
+        graded = torch.is_grad_enabled()
+        part = graded, recorder.trace.updates_made > 0
+        if self._counts[part] >= MOST or not recorder.close or not plain(tensor) or tensor.is_complex():
             return
         number, version = recorder.numbers.of(tensor), 0 if tensor.is_inference() else tensor._version
         if self._last.get(number) == version:
@@ -69,10 +72,10 @@ class Points:
         found = _labels(tensor) if target else _sketch(tensor)
         if found is not None:
             self._last = {**dict(list(self._last.items())[-8:]), number: version}
-            self._count += 1
+            self._counts[part] += 1
             held = array("f", found.contiguous().numpy().tobytes())
             told, words = (number, version, *found.shape), {"points": held, "lasts": _lasts(tensor, target)}
-            recorder.emit(Op, name="points", args=told, words=words, out=(), grad=torch.is_grad_enabled())
+            recorder.emit(Op, name="points", args=told, words=words, out=(), grad=graded)
 
 
 class Columns(NamedTuple):
