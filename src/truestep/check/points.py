@@ -19,6 +19,7 @@ from torch import Tensor
 
 from truestep.check.dense import Dense
 from truestep.check.events import Op
+from truestep.check.leading import Leading
 from truestep.check.looks import plain
 from truestep.check.trace import LOSSES
 
@@ -35,7 +36,7 @@ SHORTEST = 3
 SHARED = 0.01
 """Of the rows of a table so many may have a column's least number: of a grid more have."""
 MOST = 500
-"""Tensors of which points are taken, of each part of a run: before the first update and after, with gradients and without."""
+"""Tensors of which points are taken in each part of a run: before the first update and after, with gradients or not."""
 
 
 class Points:
@@ -43,15 +44,19 @@ class Points:
 
     def __init__(self) -> None:
         self._counts, self._dense = Counter[tuple[bool, bool]](), Dense()
+        self._leading = Leading()
         self._last: dict[int, int] = {}
 
     def compared(self, recorder: Recorder, args: tuple[Any, ...]) -> None:
         """Take the points of the targets of a loss or a comparison."""
         if recorder.close:
             self._dense.compared(recorder, args)
-        for each in args[:2]:
-            if isinstance(each, Tensor) and not each.requires_grad:
-                self.take(recorder, each, True)
+        tensors = [each for each in args[:2] if isinstance(each, Tensor)]
+        targets = [each for each in tensors if not each.requires_grad]
+        for each in targets:
+            self.take(recorder, each, True)
+            if len(targets) < len(tensors):
+                self._leading.take(recorder, each)
 
     def overlaid(self, recorder: Recorder, args: tuple[Any, ...]) -> None:
         """Compare what a mask is laid upon while nothing is trained."""
@@ -62,6 +67,7 @@ class Points:
         """Take the points of an input, or of a target."""
         if recorder.close and not target:
             self._dense.given(recorder, tensor)
+            self._leading.take(recorder, tensor)
         graded = torch.is_grad_enabled()
         part = graded, recorder.trace.updates_made > 0
         if self._counts[part] >= MOST or not recorder.close or not plain(tensor) or tensor.is_complex():

@@ -30,6 +30,7 @@ from truestep.check.events import Batch, Forward, Op
 from truestep.check.finding import Finding, Rule
 from truestep.check.looks import Seen
 from truestep.check.rules import found
+from truestep.check.rules._ahead import reading_ahead
 from truestep.check.rules._chains import SOUND, by_line, call_behind, compared, root
 from truestep.check.trace import LossCall, Trace
 
@@ -67,6 +68,12 @@ def look(trace: Trace) -> Iterator[Finding]:
             )
 
     yield from _given(trace)
+    for site, evidence in reading_ahead(trace):
+        yield found(
+            RULE, site, "the model is given the next step before it is asked for it", evidence,
+            "copying solves the task, and when the model is to go on by itself there is nothing to copy",
+            "hide the later steps: is_causal=True, an attn_mask of torch.triu(..., 1), or one direction",
+        )  # fmt: skip
 
 
 def _given(trace: Trace) -> Iterator[Finding]:
