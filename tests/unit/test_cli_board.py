@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import urllib.request
+from importlib import import_module
 
 import pytest
 
@@ -37,7 +38,9 @@ def test_ctrl_c_ends_it_and_the_address_is_all_that_stdout_has(tmp_path):
 
 def test_json_is_one_object(run, monkeypatch, tmp_path):
     monkeypatch.setattr(
-        "truestep.board.serve.make_server", lambda root: type("", (), {"run": lambda self, sockets: 0})()
+        import_module("truestep.board.serve"),
+        "make_server",
+        lambda root: type("", (), {"run": lambda self, sockets: 0})(),
     )
     monkeypatch.setattr("webbrowser.open", lambda address: False)
     status, out, err = run("board", "--port", "0", "--json", "--open")

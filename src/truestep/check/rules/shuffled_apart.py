@@ -207,11 +207,13 @@ def _untied(trace: Trace, calls: dict[int, Forward]) -> Iterator[Finding]:
             continue
         ties = {place: tie(each) for place, each in pairs[module, True].items()}
         lost = [each for each in ties.values() if each is not None and _lost(each, best)]
+        if not lost or len(lost) < len(ties):
+            continue
         within = [tie([one]) for each in pairs[module, True].values() for one in each[:ONES]]
         calls_apart = [each for each in within if each is not None]
         expected = sum(best.above * each.rows / best.rows for each in calls_apart)
         apart = sum(each.above for each in calls_apart) < max(len(calls_apart), TIED * expected)
-        if len(lost) == len(ties) and lost and apart and not any(learned(costs[place]) for place in ties):
+        if apart and not any(learned(costs[place]) for place in ties):
             op = costs[next(iter(ties))][-1][0]
             yield found(
                 RULE, op.site, "the targets have nothing to do with the inputs in training, and in evaluation they do",
@@ -233,9 +235,19 @@ def _said(trace: Trace, taken: dict[tuple[int, int], Tensor]) -> list[Pair]:
 
 def _arrays(trace: Trace, pairs: list[list[Pair]], told: str = "inputs") -> Iterator[Finding]:
     """Two arrays of as many rows, shuffled one after the other, and training pairs that are as good as unrelated."""
-    ties = [each for each in map(tie, filter(None, pairs)) if each is not None]
-    if not ties or any(each.above >= NONE or each.rows < 5 * FEW for each in ties):
-        return
+    one, other, near = next(_each_its_own(trace), (None, None, False))
+    ties = [each for each in map(tie, filter(None, pairs)) if each is not None] if one and other else []
+    if one and other and ties and not any(each.above >= NONE or each.rows < 5 * FEW for each in ties):
+        yield found(
+            RULE, other.site, f"two arrays of {one.size} rows are shuffled, each into an order of its own",
+            f"the other one in line {one.site.line}, and over {ties[0].rows} rows of training {told} and targets "
+            f"hang together {ties[0].above:.1f} deviations above chance (HSIC over {ORDERS} orders)",
+            WHY, MEND, level="warning" if near else "advice",
+        )  # fmt: skip
+
+
+def _each_its_own(trace: Trace) -> Iterator[tuple[Shuffled, Shuffled, bool]]:
+    """Two arrays of as many rows, shuffled one after the other before training, and whether in neighbouring lines."""
     seeds = [event.n for event in trace.of(Seeded)]
     before = [event for event in trace.of(Shuffled) if event.update == 0 and not event.beside]
     for one, other in pairwise(before):
@@ -244,13 +256,7 @@ def _arrays(trace: Trace, pairs: list[list[Pair]], told: str = "inputs") -> Iter
         orders = one.ordinal and other.ordinal  # of numbers: what they put in order is not told, but where they stand
         used = not orders or (near and all(AT_ONCE.search(each.site.text) for each in (one, other)))
         if one.size == other.size >= 5 * FEW and used and not seeded:
-            yield found(
-                RULE, other.site, f"two arrays of {one.size} rows are shuffled, each into an order of its own",
-                f"the other one in line {one.site.line}, and over {ties[0].rows} rows of training {told} and targets "
-                f"hang together {ties[0].above:.1f} deviations above chance (HSIC over {ORDERS} orders)",
-                WHY, MEND, level="warning" if near else "advice",
-            )  # fmt: skip
-            return
+            yield one, other, near
 
 
 def _on_purpose(trace: Trace, op: Op) -> bool:
