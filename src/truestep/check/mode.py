@@ -11,10 +11,10 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
 from truestep.check import site
+from truestep.check.asides import ASIDES, aside
 from truestep.check.changes import Clear
 from truestep.check.events import Number, Op
 from truestep.check.frames import caller_of, relay
-from truestep.check.leading import ATTENDING, ahead
 from truestep.check.looks import Seen, digest, kept, plain, pressed, seen, units
 from truestep.check.names import plainly
 from truestep.check.picks import PICKS, picked
@@ -153,8 +153,8 @@ class Seeing(TorchFunctionMode):
                     told[1]["columns"] = columns(out)
             if name in BOUNDS and told is not None and recorder.close and torch.is_grad_enabled():
                 told[1]["pressed"] = pressed(out, *BOUNDS[name])
-            if name in ATTENDING and told is not None and recorder.close and torch.is_grad_enabled():
-                told[1]["ahead"] = ahead(name, args, words, out)
+            if name in ASIDES and told is not None and recorder.close and torch.is_grad_enabled():
+                told[1].update(aside(name, args, words, out))
             if told is not None:
                 self._write(name, told, out, place, args, look)
         return out

@@ -137,11 +137,11 @@ def _still(op: Op) -> bool:
     """Whether an index leaves every step where it was: it cuts ends off, or takes some of what stands at a step."""
     index, count = op.args[1] if len(op.args) > 1 else None, len(op.inputs[0].shape)
     cuts = index if isinstance(index, tuple) else (index,)
-    if isinstance(cuts[-1], slice) and count > 2 and (Ellipsis in cuts or len(cuts) == count):
+    if isinstance(cuts[-1], slice) and count > 2 and ("ellipsis" in cuts or len(cuts) == count):
         cuts = cuts[:-1]
     if cuts and type(cuts[0]) is int and count > 3:  # queries, keys or values of a product that stands for the three
         cuts = cuts[1:]
-    return all(each is Ellipsis or (isinstance(each, slice) and each.start in (None, 0)) for each in cuts)
+    return all(each == "ellipsis" or (isinstance(each, slice) and each.start in (None, 0)) for each in cuts)
 
 
 def _parted(trace: Trace, op: Op) -> bool:

@@ -47,7 +47,7 @@ def _last(op: Op, time: int) -> bool:
     if op.name == "select":
         return op.args[1:] in ((time, -1), (time, shape[time] - 1))
     index = op.args[1] if isinstance(op.args[1], tuple) else (op.args[1],)
-    at = index[time] if len(index) > time and Ellipsis not in index[:time] else None
+    at = index[time] if len(index) > time and "ellipsis" not in index[:time] else None
     return type(at) is int and at in (-1, shape[time] - 1)
 
 

@@ -73,7 +73,7 @@ def _step(trace: Trace, term: Seen, before: int) -> Op | None:
                 return None
             continue
         known.add(op.n)
-        if len(known) > MOST or op.name in CUTS or not op.grad or op.within:
+        if len(known) > MOST or op.name in CUTS or not op.grad or _in_model(trace, op):
             return None
         if op.name == "mul" and 0 in op.args:
             return None
@@ -85,3 +85,8 @@ def _step(trace: Trace, term: Seen, before: int) -> Op | None:
             return None
         waiting += [(each, op.n) for each in op.inputs if each.needs_grad or not seen.needs_grad]
     return found
+
+
+def _in_model(trace: Trace, op: Op) -> bool:
+    """Whether a call is one of a module that learns, and not of a loss that is a module."""
+    return any(number not in trace.modules or trace.modules[number].parameters for number in op.within)

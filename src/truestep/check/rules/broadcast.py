@@ -70,7 +70,7 @@ def look(trace: Trace) -> Iterator[Finding]:
         if not _outer(column, row) or column.storage == row.storage:
             continue
         maker = trace.maker(column, op.n)
-        wanted = maker is not None and maker.name in ON_PURPOSE and op.name in PLAIN
+        wanted = maker is not None and maker.name in ON_PURPOSE and op.name in PLAIN and not _sliced(maker, column, row)
         if not wanted and (op.name in LOSSES or _reduced(trace, op)):
             size = row.shape[0]
             yield found(
@@ -150,6 +150,13 @@ def _learned(trace: Trace, column: Seen, made: Op, flat: Seen) -> bool:
     """Whether the column is an output as it came, not one that was turned on purpose, against a prediction."""
     maker = trace.maker(column, made.n)
     return flat.needs_grad and (maker is None or maker.name not in ON_PURPOSE)
+
+
+def _sliced(maker: Op, column: Seen, row: Seen) -> bool:
+    """Whether a column was cut out of predictions, `out[:, i : i + 1]`, which a row of targets is taken from."""
+    index = maker.args[1] if maker.name == "__getitem__" and len(maker.args) > 1 else None
+    slices = isinstance(index, tuple) and all(each == "ellipsis" or isinstance(each, slice) for each in index)
+    return slices and column.needs_grad and not row.needs_grad and maker.inputs[0].shape[:1] == column.shape[:1]
 
 
 def _outer(column: Seen, row: Seen) -> bool:

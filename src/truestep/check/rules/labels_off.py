@@ -3,7 +3,7 @@
 What: two parts of the data number the classes each in its own way; labels from 1 to K are compared with classes from 0
 to K - 1, or the targets are one off from the labels that the score uses, or the predicted classes are moved by one and
 the labels are not; or a binary loss, torch's or one by hand, is given -1 and 1, or any target outside 0 to 1; or a loss
-with a margin, whose targets are -1 and 1, is given 0 and 1.
+with a margin, whose targets are -1 and 1, is given 0 and 1; or a label of a CTC loss has the number of its blank.
 
 Why: a class is never predicted right, or the loss falls without end because its target lies outside its domain.
 
@@ -55,6 +55,7 @@ def look(trace: Trace) -> Iterator[Finding]:
                 "the loss falls without end while the outputs grow", "map the labels to 0 and 1 where they are read",
             )  # fmt: skip
     yield from _by_hand(trace)
+    yield from _blank(trace)
     for site, message, evidence, level in unsigned(trace):
         yield found(
             RULE, site, message, evidence, "one of the two classes is not learned, or only by what the other one says",
@@ -86,6 +87,18 @@ def _shift(op: Op) -> float:
     if op.name not in ("add", "sub") or len(op.inputs) != 1 or by not in (1, -1) or isinstance(by, bool):
         return 0.0
     return float(by) if op.name == "add" else -float(by)
+
+
+def _blank(trace: Trace) -> Iterator[Finding]:
+    """A CTC loss whose labels hold the number of the blank."""
+    calls = [op for op in trace.ops("ctc_loss") if op.words.get("blanks")]
+    if calls:
+        yield found(
+            RULE, calls[0].site, f"a label of the CTC loss has the number of its blank, {calls[0].arg(4, 'blank', 0)}",
+            f"{calls[0].words['blanks']} labels of the first of {len(calls)} such calls, within the lengths of their "
+            "sequences", "what stands for that label is read as nothing: it is never part of an answer",
+            "number the labels from 1 where the blank is 0",
+        )  # fmt: skip
 
 
 def _by_hand(trace: Trace) -> Iterator[Finding]:

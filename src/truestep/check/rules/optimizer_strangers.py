@@ -55,8 +55,9 @@ def look(trace: Trace) -> Iterator[Finding]:
         elif event.close and event.moved:
             for number, leaf in since.items():
                 missed[event.optimizer][number].append(leaf)
+            frozen = not any(one.needs_grad for one in event.moved)  # before the new ones came, all together
             for one in event.moved if since else ():
-                if one.needs_grad and (one.grad is None or one.grad.norm == 0):
+                if (one.needs_grad or frozen) and (one.grad is None or one.grad.norm == 0):
                     vain[event.optimizer][one.number] += 1
             since = {}
     for optimizer, strangers in vain.items():

@@ -45,6 +45,7 @@ from truestep.check.rules._batches import drawn
 from truestep.check.rules._renewed import generated
 from truestep.check.rules._repeated import moved, repeated
 from truestep.check.rules._rounds import rounds, seeded
+from truestep.check.rules._twins import twin_members, twin_views
 from truestep.check.trace import Trace
 
 RULE = Rule("TS476", "same_draws", "random draws that repeat themselves", "error", "data")
@@ -60,6 +61,16 @@ def look(trace: Trace) -> Iterator[Finding]:
         yield told
     yield from _copied(trace)
     yield from _kept(trace)
+    for site, message, evidence in twin_views(trace):
+        yield found(
+            RULE, site, message, evidence, "what two views have in common is to be learned, and these have everything",
+            "draw for each view anew: one generator, made once and kept",
+        )  # fmt: skip
+    for site, message, evidence in twin_members(trace):
+        yield found(
+            RULE, site, message, evidence, "an ensemble of equals is one model: no better, and never unsure",
+            "seed once before all members, or each with a seed of its own",
+        )  # fmt: skip
 
 
 def _repeats(trace: Trace) -> Iterator[Finding]:

@@ -36,7 +36,7 @@ from itertools import pairwise
 
 from torch import Tensor
 
-from truestep.check.events import Batch, Forward, LoaderMade, LoaderStart, Op, Seeded, Shuffled
+from truestep.check.events import Batch, Forward, LoaderStart, Op, Seeded, Shuffled
 from truestep.check.finding import Finding, Rule
 from truestep.check.looks import Seen
 from truestep.check.mode import DRAWS
@@ -48,6 +48,7 @@ from truestep.check.rules._chains import call_behind, compared, source_of
 from truestep.check.rules._facing import facing
 from truestep.check.rules._learned import learned
 from truestep.check.rules._listed import alone, twice
+from truestep.check.rules._orders import orders
 from truestep.check.rules._ties import ORDERS, Tie, key, points, tie
 from truestep.check.trace import Trace
 
@@ -55,6 +56,7 @@ RULE = Rule("TS472", "shuffled_apart", "inputs and labels are shuffled apart", "
 MOST = 40
 SURE, NONE, TIED = 8.0, 3.5, 0.2
 FEW, ONES = 40, 10
+LOGS = {"log_softmax", "log"}
 NEAR = 2
 """Lines from one shuffle to the other where they are of one thought."""
 AT_ONCE = re.compile(r"\w\[\s*[\w.]*permutation\(")
@@ -96,58 +98,21 @@ def _losses(trace: Trace) -> Iterator[tuple[Op, Seen, Seen]]:
             one, other = op.inputs
             if compared(trace, op):
                 yield op, *((one, other) if one.needs_grad else (other, one))
+    yield from _by_hand(trace)
 
 
-def _orders(trace: Trace, tensor: Seen, before: int) -> dict[int, Op]:
-    """The permutations of all rows that lie behind a tensor: the op that made each."""
-    found: dict[int, Op] = {}
-    waiting, seen = [(tensor, before)], set[int]()
-    while waiting and len(seen) < 80:
-        one, limit = waiting.pop()
-        op = trace.maker(one, limit)
-        op = op or _handed(trace, one)
-        if op is None or op.n in seen:
-            continue
-        seen.add(op.n)
-        order = op.words.get("places")
-        if op.name == "randperm":
-            found[op.out[0].number] = op
-            continue
-        whole = order is not None and order.shuffles and order.size == op.inputs[0].shape[0]
-        if order is not None and whole and not (len(op.inputs) > 1 and _drawn(trace, op.inputs[1], op.n)):
-            found[-order.mark] = op  # no number of a tensor
-        waiting += [(each, op.n) for each in op.inputs if not each.needs_grad]
-    return found
-
-
-def _drawn(trace: Trace, index: Seen, before: int) -> bool:
-    """Whether an index was drawn as a permutation, and is known by that."""
-    return any(op.name == "randperm" for op in trace.chain(index, before))
-
-
-def _handed(trace: Trace, tensor: Seen) -> Op | None:
-    """The op that put in order what a loader handed out: the rows of the batch are its rows, place by place."""
-    batch, held = trace.once(_by_number).get(tensor.number, (None, tensor))
-    if batch is None or not held.rows or not batch.index or len(batch.index) != len(held.rows):
-        return None
-    made = next((each for each in trace.of(LoaderMade) if each.loader == batch.loader), None)
-    index = [each for each in batch.index if isinstance(each, int)]
-    if made is not None and made.chosen is not None:
-        index = [made.chosen[each] for each in index if each < len(made.chosen)]
-    for op in trace.ops("__getitem__", "index_select"):
-        rows = op.out[0].rows if op.out and isinstance(op.arg(-1, ""), Seen) else ()
-        if len(rows) > max(index, default=len(rows)) and tuple(rows[each] for each in index) == held.rows:
-            return op
-    return None
-
-
-def _by_number(trace: Trace) -> dict[int, tuple[Batch, Seen]]:
-    """Each tensor that a loader handed out, in its batch."""
-    return {held.number: (each, held) for each in reversed(trace.of(Batch)) for held in reversed(each.tensors)}
+def _by_hand(trace: Trace) -> Iterator[tuple[Op, Seen, Seen]]:
+    """Cross-entropy by hand: logarithms of probabilities times targets that are shares of classes."""
+    for op in trace.ops("mul"):
+        if len(op.inputs) == 2 and op.grad and op.inputs[0].shape == op.inputs[1].shape:
+            logs, shares = sorted(op.inputs, key=lambda each: not each.needs_grad)
+            made = trace.maker(logs, op.n) if logs.needs_grad and not shares.needs_grad else None
+            if made is not None and made.name in LOGS:
+                yield op, logs, shares
 
 
 def _permuted(trace: Trace, source: Seen, n: int, op: Op, target: Seen) -> Finding | None:
-    first, second = _orders(trace, source, n), _orders(trace, target, op.n)
+    first, second = orders(trace, source, n), orders(trace, target, op.n)
     alone = [made for number, made in first.items() if number not in second]
     other = [made for number, made in second.items() if number not in first]
     if not alone or not other or alone[0].out[0].shape[:1] != other[0].out[0].shape[:1]:
@@ -263,7 +228,7 @@ def _on_purpose(trace: Trace, op: Op) -> bool:
     """Whether labels alone were drawn or put in another order: perhaps to see how noise is learned by heart."""
     target = next((each for each in op.inputs[:2] if not each.needs_grad), op.inputs[0])
     drawn = any(made.name in DRAWS for made in trace.chain(target, op.n))
-    return drawn or bool(_orders(trace, target, op.n))
+    return drawn or bool(orders(trace, target, op.n))
 
 
 def _lost(train: Tie, held: Tie) -> bool:
