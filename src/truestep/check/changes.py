@@ -34,8 +34,8 @@ class Backward(Event):
     `leaves` are the leaves that its graph reaches (close looks). `how` is "backward" or "grad" (torch.autograd.grad,
     which fills no `.grad`). `nodes` lists the names of the autograd nodes from the root, first the root's own, breadth
     first, at most 400. `kept` says whether the graph was to be kept, `made` whether create_graph was asked for.
-    `nested`: one pass inside another, as of a checkpoint. `given` digests what torch.autograd.grad returned, in order
-    (close looks only).
+    `nested`: one pass inside another, as of a checkpoint. `given` digests what torch.autograd.grad returned, in order,
+    and `results` are the numbers of these tensors (close looks only).
     """
 
     how: str
@@ -47,6 +47,7 @@ class Backward(Event):
     made: bool
     nested: bool
     given: tuple[Digest, ...] = ()
+    results: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -129,9 +129,11 @@ class _Before:
                 for leaf, before in self._leaves
             )  # fmt: skip
             looks = tuple(look for each in given if (look := digest(each)) is not None)
+            results = tuple(numbers.of(each) for each in given if isinstance(each, Tensor))
             recorder.emit(
-                Backward, self.site, roots=self._roots, leaves=leaves, nodes=tuple(self._names), given=looks, **facts
-            )
+                Backward, self.site, roots=self._roots, leaves=leaves, nodes=tuple(self._names), given=looks,
+                results=results, **facts,
+            )  # fmt: skip
         self._leaves = []
 
 

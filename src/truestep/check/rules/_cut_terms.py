@@ -47,7 +47,7 @@ def _look(
     trace: Trace, event: Backward, moved: set[int], lines: dict[tuple[str, int], dict[int, tuple[Op, Op, set[int]]]],
     other: set[tuple[str, int]],
 ) -> None:  # fmt: skip
-    told = [(add, term, _cut(trace, term, add)) for add, term in _terms(trace, event)]
+    told = [(add, term, _cut(trace, term, add)) for add, term in terms(trace, event)]
     cuts = [(add, cut, cut.inputs[0]) for add, _, cut in told if cut is not None]
     other |= {add.site.place for add, _, cut in told if cut is None}
     # what stands in the loss attached too gives it another value, and keeps its gradient: nothing is missing
@@ -61,7 +61,7 @@ def _look(
             lines[add.site.place][event.n] = add, cut, shared
 
 
-def _terms(trace: Trace, event: Backward) -> Iterator[tuple[Op, Seen]]:
+def terms(trace: Trace, event: Backward) -> Iterator[tuple[Op, Seen]]:
     """What has no gradient and is added, or taken away, on the way to a root, with the call that does it."""
     waiting, known = [(event.roots[0], event.n)], set[int]()
     while waiting and len(known) < DEEP:

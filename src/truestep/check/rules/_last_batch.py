@@ -66,23 +66,24 @@ def told_for_all(trace: Trace) -> Iterator[tuple[Site, str, str]]:
             if 1 < len(part) == len(sizes.get(part[0].run, ())) and part[0].run in ends
             and len({each.update for each in part}) == 1
         ]  # fmt: skip
-        names = _overwritten(place) if kind == "mean" and len(whole) >= OFTEN else ()
+        names = _overwritten(place, kind) if kind in ("mean", "sum") and len(whole) >= OFTEN else ()
         for name in names:
             met = [part for part in whole if _stands(trace, part) and len({each.value for each in part}) > 1]
             if len(met) >= OFTEN and len({part[-1].value for part in met}) >= OFTEN:
-                part = max(met, key=lambda part: abs(part[-1].value - _mean(part)))
+                part = max(met, key=lambda part: abs(_mean(part[-1:]) - _mean(part)))
                 rows, mean = sum(each.rows for each in part), _mean(part)
                 yield (
                     part[0].site,
                     f"the figure of the last of {len(part)} batches is told as that of all",
-                    f"{name} is {part[-1].value:.6g} after the pass, the mean over the {part[-1].rows} samples of its "
-                    f"last batch, and so {len(met)} times; over all {rows} it is {mean:.6g}",
+                    f"{name} is {part[-1].value:.6g} after the pass, the {kind} over {part[-1].rows} samples, its "
+                    f"last batch, and so {len(met)} times; over all {rows} the mean is {mean:.6g}",
                 )
                 break
 
 
 def _mean(part: Sequence[Reading]) -> float:
-    return sum(each.value * each.rows for each in part) / sum(each.rows for each in part)
+    sums = (each.value * (each.rows if each.kind == "mean" else 1) for each in part)
+    return sum(sums) / sum(each.rows for each in part)
 
 
 def _sizes(trace: Trace) -> dict[int, list[int]]:
@@ -95,14 +96,16 @@ def _sizes(trace: Trace) -> dict[int, list[int]]:
 def _stands(trace: Trace, part: Sequence[Reading]) -> bool:
     """Whether the value of the last batch is what a name holds at the next look, be it that of a function's result."""
     after = next((names for names in trace.of(Names) if names.n > part[-1].n), None)
-    last = part[-1].value
-    return after is not None and any(near(value, scale * last) for _, value in floats(after) for scale in (1, 100))
+    last, rows = part[-1].value, part[-1].rows
+    scales = (1, 100, rows, 1 / rows, 100 / rows)
+    return after is not None and any(near(value, scale * last) for _, value in floats(after) for scale in scales)
 
 
-def _overwritten(place: tuple[str, int]) -> list[str]:
+def _overwritten(place: tuple[str, int], kind: str) -> list[str]:
     """The plain names that a line in a loop gives a value, that the loop makes no other use of, and what follows does.
 
-    Nothing before the loop is added to them, and the loop is the only place that sets them.
+    Nothing before the loop is added to them, and the loop is the only place that sets them. What the line adds to was
+    set to a number by the same loop; a sum is only added.
     """
     tree = tree_of(place[0])
     if tree is None:
@@ -110,12 +113,31 @@ def _overwritten(place: tuple[str, int]) -> list[str]:
     scope = scope_of(tree, place[1])
     loops = [each for each in ast.walk(scope) if isinstance(each, Loop) and _around(each, place[1])]
     loop = max(loops, key=lambda each: each.lineno, default=None)
-    given = [
-        node for node in ast.walk(loop or ast.Module([], []))
-        if isinstance(node, ast.Assign) and _around(node, place[1]) and len(node.targets) == 1
+    names = [
+        name for node in ast.walk(loop or ast.Module([], [])) if isinstance(node, ast.Assign | ast.AugAssign)
+        for name in _given(node, kind, loop) if _around(node, place[1])
     ]  # fmt: skip
-    names = [node.targets[0].id for node in given if isinstance(node.targets[0], ast.Name)]
     return [name for name in names if loop is not None and _unused(loop, name) and _used_after(scope, loop, name)]
+
+
+def _given(node: ast.Assign | ast.AugAssign, kind: str, loop: Loop | None) -> list[str]:
+    if isinstance(node, ast.AugAssign):
+        name = node.target.id if isinstance(node.target, ast.Name) and isinstance(node.op, ast.Add) else None
+        before = [each for each in loop.body if each.lineno < node.lineno] if loop is not None else []
+        return [name] if name is not None and any(_sets_to_number(each, name) for each in before) else []
+    (target, *more) = node.targets
+    return [target.id] if kind == "mean" and isinstance(target, ast.Name) and not more else []
+
+
+def _sets_to_number(node: ast.stmt, name: str) -> bool:
+    """`name = 0`, alone or in a row of them."""
+    if not isinstance(node, ast.Assign):
+        return False
+    both = [(target, node.value) for target in node.targets]
+    for target, value in list(both):
+        if isinstance(target, ast.Tuple) and isinstance(value, ast.Tuple) and len(target.elts) == len(value.elts):
+            both += zip(target.elts, value.elts, strict=True)
+    return any(isinstance(t, ast.Name) and t.id == name and isinstance(v, ast.Constant) for t, v in both)
 
 
 def _unused(loop: Loop, name: str) -> bool:

@@ -1,8 +1,8 @@
 """Gradients are clipped after the optimizer has used them.
 
-What: `clip_grad_norm_` or `clip_grad_value_` runs after the step and before the next pass, on gradients that are then
-cleared; nothing clips them between the backward pass and the step. Or gradients are scaled or clamped there by hand; or
-the clipping is given no parameter at all.
+What: `clip_grad_norm_` or `clip_grad_value_` runs after the step and before the next pass, on gradients that are then,
+or already, cleared; nothing clips them between the backward pass and the step. Or gradients are scaled or clamped there
+by hand; or the clipping is given no parameter at all.
 
 Why: the step has already followed the whole gradient; the clipping changes numbers that nobody reads again.
 
@@ -63,15 +63,14 @@ def look(trace: Trace) -> Iterator[Finding]:
         late: list[tuple[Step, Clip]] = []
         steps, early = 0, 0
         stepped: Step | None = None
-        clipped = False
+        clipped = passed = False
         for event in trace.of(Backward, Clip, Step):
             if isinstance(event, Backward):
                 if event.how == "backward" and not event.nested:
-                    stepped = None
+                    stepped, passed = None, True
             elif isinstance(event, Clip) and mine & set(event.params):
                 late += [(stepped, event)] if stepped is not None else []
-                clipped = stepped is None
-                stepped = None
+                clipped, stepped = stepped is None and passed, None
             elif isinstance(event, Step) and event.optimizer == optimizer:
                 steps, early, stepped, clipped = steps + 1, early + clipped, event, False
         norms = [clip.norm for _, clip in late if clip.norm is not None]

@@ -56,6 +56,7 @@ from truestep.check.rules._new_terms import renewed_terms
 from truestep.check.rules._noise import DRAWS
 from truestep.check.rules._numbered import ADDS, numbered
 from truestep.check.rules._own_code import own_codes
+from truestep.check.rules._penalties import dead_penalties
 from truestep.check.rules._rounded import rounded
 from truestep.check.rules._sampled import penalised
 from truestep.check.rules._stepped_terms import stepped_terms
@@ -156,6 +157,11 @@ def _terms(trace: Trace) -> Iterator[Finding]:
         yield found(
             RULE, site, message, evidence, "a term without a gradient changes what is printed, and moves nothing",
             "add the tensor itself; what is only to be shown is summed up beside the loss", "warning",
+        )  # fmt: skip
+    for site, message, evidence in dead_penalties(trace):
+        yield found(
+            RULE, site, message, evidence, "a penalty without a gradient changes what is printed, and holds nothing",
+            "torch.autograd.grad(..., create_graph=True)", "warning",
         )  # fmt: skip
 
 

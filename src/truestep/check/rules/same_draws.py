@@ -2,7 +2,8 @@
 
 What: the seed is set again at each epoch; a generator is built from a fixed seed at each call, or for each pass by a
 stream or a sampler; the epoch is never told to a DistributedSampler; a data set's own generator is copied into every
-worker; or the noise of a denoising model is drawn once, before the loop.
+worker; or the noise of a denoising model is drawn once, before the loop. Two views of each sample, or the members of an
+ensemble, are drawn alike.
 
 Why: the same order, the same noise and the same masks come back, so augmentation adds nothing, and what looks random is
 a fixed part of the data that can be learned by heart.
@@ -11,7 +12,8 @@ Evidence: draws at one line that are equal to the bit in different updates of on
 or shuffles of one list or array, in one and the same order; arrays equal to the bit, or of different items, beside a
 generator in one state, or one that comes back to the state of the time before; a generator that the data set draws with
 while several workers hold a copy of it; or a draw from before the first update that is added to the data in update
-after update.
+after update. Two tensors of each batch, equal to the bit, that one model is trained on; models with optimizers of their
+own and equal weights whose answers are put together.
 
 False alarms: several models that start from one seed are compared on purpose, fixed noise to look at a generator's
 pictures takes part in no training, data made up item by item or task by task have a generator of their own for each,

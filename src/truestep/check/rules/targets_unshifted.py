@@ -1,16 +1,19 @@
 """The targets are the inputs themselves: the model is asked for what it was just given.
 
 What: a sequence model that keeps every position is scored, at every position, against its own input there; or what
-should come after a window is the last step of that window.
+should come after a window is the last step of that window; or the targets are one step on, and the model reads that
+step already: attention without a mask, or with one that is turned, or both directions of a recurrent layer.
 
 Why: copying solves the task. The loss falls to nothing, and nothing is learned of what comes next.
 
 Evidence: the digests of the rows of inputs and targets, equal in every call; and a way from each input to the output
 of the same position that passes through no bottleneck. Or the digests of the last steps of all windows and of their
-targets, equal in every call.
+targets, equal in every call. Or the numbers of inputs and targets, equal one step on, and the weight that a step gives
+to the next one, on a way from the input to the output that keeps steps apart otherwise.
 
 False alarms: an autoencoder that squeezes its input through a vector, and a model that shifts or masks its input
-itself, are no findings; nor are inputs to which noise was added, or that are changed after the targets were copied.
+itself, are no findings; nor are inputs to which noise was added, or that are changed after the targets were copied; nor
+kernels and masks that give the next step no weight.
 
 Mend: targets that are one step ahead: `x = data[i : i + n]`, `y = data[i + 1 : i + n + 1]`.
 
