@@ -20,7 +20,7 @@ def ratio(up, down):
 def evaluate(each, whole):
     totals, shares = np.zeros(3), []
     with torch.no_grad():
-        for inputs, labels in DataLoader(TensorDataset(more, rare), 25):
+        for inputs, labels in CUT:
             counts = each(net(inputs), labels)
             totals += counts
             shares.append(ratio(2 * counts[0], 2 * counts[0] + counts[1] + counts[2]))
@@ -36,17 +36,30 @@ print("f1", score)
 """
 
 
-def scored(score, size=260):
-    return RARE.replace("SCORE", score).replace("SIZE", str(size))
+LOADER = "DataLoader(TensorDataset(more, rare), 25)"
+SLICES = "((more[i : i + 25], rare[i : i + 25]) for i in range(0, len(more), 25))"
+ORDER = "((more[some], rare[some]) for some in torch.randperm(len(more)).split(25))"
+GROUPS = "((more[some], rare[some]) for some in (torch.arange(len(more)) // 25 == k for k in range(11)))"
 
 
+def scored(score, size=260, cut=LOADER):
+    return RARE.replace("SCORE", score).replace("SIZE", str(size)).replace("CUT", cut)
+
+
+@pytest.mark.parametrize("cut", [LOADER, SLICES, ORDER])
 @pytest.mark.parametrize("how", ["counts", "arrays"])
-def test_a_score_of_counts_that_is_averaged_over_batches_is_found(found, how):
-    assert "mean_of_means" in found(scored(f"score = evaluate({how}, False)"))
-    assert "mean_of_means" not in found(scored(f"score = evaluate({how}, True)"))
+def test_a_score_of_counts_that_is_averaged_over_batches_is_found(found, how, cut):
+    assert "mean_of_means" in found(scored(f"score = evaluate({how}, False)", cut=cut))
+    assert "mean_of_means" not in found(scored(f"score = evaluate({how}, True)", cut=cut))
 
 
 def test_batches_of_one_size_may_be_queries_and_both_scores_may_be_told(found):
     assert "mean_of_means" not in found(scored("score = evaluate(counts, False)", 250))
+    assert "mean_of_means" not in found(scored("score = evaluate(counts, False)", 250, SLICES))
     both = "score, whole = evaluate(counts, False), evaluate(counts, True)"
     assert "mean_of_means" not in found(scored(both))
+
+
+def test_a_score_that_is_averaged_over_the_groups_of_a_set_is_meant(found):
+    assert "mean_of_means" not in found(scored("score = evaluate(counts, False)", cut=GROUPS))
+    assert "mean_of_means" in found(scored("score = evaluate(counts, False)", cut=SLICES))

@@ -6,7 +6,7 @@ counts as 0, or as 1, or not at all.
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from itertools import permutations
 from typing import NamedTuple
@@ -17,13 +17,23 @@ from truestep.check.events import LoaderEnd, LoaderStart, Names, Number, Printed
 from truestep.check.rules._printed import DECIMAL
 from truestep.check.rules._readings import floats, near, shown
 from truestep.check.rules._scored import Pair, classes, pairs, scores
+from truestep.check.rules._sliced import models, rows, stretches
 from truestep.check.site import Site
-from truestep.check.trace import Pass, Trace
+from truestep.check.trace import Trace
 
 MOST, FEW, APART, CLOSE, BATCHES = 6, 8, 0.01, 3e-8, 3
 DIGITS, SURE, OPEN = 3, 9, 12
 """The digits of a printed number that say something, and how many are sure, of hits and their two counts or else."""
 Counts = Sequence[Sequence[float]]
+
+
+class Cut(NamedTuple):
+    """An evaluation by batches: where each begins, how many samples it has, and where the last and the telling end."""
+
+    starts: Sequence[int]
+    rows: Sequence[float]
+    end: int
+    until: int
 
 
 class Score(NamedTuple):
@@ -59,28 +69,38 @@ def by_batch(trace: Trace) -> Iterator[tuple[Site, str, str]]:
                 first = (known or met)[0]
                 yield (
                     first.site,
-                    f"the {first.name} of {len(one.batches)} batches is averaged as if it were a mean over samples",
+                    f"the {first.name} of {len(one.rows)} batches is averaged as if it were a mean over samples",
                     f"{first.plain:.6g} is told, the mean of what each batch gives; over all batches together it is "
                     f"{first.whole:.6g}; what it is made of is read on line {first.site.line}",
                 )
 
 
-def _cut(trace: Trace) -> Iterator[Pass]:
+def _cut(trace: Trace) -> Iterator[Cut]:
     """Evaluations by batches of one size whose last one is smaller: no batch is a thing of its own, as a query is."""
+    begins, last = [event.n for event in trace.of(LoaderStart)], trace.events[-1].n + 1 if trace.events else 0
+    ends = {event.run: event.n for event in trace.of(LoaderEnd)}
     for one in trace.passes():
         sizes = [batch.tensors[0].shape[0] for batch in one.batches if batch.tensors and batch.tensors[0].shape]
         whole = one.whole and len(sizes) == len(one.batches) >= BATCHES
         if whole and sizes[-1] < sizes[0] and len(set(sizes[:-1])) == 1 and len({e.update for e in one.batches}) == 1:
-            yield one
+            starts = [batch.n for batch in one.batches]
+            yield Cut(starts, [float(size) for size in sizes], ends[one.start.run], _next(begins, starts[-1], last))
+    calls = [call.began for call in models(trace)]
+    for held in stretches(trace):
+        if len(held) >= BATCHES:
+            until = _next(calls, held[-1].n, last)
+            yield Cut([call.began for call in held], [float(rows(call)) for call in held], until, until)
 
 
-def _after(trace: Trace, one: Pass) -> tuple[tuple[str, ...], list[float]]:
+def _next(places: Sequence[int], after: int, last: int) -> int:
+    at = bisect_right(places, after)
+    return places[at] if at < len(places) else last
+
+
+def _after(trace: Trace, one: Cut) -> tuple[tuple[str, ...], list[float]]:
     """What is printed, and what names stand for, until the next pass begins."""
-    first = one.batches[-1].n
-    ends = [event.n for event in trace.of(LoaderStart) if event.n > first]
-    last = min(ends, default=trace.events[-1].n + 1)
-    told = [each for each in trace.of(Printed) if first < each.n < last][:FEW]
-    held = {value for each in trace.of(Names) if first < each.n < last for _, value in floats(each)}
+    told = trace.between(one.starts[-1], one.until, Printed)[:FEW]
+    held = {value for each in trace.between(one.starts[-1], one.until, Names) for _, value in floats(each)}
     return tuple(text for each in told for text in DECIMAL.findall(each.text)), [
         e for e in held if isinstance(e, float)
     ]
@@ -103,14 +123,15 @@ def _matches(met: Sequence[Score], texts: tuple[str, ...]) -> Iterator[str]:
         yield from (text for text in texts if any(shown(s * each.plain, (text,), DIGITS) for s in (1, 100)))
 
 
-def _scores(trace: Trace, one: Pass) -> Iterator[tuple[str, Score]]:
+def _scores(trace: Trace, one: Cut) -> Iterator[tuple[str, Score]]:
     """The scores that may be made of what is read of each batch, each with how batches without positives count."""
-    yield from _of_pairs([each for each in pairs(trace) if each.run == one.start.run and not each.several], one)
+    yield from _of_pairs(
+        [each for each in pairs(trace) if one.starts[0] < each.n < one.until and not each.several], one
+    )
     read = _read(trace, one)
-    rows = [float(batch.tensors[0].shape[0]) for batch in one.batches]
     if read:
         columns = [[each[at].value or 0.0 for each in read] for at in range(len(read[0]))]
-        counts = [each for each in columns if each != rows and all(e >= 0 and e.is_integer() for e in each)]
+        counts = [each for each in columns if each != one.rows and all(e >= 0 and e.is_integer() for e in each)]
         yield from _of_counts(counts, read[0][0].site)
 
 
@@ -140,21 +161,20 @@ def _quotients(columns: Counts) -> Iterator[tuple[str, int, list[tuple[float, fl
         yield "overlap", OPEN, [(one, one + a + b) for one, a, b in rows]
 
 
-def _read(trace: Trace, one: Pass) -> list[list[Number]]:
-    """The numbers that are read of each batch, as many of each and on the same lines."""
-    starts = [batch.n for batch in one.batches]
-    end = next((event.n for event in trace.of(LoaderEnd) if event.run == one.start.run), starts[-1])
-    found: list[list[Number]] = [[] for _ in starts]
-    for number in trace.between(starts[0], end, Number):
+def _read(trace: Trace, one: Cut) -> list[list[Number]]:
+    """The numbers that are read of each batch, as many of each and on the same lines; others follow the last one."""
+    found: list[list[Number]] = [[] for _ in one.starts]
+    for number in trace.between(one.starts[0], one.end, Number):
         if number.value is not None and number.how != "__bool__":
-            found[bisect_left(starts, number.n) - 1].append(number)
+            found[bisect_left(one.starts, number.n) - 1].append(number)
+    found[-1] = found[-1][: len(found[0])]
     alike = {tuple(each.site.place for each in numbers) for numbers in found}
     return found if len(alike) == 1 and 1 < len(found[0]) <= MOST else []
 
 
-def _of_pairs(held: Sequence[Pair], one: Pass) -> Iterator[tuple[str, Score]]:
+def _of_pairs(held: Sequence[Pair], one: Cut) -> Iterator[tuple[str, Score]]:
     """The scores of arrays that were read of each batch, by class."""
-    if len(held) != len(one.batches) or len({each.guess.shape[1:] for each in held}) > 1:
+    if len(held) != len(one.starts) or len({each.guess.shape[1:] for each in held}) > 1:
         return
     joined = held[-1]._replace(
         guess=torch.cat([each.guess for each in held]), label=torch.cat([each.label for each in held])

@@ -12,6 +12,7 @@ from truestep.check.events import Forward, LoaderEnd, LoaderStart, Names, Number
 from truestep.check.rules._printed import decimals
 from truestep.check.rules._quotients import dividing
 from truestep.check.rules._readings import LONGEST, Figure, Reading, floats, near, shown
+from truestep.check.rules._sliced import lengths, rows
 from truestep.check.site import Site
 from truestep.check.trace import Trace
 
@@ -25,6 +26,20 @@ class Part(NamedTuple):
     end: int
 
 
+class Call(NamedTuple):
+    """When a call of the user's began, and how many samples it was given."""
+
+    began: int
+    rows: int
+
+
+class Met(NamedTuple):
+    """A number, and the call before it."""
+
+    call: Call
+    number: Number
+
+
 class Left(NamedTuple):
     """A part, what was told of it, and how many of its last numbers that is made of."""
 
@@ -36,9 +51,12 @@ class Left(NamedTuple):
 
 def set_back(trace: Trace) -> Iterator[tuple[Site, str, str]]:
     """The lines of which the last batches' numbers are divided by all batches of a pass, pass by pass."""
-    for parts in _lines(trace).values():
-        told = _held(trace, parts) or _printed(trace, parts)
+    known: set[tuple[str, int]] = set()
+    for parts in _lines(trace):
+        place = parts[0].numbers[0].site.place if parts else ("", 0)
+        told = [] if place in known else _held(trace, parts) or _printed(trace, parts)
         if told:
+            known.add(place)
             yield _said(told)
 
 
@@ -56,35 +74,58 @@ def _said(told: Sequence[Left]) -> tuple[Site, str, str]:
     )
 
 
-def _lines(trace: Trace) -> dict[tuple[str, int], list[Part]]:
-    """By each line that reads one number a batch the passes over loaders in which it did; shares of hits say nothing.
+def _lines(trace: Trace) -> Iterator[list[Part]]:
+    """By each line that reads one number a batch the passes in which it did; shares of hits say nothing.
 
     A quotient of whole numbers may well be another one.
     """
-    found: dict[tuple[str, int], dict[int, list[Number]]] = {}
-    lengths = {end.run: end.batches for end in trace.of(LoaderEnd)}
+    found: dict[tuple[str, int], dict[int, list[Met]]] = {}
+    batches = {end.run: end.batches for end in trace.of(LoaderEnd)}
     ends: dict[int, int] = {}
-    run = rows = 0
-    odd: dict[tuple[str, int], bool] = {}
-    for event in trace.of(Forward, LoaderStart, Number):
+    run, call, odd = 0, Call(0, 0), dict[tuple[str, int], bool]()
+    for event in trace.of(Forward, LoaderStart, LoaderEnd, Number):
         if isinstance(event, LoaderStart):
             ends[run] = event.n
             run = event.run
+        elif isinstance(event, LoaderEnd):
+            run = 0 if event.run == run else run
         elif isinstance(event, Forward):
-            rows = event.inputs[0].shape[0] if event.depth == 0 and event.inputs and event.inputs[0].shape else rows
-        elif event.value is not None and math.isfinite(event.value * max(rows, 1)) and event.how != "__bool__":
-            place, value = event.site.place, event.value * max(rows, 1)
+            call = Call(event.began, rows(event)) if event.depth == 0 and rows(event) else call
+        elif event.value is not None and math.isfinite(event.value * max(call.rows, 1)) and event.how != "__bool__":
+            place, value = event.site.place, event.value * max(call.rows, 1)
             odd[place] = odd.get(place, False) or abs(value - round(value)) > CLOSE * max(abs(value), 1.0)
-            found.setdefault(place, {}).setdefault(run, []).append(event)
+            found.setdefault(place, {}).setdefault(run, []).append(Met(call, event))
     last = trace.events[-1].n + 1 if trace.events else 0
-    return {
-        place: [
-            Part(tuple(numbers), ends.get(number, last)) for number, numbers in runs.items()
-            if len(numbers) == lengths.get(number) and LEAST <= len(numbers) <= LONGEST
-            and len({each.value for each in numbers}) == len(numbers)
-        ]
-        for place, runs in found.items() if odd[place]
-    }  # fmt: skip
+    for runs in (runs for place, runs in found.items() if odd[place]):
+        loaded = (
+            Part(tuple(each.number for each in met), ends.get(number, last))
+            for number, met in runs.items() if len(met) == batches.get(number)
+        )  # fmt: skip
+        yield [part for part in loaded if _fit(part)]
+        yield from ([part for part in parts if _fit(part)] for parts in _by_hand(trace, runs.get(0, [])))
+
+
+def _fit(part: Part) -> bool:
+    numbers = part.numbers
+    return LEAST <= len(numbers) <= LONGEST and len({each.value for each in numbers}) == len(numbers)
+
+
+def _by_hand(trace: Trace, met: Sequence[Met]) -> Iterator[list[Part]]:
+    """The passes over a tensor that a loop cuts into batches, by each length that all of them come to."""
+    if len({each.call for each in met}) < len(met) or not met:
+        return
+    for length in lengths(trace).get(met[0].call.rows, ()):
+        parts, reached = list[list[Met]](), length
+        for each in met:
+            if reached >= length:
+                parts.append([])
+                reached = 0
+            parts[-1].append(each)
+            reached += each.call.rows
+        sizes = {tuple(each.call.rows for each in part) for part in parts}
+        if len(parts) >= OFTEN and len(sizes) == 1 and sum(sizes.pop()) == length:
+            ends = [part[0].call.began for part in parts[1:]] + [trace.events[-1].n + 1]
+            yield [Part(tuple(each.number for each in part), end) for part, end in zip(parts, ends, strict=True)]
 
 
 def _held(trace: Trace, parts: Sequence[Part]) -> list[Left]:
