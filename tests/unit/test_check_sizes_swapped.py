@@ -29,3 +29,19 @@ LOGGED = "torch.from_numpy(np.random.randn(8, 60, 3).astype(np.float32))"
 ])  # fmt: skip
 def test_a_reshape_to_the_swapped_sizes_cuts_across_samples(found, given, turn, told):
     assert ("samples_mixed" in found(WINDOWS.replace("GIVEN", given).replace("TURN", turn))) == told
+
+
+FEATURES = "torch.from_numpy(np.random.randn(24, 60).astype(np.float32))"
+WHOLE = "torch.utils.data.Subset(TensorDataset(windows, kinds), range(6, 60))"
+LOADED = "for a, b in DataLoader(DATA, 12, shuffle=True):"
+
+
+@pytest.mark.parametrize("data", ["TensorDataset(x_train, y_train)", WHOLE])
+@pytest.mark.parametrize("given, turn, told", [
+    (LOGGED, "reshape(60, 8, 3)", True), (LOGGED, "permute(1, 0, 2)", False), (FEATURES, "view(60, 24)", True),
+    (FEATURES, "t()", False), ("torch.randn(24, 60)", "view(60, 24)", False),
+])  # fmt: skip
+def test_it_does_so_where_a_loader_picks_them(found, given, turn, told, data):
+    program = WINDOWS.replace("for rows in torch.randperm(48).split(12):", LOADED.replace("DATA", data))
+    program = program.replace("net(x_train[rows]), y_train[rows]", "net(a), b")
+    assert ("samples_mixed" in found(program.replace("GIVEN", given).replace("TURN", turn))) == told

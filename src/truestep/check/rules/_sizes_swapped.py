@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from math import prod
 
-from truestep.check.events import Op
+from truestep.check.events import Batch, LoaderMade, Op
 from truestep.check.looks import Seen
 from truestep.check.site import Site
 from truestep.check.trace import Trace
 
 GIVEN = {"from_numpy", "tensor", "as_tensor"}
 KEEPS = {"float", "double", "to", "contiguous", "clone", "type"}
+TURNS = ("permute", "transpose", "t", "movedim", "swapaxes", "swapdims", "T", "mT", "rearrange", "einsum")
+MOSTLY, LEAST = 0.5, 100
 
 
 def swapped(trace: Trace) -> Iterator[tuple[Site, str, str]]:
@@ -18,20 +21,47 @@ def swapped(trace: Trace) -> Iterator[tuple[Site, str, str]]:
     picks = [op for op in trace.ops("__getitem__") if len(op.inputs) == 2 and op.inputs[1].dtype == "int64"]
     for op in trace.ops("reshape", "view"):
         given, out = (op.inputs[0].shape, op.out[0].shape) if len(op.inputs) == len(op.out) == 1 else ((), ())
-        if len(given) < 3 or op.inputs[0].needs_grad or 1 in given[:2] or given[0] == given[1]:
+        few = len(given) < 2 or prod(given) < LEAST  # a few numbers may be written down so
+        if few or op.inputs[0].needs_grad or 1 in given[:2] or given[0] == given[1]:
             continue
         if out != (given[1], given[0], *given[2:]) or not _as_given(trace, op.inputs[0], op.n):
             continue
-        numbers = _parts(trace, op.out[0], op.n)
-        mine = next((pick for pick in picks if pick.inputs[0].number in numbers), None)
-        if mine is not None and any(_labels(each, mine) for each in picks):
+        parts = _parts(trace, op.out[0], op.n)
+        mine = next((pick for pick in picks if pick.inputs[0].number in parts), None)
+        loaded = _loaded(trace, op, parts)
+        if (mine is not None and any(_labels(each, mine) for each in picks)) or loaded is not None:
+            site = (mine or loaded or op).site
             told = f"{op.name} from {given} to {out} cuts across the samples: it swaps the sizes and not the dimensions"
             yield op.site, told, (
-                f"line {mine.site.line} picks samples along dimension 0 of the result, each with its target; entry 0 "
+                f"line {site.line} picks samples along dimension 0 of the result, each with its target; entry 0 "
                 f"along it is made of the first {given[0]} of {given[0] * given[1]} rows, which run on along dimension "
                 "1 of the data"
             )  # fmt: skip
             return
+
+
+def _loaded(trace: Trace, op: Op, parts: Mapping[int, Seen]) -> Batch | None:
+    """A batch of a loader whose items are such entries, each with a target of its own.
+
+    What a loader picks its items of is not seen, but their rows are known. Where those of the entries are not, as many
+    items must be of their form, and nothing else in the run.
+    """
+    whole, sizes = op.out[0].shape, {each.shape[0] for each in parts.values()}
+    known = {row for each in parts.values() for row in each.rows}
+    if any(out.shape[1:] == whole[1:] for turn in trace.ops(*TURNS) for out in turn.out):
+        return None
+    counts = {
+        event.loader: event.size if event.chosen is None else max(event.chosen, default=0) + 1
+        for event in trace.of(LoaderMade)
+    }  # fmt: skip
+    for batch in trace.of(Batch):
+        if len(batch.tensors) == 2 and batch.tensors[1].shape == batch.tensors[0].shape[:1]:
+            rows, form = batch.tensors[0].rows, batch.tensors[0].shape[1:] == whole[1:]
+            count = counts.get(batch.loader) or 0
+            few = count in sizes or (max(sizes) * MOSTLY < count <= max(sizes))
+            if form and rows and (known.issuperset(rows) if known else few):
+                return batch
+    return None
 
 
 def _as_given(trace: Trace, seen: Seen, before: int) -> bool:
@@ -48,15 +78,16 @@ def _as_given(trace: Trace, seen: Seen, before: int) -> bool:
     return False
 
 
-def _parts(trace: Trace, seen: Seen, after: int) -> set[int]:
-    """The numbers of a tensor and of the runs of its entries along dimension 0."""
-    found, waiting = {seen.number}, [(seen, after)]
+def _parts(trace: Trace, seen: Seen, after: int) -> dict[int, Seen]:
+    """A tensor and the runs of its entries along dimension 0, by their numbers."""
+    found, waiting = {seen.number: seen}, [(seen, after)]
     while waiting and len(found) < 20:
         one, since = waiting.pop(0)
         for user in trace.users(one, since):
             run = user.name == "__getitem__" and len(user.inputs) == 1
-            if (run or user.name in KEEPS) and user.out and user.out[0].shape[1:] == one.shape[1:]:
-                found.add(user.out[0].number)
+            whole = user.out and len(user.out[0].shape) == len(one.shape)
+            if (run or user.name in KEEPS) and whole and user.out[0].shape[1:] == one.shape[1:]:
+                found[user.out[0].number] = user.out[0]
                 waiting.append((user.out[0], user.n))
     return found
 
