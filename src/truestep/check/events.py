@@ -121,7 +121,8 @@ class LoaderMade(Event):
     `chosen` are the indices of the Subsets into the base (None: all). `sampler` is the class of the sampler, `kind`
     that of the base. `generators` names the random generators that the base holds, or knows by a global name, and draws
     its items with; `seeded` says whether a `worker_init_fn` may reach them. `stored` has its tensors, arrays and lists
-    by name with a digest each, `within` the numbers of the data sets that it is made of.
+    by name with a digest each, `within` the numbers of the data sets that it is made of. `tables` are those
+    of its tables whose columns were standardised, or stretched from 0 to 1, by themselves: number, shape, `Columns`.
     """
 
     loader: int
@@ -138,6 +139,7 @@ class LoaderMade(Event):
     stored: tuple[tuple[str, int], ...] = ()
     within: tuple[int, ...] = ()
     kind: str = ""
+    tables: tuple[tuple[int, tuple[int, ...], tuple[float, ...]], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,7 +22,10 @@ from truestep.check.looks import LARGEST, seen, tensors
 from truestep.check.patches import exchanged, replaced
 from truestep.check.recorder import FETCHED, FETCHES, Recorder
 from truestep.check.rewrites import Rewrites
-from truestep.check.sources import beside, generators, inner, reaches, stored
+from truestep.check.sources import Table, beside, generators, inner, reaches, stored, tables
+
+DATASETS = 64
+"""Data sets whose tables are looked at."""
 
 
 def watches(recorder: Recorder) -> Iterator[AbstractContextManager[None]]:
@@ -63,6 +66,7 @@ class _Passes:
         self._recorder, self._fresh = recorder, deque[Any]()
         self._under_way: dict[int, _Pass] = {}
         self._rewrites = Rewrites()
+        self._tables: dict[int, tuple[Table, ...]] = {}
         self._looked: dict[int, int] = {}  # loader -> calls that were looked at while its batches were made
 
     def made(self, run: Any, loader: Any, *args: Any, **words: Any) -> None:
@@ -82,7 +86,15 @@ class _Passes:
                 drop_last=drops, sampler=type(drawn).__name__, workers=loader.num_workers,
                 seeded=reaches(loader.worker_init_fn, base), generators=generators(base), stored=stored(base),
                 within=tuple(recorder.numbers.of(each) for each in inner(base)), kind=type(base).__name__,
+                tables=self._tables_of(base),
             )  # fmt: skip
+
+    def _tables_of(self, base: Any) -> tuple[Table, ...]:
+        """The tables of a dataset, looked at once, as loaders may be built for each epoch."""
+        number = self._recorder.numbers.of(base)
+        if number not in self._tables and len(self._tables) < DATASETS:
+            self._tables[number] = tuple(tables(self._recorder, base))
+        return self._tables.get(number, ())
 
     def begin(self, run: Any, loader: Any) -> Any:
         """A pass begins: the iterator is the loader's own."""

@@ -33,7 +33,7 @@ OVERLAID = {"mul", "__mul__", "__rmul__", "__and__", "logical_and", "__or__", "l
 TALL, LARGEST = 16, 1 << 20
 WIDTH, ROWS, COLUMNS = 16, 256, 512
 SHORTEST = 3
-SHARED = 0.01
+SHARED, EXACT = 0.01, 1e-4
 """Of the rows of a table so many may have a column's least number: of a grid more have."""
 MOST = 500
 """Tensors of which points are taken in each part of a run: before the first update and after, with gradients or not."""
@@ -108,6 +108,11 @@ def columns(tensor: Any) -> Columns | None:
     mean, both = wide.mean(0).abs().max(), _deviations(wide)
     least, most = (_end(wide, *each) for each in ((wide.amin(0), 0.0), (wide.amax(0), 1.0)))
     return Columns(float(mean), min(float((each - 1).abs().max()) for each in both), least, most)
+
+
+def standard(told: tuple[float, ...] | None, place: int) -> bool:
+    """Whether columns have means and deviations (`place` 0), or ends (`place` 2), of their own to the last digits."""
+    return told is not None and max(told[place : place + 2]) < EXACT
 
 
 def _deviations(wide: Tensor) -> Iterator[Tensor]:

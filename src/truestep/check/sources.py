@@ -17,6 +17,7 @@ from torch.utils.data import Dataset
 from truestep.check import site
 from truestep.check.events import Op
 from truestep.check.looks import LARGEST, digest, plain
+from truestep.check.points import columns, standard
 
 if TYPE_CHECKING:
     from truestep.check.recorder import Recorder
@@ -28,6 +29,8 @@ AGAIN = {"manual_seed", "set_state", "setstate"}
 LISTED = 1 << 10
 MADE = 400
 """Arrays of a run that are looked at beside generators."""
+Table = tuple[int, tuple[int, ...], tuple[float, ...]]
+"""The number of a tensor or an array, its shape, and what its columns have."""
 
 
 def generators(dataset: Any) -> tuple[str, ...]:
@@ -103,6 +106,18 @@ def stored(dataset: Any) -> tuple[tuple[str, int], ...]:
         if marks:
             found.append((name, crc32(repr(marks).encode())))
     return tuple(found)
+
+
+def tables(recorder: Recorder, dataset: Any) -> Iterator[Table]:
+    """The tables that a dataset holds whose columns were standardised by themselves, as `LoaderMade` tells them."""
+    for value in list(getattr(dataset, "__dict__", {}).values())[:50]:
+        for each in value[:ITEMS] if isinstance(value, tuple) else (value,):
+            held: Any = each
+            if type(each).__module__ == "numpy" and getattr(each, "ndim", 0) == 2 and each.dtype.kind == "f":
+                held = torch.as_tensor(each.copy()) if each.size <= LARGEST else None
+            told = columns(held)
+            if told is not None and (standard(told, 0) or standard(told, 2)):
+                yield recorder.numbers.of(each), tuple(held.shape), tuple(told)
 
 
 def inner(dataset: Any, depth: int = 3) -> Iterator[Any]:

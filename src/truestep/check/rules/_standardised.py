@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from truestep.check.events import Batch, Forward, LoaderMade, Op
 from truestep.check.looks import Seen
-from truestep.check.rules._chains import root
+from truestep.check.points import standard
+from truestep.check.rules._chains import SOUND, root
 from truestep.check.site import Site
 from truestep.check.trace import Trace
 
-ROWS, OFTEN, SEVERAL, EXACT = 8, 3, 3, 1e-4
+ROWS, OFTEN, SEVERAL = 8, 3, 3
 TAKEN = {"mean": "mean", "nanmean": "mean", "amin": "least number", "min": "least number"}
 Told = tuple[Site | None, str, str]
 
@@ -55,24 +58,35 @@ def _same_line(trace: Trace, mates: list[Forward], call: Forward) -> Told | None
     return None
 
 
+class Table(NamedTuple):
+    """A table behind an input, whose columns were standardised by themselves, and where it was made or handed over."""
+
+    number: int
+    shape: tuple[int, ...]
+    columns: tuple[float, ...]
+    site: Site
+
+
 def _whole(trace: Trace, mates: list[Forward], call: Forward) -> Told | None:
     """Whether each part has columns of mean 0 and deviation 1 to the last digits: no part has those of another."""
     mine, rows = _standard(trace, call), set(call.inputs[0].rows)
     if mine is None or not rows or any(row in rows for mate in mates for row in mate.inputs[0].rows):
         return None  # the training rows themselves, or nobody knows
-    handed = {tensor.number for batch in trace.of(Batch) for tensor in batch.tensors}
-    known = [mine.words["columns"]]
+    handed, loaded = trace.once(_handed), trace.once(_loaded)
+    known = [mine.columns]
     for mate in mates[:OFTEN]:
         other = _standard(trace, mate)
         if other is None and root(trace, mate.inputs[0], mate.n).number in handed:
-            other = next((op for op in _standards(trace) if op is not mine and _columns(op) == _columns(mine)), None)
-        if other is None or other.out[0].number == mine.out[0].number or _columns(other) != _columns(mine):
+            other = next((each for each in _standards(trace) if each != mine and _width(each) == _width(mine)), None)
+        if other is None or other.number == mine.number or _width(other) != _width(mine) or other.columns in known[:1]:
             return None
-        known.append(other.words["columns"])
-    if all(_made_by(each, 0) for each in known):
+        known.append(other.columns)
+    if len({table for mate in mates if (table := _of_loader(trace, mate, handed, loaded)) is not None}) > 1:
+        return None  # each group of samples by itself, as all clients, or persons
+    if all(standard(each, 0) for each in known):
         what, ends = "mean and deviation", "mean 0 (to {:.1g}) and deviation 1 (to {:.1g})"
         place = 0
-    elif all(_made_by(each, 2) for each in known) and _columns(mine) >= (SEVERAL,):
+    elif all(standard(each, 2) for each in known) and _width(mine) >= (SEVERAL,):
         what, ends = "least and greatest numbers", "a least number 0 (to {:.1g}) and a greatest one 1 (to {:.1g})"
         place = 2
     else:
@@ -80,28 +94,53 @@ def _whole(trace: Trace, mates: list[Forward], call: Forward) -> Told | None:
     told = ends.format(*(max(one[at] for one in known) for at in (place, place + 1)))
     return (
         mine.site, f"the held-out part is standardised with its own {what}",
-        f"the tensor behind training and this one of {mine.out[0].shape[0]} rows both have columns with {told}",
+        f"the table behind training and this one of {mine.shape[0]} rows both have columns with {told}",
     )  # fmt: skip
 
 
-def _made_by(columns: tuple[float, ...], place: int) -> bool:
-    return max(columns[place : place + 2]) < EXACT
-
-
-def _standards(trace: Trace) -> list[Op]:
+def _standards(trace: Trace) -> list[Table]:
     """The tensors made of arrays whose columns were standardised, or stretched from 0 to 1, by themselves."""
-    made = (op for op in trace.ops("tensor", "as_tensor", "from_numpy") if op.words.get("columns"))
-    return [op for op in made if any(_made_by(op.words["columns"], place) for place in (0, 2))]
+    return list(trace.once(_made).values())
 
 
-def _standard(trace: Trace, call: Forward) -> Op | None:
+def _made(trace: Trace) -> dict[int, Table]:
+    ops = (op for op in trace.ops("tensor", "as_tensor", "from_numpy") if op.words.get("columns"))
+    return {
+        op.n: Table(op.out[0].number, op.out[0].shape, tuple(op.words["columns"]), op.site)
+        for op in ops if any(standard(op.words["columns"], place) for place in (0, 2))
+    }  # fmt: skip
+
+
+def _handed(trace: Trace) -> dict[int, int]:
+    """The tensors that loaders handed out, each with its loader."""
+    return {tensor.number: batch.loader for batch in trace.of(Batch) for tensor in batch.tensors}
+
+
+def _loaded(trace: Trace) -> dict[int, list[Table]]:
+    """Of each loader the tables of its data set that were standardised by themselves."""
+    sites = {table.number: table.site for table in _standards(trace)}
+    return {
+        made.loader: [Table(*each, sites.get(each[0], made.site)) for each in made.tables]
+        for made in trace.of(LoaderMade) if made.tables
+    }  # fmt: skip
+
+
+def _standard(trace: Trace, call: Forward) -> Table | None:
     """The one that lies behind an input."""
-    known = {op.n: op for op in _standards(trace)}
-    return next((known[op.n] for op in trace.chain(call.inputs[0], call.n) if op.n in known), None)
+    known = trace.once(_made)
+    made = next((known[op.n] for op in trace.chain(call.inputs[0], call.n) if op.n in known), None)
+    return made or _of_loader(trace, call, trace.once(_handed), trace.once(_loaded))
 
 
-def _columns(op: Op) -> tuple[int, ...]:
-    return op.out[0].shape[1:]
+def _of_loader(trace: Trace, call: Forward, handed: dict[int, int], loaded: dict[int, list[Table]]) -> Table | None:
+    """The one of a loader's data set that is as wide as the rows that it handed out, where there is no other."""
+    given = root(trace, call.inputs[0], call.n, SOUND)
+    wide = [each for each in loaded.get(handed.get(given.number, 0), ()) if each.shape[1:] == given.shape[1:]]
+    return wide[0] if len(wide) == 1 else None
+
+
+def _width(table: Table) -> tuple[int, ...]:
+    return table.shape[1:]
 
 
 def _centred(trace: Trace, call: Forward) -> tuple[Seen, Op, Op] | None:
