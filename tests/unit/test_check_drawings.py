@@ -72,3 +72,7 @@ for epoch in range(6):
 @pytest.mark.parametrize("size", [20, 47])
 def test_a_mean_along_the_training_is_advice_where_it_is_nearly_the_right_one(found, size):
     assert ("mean_of_means" in found(COURSE.replace("20", str(size)))) == (size == 47)
+
+
+def test_a_last_batch_that_is_off_by_chance_in_one_pass_of_many_is_advice(found):
+    assert "mean_of_means" not in found(COURSE.replace("20", "10").replace("range(6)", "range(20)").replace("03", "1"))

@@ -37,3 +37,29 @@ def _program(shape, weight, report, size="1"):
 def test_a_mean_of_means_is_told_in_whatever_shape_it_is_reported(found, shape, size, report):
     assert found(_program(shape, "1", report, size)) == {"mean_of_means"}
     assert not found(_program(shape, "len(b)", report, size))
+
+
+ROOTS = """
+aims = 100 * (x[:, 0] + torch.randn(96) * torch.where(torch.arange(96) < 64, 0.2, 2.0))
+net = nn.Linear(6, 1)
+opt = torch.optim.Adam(net.parameters(), 0.05)
+held = DataLoader(TensorDataset(x, aims), 40)
+def score():
+    errors = []
+    with torch.no_grad():
+        for a, b in held:
+            errors.append((net(a)[:, 0] - b).square()EACH)
+    return ALL
+for epoch in range(6):
+    for part in torch.randperm(96).split(32):
+        opt.zero_grad()
+        nn.functional.mse_loss(net(x[part])[:, 0], aims[part]).backward()
+        opt.step()
+    print(f"off by {score():.2f}")
+"""
+
+
+def test_a_mean_of_roots_is_told_where_each_print_shows_it_with_two_decimals(found):
+    by_batch = ROOTS.replace("EACH", ".mean().sqrt().item()").replace("ALL", "float(np.mean(errors))")
+    assert found(by_batch) == {"mean_of_means"}
+    assert not found(ROOTS.replace("EACH", "").replace("ALL", "torch.cat(errors).mean().sqrt().item()"))

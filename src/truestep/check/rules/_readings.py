@@ -23,7 +23,8 @@ from truestep.check.trace import LOSSES, Trace
 SAME, SINGLE = 1e-9, 2.0**-24
 LONGEST = 600
 _PLAIN = {"detach", "data", "float", "double", "cpu", "clone", "to", "squeeze", "reshape", "view", "requires_grad_"}
-DECIMAL = re.compile(r"(?<![\w.])\d+\.\d{3,}(?![\w.])")
+DECIMAL, SHORT = (re.compile(rf"(?<![\w.])\d+\.\d{{{least},}}(?![\w.])") for least in (3, 2))
+"""Numbers that a line shows, with three decimals at least or with two."""
 
 
 @dataclass(frozen=True, slots=True)
