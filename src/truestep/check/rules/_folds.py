@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import combinations, pairwise
 from typing import NamedTuple
 
 from truestep.check.changes import OptimizerMade, StateLoaded, Step
 from truestep.check.events import Forward
 from truestep.check.rules._batches import Drawn, split
-from truestep.check.rules._rows import FEW, SHARE, passes, scored, telling
+from truestep.check.rules._rows import FEW, SHARE, passes, read, scored, telling
 from truestep.check.site import Site
 from truestep.check.trace import Trace
 
-LEAST, ALL = 3, 0.9
+LEAST, ALL, OVERLAP = 3, 0.9, 0.4
+"""The fewest folds; what each of them learns of what others hold out; and of what it learns they learned before."""
 UNLIKE = 0.9
 """Targets that are measured are seldom equal."""
 
@@ -45,7 +46,8 @@ class Carried(NamedTuple):
 
 def carried(trace: Trace, drawn: list[Drawn]) -> Carried | None:
     """The last fold that is scored by weights that learned from it, where the folds take turns."""
-    sources = [sorted(parts, key=lambda part: part.n) for parts in (_drawn(drawn), _rows(trace), _aims(trace))]
+    found = (_drawn(drawn), _rows(trace, scored), _aims(trace), _rows(trace, read))
+    sources = [sorted(parts, key=lambda part: part.n) for parts in found]
     for places in _lives(trace):
         ends = [*places, trace.events[-1].n]
         for parts in sources:
@@ -89,13 +91,14 @@ def _drawn(drawn: list[Drawn]) -> list[Part]:
     ]  # fmt: skip
 
 
-def _rows(trace: Trace) -> list[Part]:
+def _rows(trace: Trace, asked: Callable[[Trace, Forward], bool]) -> list[Part]:
+    """The rows that a model was given, in training and by calls whose outputs are `asked` for."""
     trained, others = split(trace)
     parts = [Part(call.n, call.site, call.module, frozenset(call.inputs[0].rows), True)
              for call in trained if telling(call)]  # fmt: skip
     lines: dict[tuple[object, ...], list[Forward]] = defaultdict(list)
     for call in others:
-        if telling(call) and call.outputs and scored(trace, call):
+        if telling(call) and call.outputs and asked(trace, call):
             lines[call.module, call.site.place, call.update].append(call)
     for calls in passes(trace, lines.values()):
         rows = frozenset(row for call in calls for row in call.inputs[0].rows)
@@ -164,12 +167,18 @@ def _turns(lives: list[list[Part]]) -> Carried | None:
     apart = [_together(iter(parts)) for parts in held]
     if not all(held) or any(a[of] & b[of] for a, b in combinations(apart, 2) for of in a):
         return None
+    later = frozenset().union(*(own[held[0][-1].of] for own in learned[1:]))
+    if len(held[0][-1].samples & later) < FEW:
+        return None  # what is left out stays out, as where a model is to forget
     told: list[Carried] = []
     for place in range(1, len(lives)):
         part = held[place][-1]
-        known = len(part.samples & frozenset().union(*(own[part.of] for own in learned[:place])))
+        earlier, own = frozenset().union(*(each[part.of] for each in learned[:place])), learned[place][part.of]
+        known = len(part.samples & earlier)
         if known < max(FEW, SHARE * len(part.samples)):
             return None
+        if len(own & earlier) * len(part.samples) < OVERLAP * known * len(own):
+            return None  # other data each time, as tasks in turn
         told.append(Carried(part, known, place + 1, len(lives)))
     return told[-1]
 

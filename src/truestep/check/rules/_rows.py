@@ -9,7 +9,7 @@ from itertools import groupby
 
 from truestep.check.events import Batch, Forward, LoaderStart
 from truestep.check.rules._batches import Drawn, ends, readings, size, split
-from truestep.check.rules._chains import SOUND, root
+from truestep.check.rules._chains import SOUND, reaches, root
 from truestep.check.trace import Trace
 
 SHARE, FEW, ALIKE = 0.1, 5, 0.9
@@ -81,6 +81,13 @@ def others_scored(trace: Trace, quiet: list[Drawn]) -> bool:
 def scored(trace: Trace, call: Forward) -> bool:
     read, joined = ends(trace, call.outputs[0], call.n)
     return read and not joined and not _acts(trace, call)
+
+
+def read(trace: Trace, call: Forward) -> bool:
+    """Whether what a model gives without gradients is read as numbers, as by scores outside of torch, and no more."""
+    users, numbers = reaches(trace, call.outputs, call.n)
+    joined = any(each.needs_grad for op in users for each in (*op.inputs, *op.out))
+    return not call.grad and not joined and not numbers.isdisjoint(trace.once(readings)) and not _acts(trace, call)
 
 
 def guessed(trace: Trace, call: Forward) -> bool:
