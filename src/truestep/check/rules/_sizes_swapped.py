@@ -20,8 +20,11 @@ def swapped(trace: Trace) -> Iterator[tuple[Site, str, str]]:
     """Views of data (A, B, ...) as (B, A, ...) whose entries are then picked as samples, each with its target."""
     picks = [op for op in trace.ops("__getitem__") if len(op.inputs) == 2 and op.inputs[1].dtype == "int64"]
     for op in trace.ops("reshape", "view"):
-        given, out = (op.inputs[0].shape, op.out[0].shape) if len(op.inputs) == len(op.out) == 1 else ((), ())
-        few = len(given) < 2 or prod(given) < LEAST  # a few numbers may be written down so
+        if len(op.inputs) != 1 or len(op.out) != 1:
+            continue
+        given, out = op.inputs[0].shape, op.out[0].shape
+        dimensions = len(given)
+        few = dimensions < 2 or prod(given) < LEAST  # a few numbers may be written down so
         if few or op.inputs[0].needs_grad or 1 in given[:2] or given[0] == given[1]:
             continue
         if out != (given[1], given[0], *given[2:]) or not _as_given(trace, op.inputs[0], op.n):
