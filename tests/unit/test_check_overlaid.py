@@ -97,7 +97,10 @@ for epoch in range(4):
 BLURRED = (
     "kept = np.random.RandomState(5)\ndef blurred(row, source):\n    return row + source.normal(0, 0.3, 6).astype('f')"
 )
-TURNED = "kept = np.random.RandomState(5)\ndef blurred(row, source):\n    return row[source.permutation(6)]"
+TURNED = (
+    "kept = np.random.RandomState(5)\ndef blurred(row, source):\n"
+    "    return row[source.permutation(6)] + kept.normal(0, 0.1, 6).astype('f')"
+)
 ANEW, OWN = "np.random.RandomState(3)", "np.random.RandomState(k)"
 
 
