@@ -1,17 +1,18 @@
 """The rate is far too small: the weights do not move.
 
 What: all updates of the run together change the weights by less than three thousandths of their norm, at gradients
-that are not small, and the loss stays where it was. Or the rate is zero at every step; it is the square of the
-optimizer's own, since a function gives a rate where a factor is asked for; or it falls to nothing long before the end.
-Or one group of parameters, at its random start, has less than a hundred thousandth of the rate of another one.
+that are not small, and the loss stays where it was; or by less than a hundredth, in some hundreds of updates from a
+random start at large gradients. Or the rate is zero at every step; it is the square of the optimizer's own, since a
+function gives a rate where a factor is asked for; or it falls to nothing long before the end. Or one group of
+parameters, at its random start, has less than a hundred thousandth of the rate of another one.
 
 Why: nothing is learned, however long the training.
 
 Evidence: the change of the weights over their norm in every update that was looked at, the gradients, and the loss. By
 hand the rate is measured: what the sums of the weights lost, over the sums of their gradients.
 
-False alarms: a warm-up begins with a small rate, many schedules end with one, and a converged model has small gradients
-or a loss that has fallen. None of these is a finding.
+False alarms: a warm-up begins with a small rate, many schedules end with one, of several rates that one line tries some
+are small on purpose, and a converged model has small gradients or a loss that has fallen. None of these is a finding.
 
 Mend: a rate with which an update changes the weights by about a thousandth of their norm.
 
@@ -28,13 +29,13 @@ import math
 from collections.abc import Iterator
 from statistics import fmean
 
-from truestep.check.changes import Backward, Step
+from truestep.check.changes import Backward, OptimizerMade, Saved, Step
 from truestep.check.finding import Finding, Rule
 from truestep.check.looks import Digest
 from truestep.check.mends.updates import Rate
 from truestep.check.rules import found
 from truestep.check.rules._chains import origin
-from truestep.check.rules._facts import scale
+from truestep.check.rules._facts import loaded, scale
 from truestep.check.rules._hand import lines, rate, steepness
 from truestep.check.rules._pace import Pace, paces
 from truestep.check.rules._rates import nothing
@@ -47,6 +48,8 @@ FEW = 20
 WHOLE = 3e-3
 EACH = 1e-5
 STEEP = 1e-3
+FRESH, STEEPER, MANY = 1e-2, 1e-2, 300
+"""The same for weights that begin at random: gradients so large beside them, and so many updates, should carry them."""
 MORE, LEAST, EXACT = 0.02, 8, 5e-3
 """What all updates may change of the weights at a rate that was divided once too often, and by how many terms."""
 
@@ -76,7 +79,9 @@ def look(trace: Trace) -> Iterator[Finding]:
         losses = pace.losses
         third = len(losses) // 3
         fallen = fmean(losses[-third:]) < 0.95 * fmean(losses[:third])
-        if 0 < most < EACH and most * count < WHOLE and slope > STEEP and not fallen and not _warming(pace):
+        little = most * count < WHOLE or (most * count < FRESH and slope > STEEPER and _fresh(trace, pace, count))
+        moves = not little or slope <= STEEP or fallen or _warming(pace) or _searched(trace, pace.made)
+        if 0 < most < EACH and not moves:
             rate = pace.strides[0].update.step
             yield found(
                 RULE,
@@ -88,6 +93,24 @@ def look(trace: Trace) -> Iterator[Finding]:
                 "nothing is learned at this rate, however long the training",
                 "raise the rate until an update changes the weights by about a thousandth of their norm",
             )
+
+
+def _fresh(trace: Trace, pace: Pace, count: int) -> bool:
+    """Whether many updates begin with weights that nobody trained, loaded or wrote, as those near their aim are."""
+    first = pace.strides[0].update.at
+    held = set() if pace.made is None else trace.held(pace.made.optimizer)
+    homes = {facts.storages[name] for facts in trace.modules.values()
+             for name, number in facts.parameters.items() if number in held}  # fmt: skip
+    given = any(each.how == "load" for each in trace.of(Saved)) or held & loaded(trace)
+    writes = (op for op in trace.ops("copy_", "data=", "set_") if op.n < first.n and op.inputs)
+    written = any(op.inputs[0].storage in homes for op in writes)
+    return count >= MANY and not (given or written or pace.opposed or any(step.n < first.n for step in trace.of(Step)))
+
+
+def _searched(trace: Trace, made: OptimizerMade) -> bool:
+    """Whether the line that builds an optimizer tries several rates."""
+    alike = (each for each in trace.of(OptimizerMade) if each.site.place == made.site.place and each.kind == made.kind)
+    return len({str(group.get("lr")) for each in alike for group in each.groups[:1]}) > 1
 
 
 def _by_hand(trace: Trace) -> Iterator[Finding]:
