@@ -11,11 +11,13 @@ are both called have all their parameters' memory in common; or one module goes 
 moves between the calls whose outputs, without a graph, are what others are trained towards; or the distance to what a
 call without a graph gave is 0 each time, as one module gave both, with the same weights and of the same input. And a
 copy that was made before the training and keeps its weights to the end, while all that the network is trained by is
-made of what the copy says, and that is compared with what the network says of other inputs: it should follow.
+made of what the copy says, and that is compared with what the network says of other inputs: it should follow. Or a
+share of the best value that the network itself gives of other inputs is the target, beside data, and has a gradient.
 
 False alarms: tied layers share some of their memory, a wrapped model has a second name, and a teacher that was trained
 before, by whatever name, moves no more while it teaches. A start that is kept to be taken away from every output, or to
-be kept near to, is asked of the same inputs, and stays as it is. None is a finding.
+be kept near to, is asked of the same inputs, and stays as it is. A program whose words are of the residual means to
+move both sides. None is a finding.
 
 Mend: `target = copy.deepcopy(policy)`, and `tp.data.copy_(p.data)` to update it.
 
@@ -38,6 +40,7 @@ from truestep.check.rules._batches import ends
 from truestep.check.rules._chains import reaches
 from truestep.check.rules._itself import says_itself
 from truestep.check.rules._left_behind import left_behind
+from truestep.check.rules._own_bootstrap import own_bootstrap
 from truestep.check.rules._states import aliases, around, steps_on, taken_before
 from truestep.check.site import Site
 from truestep.check.trace import Trace
@@ -62,6 +65,11 @@ def look(trace: Trace) -> Iterator[Finding]:
             RULE, site, message, evidence, "the network learns towards what random weights say",
             "copy the weights now and then, target.load_state_dict(network.state_dict()), or a share at each update",
             "warning",
+        )  # fmt: skip
+    for site, message, evidence in own_bootstrap(trace):
+        yield found(
+            RULE, site, message, evidence, "a value is drawn towards its target and the target towards the value",
+            "make the target under torch.no_grad(), or detach it, and let a copy of the network give it", "warning",
         )  # fmt: skip
 
 
