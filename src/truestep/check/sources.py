@@ -101,11 +101,19 @@ def stored(dataset: Any) -> tuple[tuple[str, int], ...]:
     """The tensors, arrays and lists that a dataset holds, by name, with a digest of each; large ones in part."""
     found = []
     for name, value in list(getattr(dataset, "__dict__", {}).items())[:50]:
-        held = list(value)[:20] if isinstance(value, tuple) else [value]
+        held = _parts(value)
         marks = [mark for mark in map(_mark, held) if mark is not None]
         if marks:
             found.append((name, crc32(repr(marks).encode())))
     return tuple(found)
+
+
+def _parts(value: Any) -> list[Any]:
+    """What one attribute holds: of a tuple, of a dict, and of a list of tensors or arrays, the first of each."""
+    if isinstance(value, dict):
+        return list(value.values())[:20]
+    listed = isinstance(value, list) and value and (isinstance(value[0], Tensor) or hasattr(value[0], "dtype"))
+    return list(value)[:20] if isinstance(value, tuple) or listed else [value]
 
 
 def tables(recorder: Recorder, dataset: Any) -> Iterator[Table]:

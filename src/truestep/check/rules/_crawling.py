@@ -59,20 +59,26 @@ def stalled(trace: Trace) -> Iterator[tuple[Site, str, str]]:
         count = whole // max(width, 1)
         if place in told or width < LEAST or count < OFTEN or 2 * (count + width) >= whole:
             continue
-        began = taken[0][2].update - taken[0][0]
-        by_update = all(first == (op.update - began) % count and last - first == width for first, last, op in taken)
-        if (
-            by_update
-            and began >= 0
-            and taken[-1][2].update - began >= count
-            and len({first for first, _, _ in taken}) >= OFTEN
-        ):
+        if all(last - first == width for first, last, _ in taken) and _from_0_again(taken, count):
             told.add(place)
             yield (
                 taken[0][2].site, f"each batch holds {width - 1} of the {width} rows of the last",
                 f"slices of {width} begin one row after the other, and after {count}, as many as fit into {whole} rows "
                 f"side by side, at row 0 again: they reach {count + width - 1} rows",
             )  # fmt: skip
+
+
+def _from_0_again(taken: Sequence[tuple[int, int, Op]], count: int) -> bool:
+    """Whether slices begin at 0, 1, ... count - 1 and at 0 again, by the number of updates or, where these are not
+    counted, one after the other.
+    """
+    (began, _, op), (_, _, last) = taken[0], taken[-1]
+    if last.update > op.update:
+        since = op.update - began
+        in_step = since >= 0 and all(first == (op.update - since) % count for first, _, op in taken)
+        return in_step and last.update - since >= count and len({first for first, _, _ in taken}) >= OFTEN
+    steps = [(after - first) % count for (first, _, _), (after, _, _) in pairwise(taken)]
+    return began == 0 and len(taken) > count and set(steps) == {1} and max(first for first, _, _ in taken) == count - 1
 
 
 def _counts(held: Sequence[int]) -> bool:

@@ -12,7 +12,7 @@ from truestep.check.rules._batches import Drawn, ends, readings, size, split
 from truestep.check.rules._chains import SOUND, reaches, root
 from truestep.check.trace import Trace
 
-SHARE, FEW, ALIKE = 0.1, 5, 0.9
+SHARE, FEW, ALIKE, CHANGED = 0.1, 5, 0.9, 0.05
 
 
 def mixes(
@@ -29,9 +29,12 @@ def mixes(
 
 
 def mixed(train: set[int], scored: Sequence[Sequence[Forward]]) -> bool:
-    """Whether any one score is of trained rows and of others: one of trained rows alone is a score on these."""
-    shares = ({row in train for call in each for row in call.inputs[0].rows} for each in scored)
-    return any(len(share) == 2 for share in shares)
+    """Whether any one score is of trained rows and of others: one of trained rows alone is a score on these.
+
+    A few of them may be in training only as they were changed.
+    """
+    shares = [[row in train for call in each for row in call.inputs[0].rows] for each in scored]
+    return any(any(share) and share.count(False) > CHANGED * len(share) for share in shares)
 
 
 def telling(call: Forward) -> bool:
@@ -60,8 +63,9 @@ def _source(trace: Trace, call: Forward) -> int:
     """The tensor whose rows a call was given; that of which they were taken, where they were taken just now."""
     given = root(trace, call.inputs[0], call.n, SOUND)
     taken = trace.maker(given, call.n)
-    now = taken is not None and taken.update == call.update
-    return (root(trace, given, call.n) if now else given).number
+    if taken is not None and taken.inputs and taken.update == call.update:
+        given = root(trace, taken.inputs[0], taken.n, SOUND)
+    return given.number
 
 
 def others_scored(trace: Trace, quiet: list[Drawn]) -> bool:

@@ -79,7 +79,8 @@ def _tensors(trace: Trace) -> Iterator[Finding]:
             continue
         if not view.inputs[0].leaf or view.inputs[0].shape == first.shape:
             continue
-        if fetching(op) or (first.storage in fed and (op.name != "__setitem__" or _holes(trace, op))):
+        told = op.name != "__setitem__" or _holes(trace, op) or _mixes(trace, op)
+        if fetching(op) or (first.storage in fed and told):
             writes.setdefault((first.storage, op.site.place), []).append(op)
     for ops in writes.values():
         views = [(op.inputs[0].shape, op.update) for op in ops]
@@ -156,9 +157,10 @@ def _again(trace: Trace, ops: list[Op]) -> bool:
         parts.setdefault(str(index), set()).add(str(op.args[1:]))
     if all(op.name == "masked_fill_" or _holes(trace, op) for op in ops):  # other places at each visit
         return sum(len(updates) > 1 for updates in visits.values()) >= 3
-    if ops[0].name == "__setitem__" and all(_from_itself(trace, op) for op in ops):
+    set_to = ops[0].name == "__setitem__" and not all(_mixes(trace, op) for op in ops)
+    if set_to and all(_from_itself(trace, op) for op in ops):
         return sum(len(updates) > 1 for updates in visits.values()) >= 3
-    if ops[0].name == "__setitem__":  # a part that is set to the same number once more stays as it is
+    if set_to:  # a part that is set to the same number once more stays as it is
         moved = [each for each, where in parts.items() if len(where) > 1 and len(visits[each]) > 1]
         return len(moved) >= 3 and all(len(op.inputs) == 1 for op in ops)
     if sum(len(updates) > 1 for updates in visits.values()) >= 3:
@@ -193,6 +195,13 @@ def _from_itself(trace: Trace, op: Op) -> bool:
     if not isinstance(value, Seen) or value.storage == op.inputs[0].storage:
         return False
     return any(each.storage == op.inputs[0].storage for made in trace.chain(value, op.n) for each in made.inputs)
+
+
+def _mixes(trace: Trace, op: Op) -> bool:
+    """Whether parts of other rows of a batch are written over its own: a patch of a partner's picture, say."""
+    made = trace.maker(op.args[-1], op.n) if isinstance(op.args[-1], Seen) and _from_itself(trace, op) else None
+    index = made.args[1] if made is not None and made.name == "__getitem__" else None
+    return isinstance(index[0] if isinstance(index, tuple) and index else index, Seen)
 
 
 def _view(trace: Trace, op: Op) -> Op | None:

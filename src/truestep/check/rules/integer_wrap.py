@@ -40,6 +40,8 @@ MEND = "convert to float, or to wider integers, before the arithmetic"
 PRODUCTS = ("mul", "mul_", "__rmul__")
 CONVERSIONS = ("to", "type", "byte", "char", "short")
 PLACES = {"scatter_", "scatter_add_", "scatter", "scatter_add", "gather", "embedding", "one_hot", "bincount"}
+REMAINDERS = ("remainder", "__mod__", "fmod", "remainder_")
+"""A program that takes what is left after 256 reckons modulo 256, on purpose."""
 RANGES = {"uint8": (0, 255), "int8": (-128, 127), "int16": (-32768, 32767), "uint16": (0, 65535)}
 
 
@@ -63,7 +65,8 @@ def look(trace: Trace) -> Iterator[Finding]:
             continue  # the mean of a product is not that of the means
         wanted = _wanted(op.name, first, second)
         got, (low, high) = op.out[0].values.mean, RANGES[op.out[0].dtype]
-        if abs(got - wanted) > 1e-6 * (high - low) and not _signed(trace, op):
+        modulo = any(part.arg(1, "other") == high - low + 1 for part in trace.ops(*REMAINDERS))
+        if abs(got - wanted) > 1e-6 * (high - low) and not modulo and not _signed(trace, op):
             symbols, floats = _used(trace, op)
             if not (op.close or floats):
                 continue  # what else became of it was not looked at

@@ -3,7 +3,7 @@
 What: `load_state_dict(..., strict=False)` with names that all differ (a prefix "module.", the whole checkpoint instead
 of the state in it), or a state that was filtered down to nothing before it was merged with the model's own; or a file
 with a model's state is read, nothing loads it, and a new model is scored; or a copy is trained, or copied from, and the
-other one of the two is scored.
+other one of the two is scored; or the weights are put into what `state_dict()` returned and nothing holds.
 
 Why: the model keeps its random weights, and nothing says so.
 
@@ -35,6 +35,7 @@ from truestep.check.rules._batches import split
 from truestep.check.rules._rows import scored
 from truestep.check.rules._stale import twins
 from truestep.check.rules._states import steps_on
+from truestep.check.rules._temporary import temporary
 from truestep.check.trace import Trace
 
 RULE = Rule("TS674", "weights_not_loaded", "a state was loaded and no weight arrived", "error", "reporting")
@@ -62,6 +63,11 @@ def look(trace: Trace) -> Iterator[Finding]:
                 "the model keeps the weights that it was built with",
                 "make the names fit and load strictly; look at what load_state_dict returns",
             )
+    for site, message, evidence in temporary(trace):
+        yield found(
+            RULE, site, message, evidence, "the model keeps its own weights, and nothing says so",
+            "load them: model.load_state_dict(weights)",
+        )  # fmt: skip
     yield from _only_read(trace)
     yield from _twins(trace)
 
