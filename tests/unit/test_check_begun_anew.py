@@ -78,3 +78,27 @@ PENALTY = "10 * (slope.norm(dim=1) - 1).square().mean()"
 )
 def test_a_penalty_of_gradients_needs_their_graph(found, graph, penalty, told):
     assert ("gradient_stopped" in found(CRITIC.replace("GRAPH", graph).replace("PENALTY", penalty))) == told
+
+
+KEPT = """
+train = DataLoader(TensorDataset(x[:64], y[:64]), 16, shuffle=True)
+held = DataLoader(TensorDataset(x[64:], y[64:]), 12)
+def score():
+    losses = []
+    with torch.no_grad():
+        for a, b in held:
+            loss = nn.functional.cross_entropy(net(a), b)
+            INSIDE
+    return TOLD
+for epoch in range(4):
+    epochs(train, 1)
+    print(score())
+"""
+
+
+def test_a_figure_that_is_read_behind_the_loop_is_that_of_the_last_batch(found):
+    last = KEPT.replace("TOLD", "loss.item()")
+    assert "wrong_denominator" in found(last.replace("INSIDE", "pass"))
+    assert "wrong_denominator" not in found(last.replace("INSIDE", "losses.append(loss)"))
+    whole = KEPT.replace("TOLD", "(torch.stack(losses) @ torch.tensor([12.0, 12.0, 8.0]) / 32).item()")
+    assert not found(whole.replace("INSIDE", "losses.append(loss)"))

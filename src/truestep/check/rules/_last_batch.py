@@ -117,7 +117,7 @@ def _overwritten(place: tuple[str, int], kind: str) -> list[str]:
         name for node in ast.walk(loop or ast.Module([], [])) if isinstance(node, ast.Assign | ast.AugAssign)
         for name in _given(node, kind, loop) if _around(node, place[1])
     ]  # fmt: skip
-    return [name for name in names if loop is not None and _unused(loop, name) and _used_after(scope, loop, name)]
+    return [name for name in names if loop is not None and unused(loop, name) and _used_after(scope, loop, name)]
 
 
 def _given(node: ast.Assign | ast.AugAssign, kind: str, loop: Loop | None) -> list[str]:
@@ -140,7 +140,7 @@ def _sets_to_number(node: ast.stmt, name: str) -> bool:
     return any(isinstance(t, ast.Name) and t.id == name and isinstance(v, ast.Constant) for t, v in both)
 
 
-def _unused(loop: Loop, name: str) -> bool:
+def unused(loop: Loop, name: str) -> bool:
     return not any(isinstance(n, ast.Name) and n.id == name and isinstance(n.ctx, ast.Load) for n in ast.walk(loop))
 
 

@@ -42,6 +42,7 @@ from itertools import chain, groupby, islice
 from truestep.check.events import LoaderEnd, LoaderMade
 from truestep.check.finding import Finding, Level, Rule
 from truestep.check.rules import found
+from truestep.check.rules._after_loop import read_after
 from truestep.check.rules._collected import blank, collected
 from truestep.check.rules._last_batch import hits_of_one, told_for_all
 from truestep.check.rules._masked import masked
@@ -75,7 +76,7 @@ def look(trace: Trace) -> Iterator[Finding]:
     yield from _told(quotients or set_back(trace))
     sure = [*over_one(alone), *of_prints(trace, every), *hits_of_one(alone)]
     yield from _told({case[0].place: case for case in sure}.values())
-    likely = [*on_and_on(trace, every), *told_for_all(trace)]
+    likely = [*on_and_on(trace, every), *told_for_all(trace), *read_after(trace)]
     yield from _told({case[0].place: case for case in likely}.values(), "warning")
 
 
