@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import sys
+import sysconfig
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from itertools import count
@@ -15,7 +16,8 @@ from torch.utils.hooks import RemovableHandle
 from truestep.check.frames import relay
 
 _own = count(-1, -1)
-_THEIRS = {"torch", "truestep", "builtins", "copy", "random"}
+_THEIRS = {"torch", "truestep"}
+_PYTHONS = sysconfig.get_path("stdlib")
 _FUNCTIONS, _OTHERS = {FunctionType, BuiltinFunctionType}, {type, str, int, dict, list, tuple, type(None)}
 _held: list[dict[int, list[tuple[dict[str, Any], str]]]] = []
 Around = Callable[..., Any]
@@ -83,12 +85,18 @@ def _looked_up() -> dict[int, list[tuple[dict[str, Any], str]]]:
     found: dict[int, list[tuple[dict[str, Any], str]]] = {}
     for module in list(sys.modules.values()):
         title, names = getattr(module, "__name__", None), getattr(module, "__dict__", None)
-        ours = isinstance(title, str) and title.partition(".")[0] not in _THEIRS
-        if ours and isinstance(names, dict):
+        if isinstance(title, str) and isinstance(names, dict) and _may_hold(title.partition(".")[0], names):
             for key, value in list(names.items()):
                 if type(value) in _FUNCTIONS or (type(value) not in _OTHERS and callable(value)):
                     found.setdefault(id(value), []).append((names, key))
     return found
+
+
+def _may_hold(package: str, names: dict[str, Any]) -> bool:
+    """Whether a module may be the user's: Python's own hold nothing that is exchanged, users' may bear their names."""
+    file = names.get("__file__")
+    pythons = package in sys.stdlib_module_names and (not isinstance(file, str) or file.startswith(_PYTHONS))
+    return package not in _THEIRS and not pythons
 
 
 @contextmanager
