@@ -2,14 +2,16 @@
 
 What: the training inputs are scaled or normalised and the held-out ones are not, or the held-out part is standardised
 with its own mean and deviation, or stretched from 0 to 1 by its own least and greatest numbers, instead of by those of
-the training part. Or the words of the two are numbered by two mappings, or in two spellings.
+the training part. Or the words of the two are numbered by two mappings, or in two spellings. Or the targets were scaled
+for training, and the score compares what the model says with targets that were not.
 
 Why: the model sees inputs that it was never trained on, and the score says nothing about it; with statistics of its
 own the held-out part even hides the shift that it was held out to show.
 
 Evidence: the range and mean of what the model was given in training and in evaluation, with the arithmetic that lies
 behind each; the tensors whose means were subtracted; or columns of both parts that have mean 0 and deviation 1 to the
-last digits, or least and greatest numbers of 0 and 1, as no part has by the statistics of another.
+last digits, or least and greatest numbers of 0 and 1, as no part has by the statistics of another. Of targets: that the
+guesses lie where those of training do, and what they are compared with lies five of their ranges off, for like inputs.
 
 False alarms: other data, as points outside of the training range, are prepared alike and are no finding unless their
 range is twenty times as large or as small, or just that of the training data before they were scaled by numbers that
@@ -37,6 +39,7 @@ from truestep.check.looks import Seen, Values
 from truestep.check.rules import found
 from truestep.check.rules._batches import ends, split
 from truestep.check.rules._coded import inputs_apart
+from truestep.check.rules._raw_targets import raw_targets
 from truestep.check.rules._same_scale import alike_before
 from truestep.check.rules._spelt import spelt_apart
 from truestep.check.rules._standardised import standardised_apart
@@ -56,6 +59,11 @@ def look(trace: Trace) -> Iterator[Finding]:
     for told in inputs_apart(trace):
         yield found(RULE, *told, WHY, "make one mapping, of the training part, and use it for both")
     yield from (found(RULE, *told, WHY, MEND, level="warning") for told in spelt_apart(trace))
+    for told in raw_targets(trace):
+        yield found(
+            RULE, *told, "a difference of two units is no error of the model",
+            "bring the guesses back, guess * std + mean, or scale these targets by the numbers of training", "warning",
+        )  # fmt: skip
     trained, others = split(trace)
     calls: dict[int, list[Forward]] = {}
     for call in trained:
