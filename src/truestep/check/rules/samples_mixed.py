@@ -2,7 +2,8 @@
 
 What: a `view` or `reshape` cuts across the samples where a transpose was meant; a recurrent layer or attention takes
 the samples of the batch for the steps of a sequence, or runs over the rows of all samples in one line; predictions
-are lined up with the targets of other samples; or a stream of tokens lies across the batch, not along time.
+are lined up with the targets of other samples; or a stream of tokens lies across the batch, not along time; or each
+batch begins with the state that the one before left, in a random order of batches.
 
 Why: what the model says of one sample is made of pieces of others. The shapes fit, so nothing fails, and the training
 learns what can be learned in spite of it.
@@ -35,6 +36,7 @@ from truestep.check.events import Batch, Op
 from truestep.check.finding import Finding, Rule
 from truestep.check.looks import Seen
 from truestep.check.rules import found
+from truestep.check.rules._carried_state import carried
 from truestep.check.rules._chains import SOUND, root
 from truestep.check.rules._padded_rows import beside_padding
 from truestep.check.rules._samples import ATTENTION, RECURRENT, alone, batch_axis, follow, rows_of
@@ -57,6 +59,9 @@ def look(trace: Trace) -> Iterator[Finding]:
         yield found(RULE, site, message, evidence, "no step follows from the one before it", mend, level="warning")
     for site, message, evidence in swapped(trace):
         yield found(RULE, site, message, evidence, WHY, "swap the dimensions: permute or transpose", level="warning")
+    for site, message, evidence in carried(trace):
+        mend = "begin each batch without a state; keep one only where a batch goes on where the last one ended"
+        yield found(RULE, site, message, evidence, WHY, mend, level="warning")
     state, held = _State(trace), {number for facts in trace.modules.values() for number in facts.buffers.values()}
     passes, size, upto = 0, 0, 0
     losses = [op for op in trace.ops(*LOSSES, "sub") if _loss(op)]
