@@ -36,6 +36,7 @@ from truestep.check.finding import Finding, Rule
 from truestep.check.looks import Seen
 from truestep.check.rules import found
 from truestep.check.rules._functional import SUMS, thrown, unmet
+from truestep.check.rules._idle_averages import idle_averages
 from truestep.check.rules._lost import lost as lost_gradients
 from truestep.check.rules._mixed import unread
 from truestep.check.rules._words import plural
@@ -52,6 +53,7 @@ def look(trace: Trace) -> Iterator[Finding]:
     yield from _of_gradients(trace)
     yield from _functional(trace)
     yield from _of_averages(trace)
+    yield from _idle(trace)
     bits: dict[int, set[int]] = defaultdict(set)
     shapes: dict[int, tuple[int, ...]] = {}
     homes: dict[int, int] = {}
@@ -121,6 +123,21 @@ def _of_averages(trace: Trace) -> Iterator[Finding]:
             f"read by nobody; {name} kept every bit through {plural(one.calls, 'call')} that were looked at{use}",
             "a name is bound to the new tensor, and the module keeps its first weights",
             "write into the weights under torch.no_grad(): old.lerp_(new, tau), or old.copy_(of the mean)",
+        )
+
+
+def _idle(trace: Trace) -> Iterator[Finding]:
+    """Averages of the weights that are made, and thrown away with the program."""
+    for one in idle_averages(trace):
+        yield found(
+            RULE,
+            one.site,
+            f"{one.name} averages the trained weights, and nothing ever asks it",
+            f"after {plural(one.times, 'update')} looked at a mean of it and of trained weights was made here; the "
+            f"program names {one.name} for nothing else, and what it scores at the end are the weights themselves",
+            "what is scored and kept is not what the average was made for",
+            "evaluate and save the average, or copy it into the model, or leave it out",
+            "warning",
         )
 
 
