@@ -34,6 +34,7 @@ TALL, LARGEST = 16, 1 << 20
 WIDTH, ROWS, COLUMNS = 16, 256, 512
 SHORTEST = 3
 SHARED, EXACT = 0.01, 1e-4
+OWN = (0, 2, 4)
 """Of the rows of a table so many may have a column's least number: of a grid more have."""
 MOST = 500
 """Tensors of which points are taken in each part of a run: before the first update and after, with gradients or not."""
@@ -86,7 +87,8 @@ class Points:
 
 class Columns(NamedTuple):
     """Of a table of real numbers: the greatest mean of a column, and the greatest distance of a deviation from 1; and
-    the greatest distances of a column's least number from 0 and of its greatest from 1 (infinite where many share it).
+    the greatest distances of a column's least number from 0 and of its greatest from 1 (infinite where many share it);
+    and those of a median from 0, and of the middle half's width from 1 (infinite where a median is not 0).
     Columns of whole numbers are left out where there are others.
     """
 
@@ -94,6 +96,8 @@ class Columns(NamedTuple):
     deviation: float
     least: float
     most: float
+    median: float = math.inf
+    half: float = math.inf
 
 
 def columns(tensor: Any) -> Columns | None:
@@ -107,11 +111,14 @@ def columns(tensor: Any) -> Columns | None:
     wide = wide if bool(whole.all()) else wide[:, ~whole]
     mean, both = wide.mean(0).abs().max(), _deviations(wide)
     least, most = (_end(wide, *each) for each in ((wide.amin(0), 0.0), (wide.amax(0), 1.0)))
-    return Columns(float(mean), min(float((each - 1).abs().max()) for each in both), least, most)
+    return Columns(float(mean), min(float((each - 1).abs().max()) for each in both), least, most, *_middle(wide))
 
 
 def standard(told: tuple[float, ...] | None, place: int) -> bool:
-    """Whether columns have means and deviations (`place` 0), or ends (`place` 2), of their own to the last digits."""
+    """Whether columns have means and deviations (`place` 0), ends (2), or medians and quartiles (4) of their own.
+
+    To the last digits, that is.
+    """
     return told is not None and max(told[place : place + 2]) < EXACT
 
 
@@ -122,6 +129,17 @@ def _deviations(wide: Tensor) -> Iterator[Tensor]:
     yield from (wide.std(0, correction=each) for each in (0, 1))
     squares, count = (wide - wide.mean(0)).square().sum(0), (wide != 0).sum(0)
     yield from ((squares / (count - each).clamp(min=1)).sqrt() for each in (0, 1))
+
+
+def _middle(wide: Tensor) -> tuple[float, float]:
+    """How far medians lie from 0, and the widths between quartiles from 1."""
+    below, above = ((each.sum(0) * 2 <= len(wide)).all() for each in (wide < 0, wide > 0))
+    if not (below and above):  # without sorting
+        return math.inf, math.inf
+    first, middle, third = torch.quantile(
+        wide, torch.tensor([0.25, 0.5, 0.75], dtype=wide.dtype, device=wide.device), 0
+    )
+    return float(middle.abs().max()), float((third - first - 1).abs().max())
 
 
 def _end(wide: Tensor, ends: Tensor, meant: float) -> float:

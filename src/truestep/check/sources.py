@@ -17,7 +17,7 @@ from torch.utils.data import Dataset
 from truestep.check import site
 from truestep.check.events import Op
 from truestep.check.looks import LARGEST, digest, plain
-from truestep.check.points import columns, standard
+from truestep.check.points import OWN, columns, standard
 
 if TYPE_CHECKING:
     from truestep.check.recorder import Recorder
@@ -124,8 +124,8 @@ def tables(recorder: Recorder, dataset: Any) -> Iterator[Table]:
             if type(each).__module__ == "numpy" and getattr(each, "ndim", 0) == 2 and each.dtype.kind == "f":
                 held = torch.as_tensor(each.copy()) if each.size <= LARGEST else None
             told = columns(held)
-            if told is not None and (standard(told, 0) or standard(told, 2)):
-                yield recorder.numbers.of(each), tuple(held.shape), tuple(told)
+            if any(standard(told, place) for place in OWN):
+                yield recorder.numbers.of(each), tuple(held.shape), tuple(told or ())
 
 
 def inner(dataset: Any, depth: int = 3) -> Iterator[Any]:

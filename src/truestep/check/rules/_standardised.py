@@ -6,13 +6,19 @@ from typing import NamedTuple
 
 from truestep.check.events import Batch, Forward, LoaderMade, Op
 from truestep.check.looks import Seen
-from truestep.check.points import standard
+from truestep.check.points import OWN, standard
 from truestep.check.rules._chains import SOUND, root
 from truestep.check.site import Site
 from truestep.check.trace import Trace
 
 ROWS, OFTEN, SEVERAL = 8, 3, 3
 TAKEN = {"mean": "mean", "nanmean": "mean", "amin": "least number", "min": "least number"}
+ENDS = 2
+STATISTICS = {
+    0: ("mean and deviation", "mean 0 (to {:.1g}) and deviation 1 (to {:.1g})"),
+    ENDS: ("least and greatest numbers", "a least number 0 (to {:.1g}) and a greatest one 1 (to {:.1g})"),
+    4: ("median and quartiles", "median 0 (to {:.1g}) and quartiles 1 apart (to {:.1g})"),
+}
 Told = tuple[Site | None, str, str]
 
 
@@ -83,15 +89,11 @@ def _whole(trace: Trace, mates: list[Forward], call: Forward) -> Told | None:
         known.append(other.columns)
     if len({table for mate in mates if (table := _of_loader(trace, mate, handed, loaded)) is not None}) > 1:
         return None  # each group of samples by itself, as all clients, or persons
-    if all(standard(each, 0) for each in known):
-        what, ends = "mean and deviation", "mean 0 (to {:.1g}) and deviation 1 (to {:.1g})"
-        place = 0
-    elif all(standard(each, 2) for each in known) and _width(mine) >= (SEVERAL,):
-        what, ends = "least and greatest numbers", "a least number 0 (to {:.1g}) and a greatest one 1 (to {:.1g})"
-        place = 2
-    else:
+    place = next((at for at in OWN if all(standard(each, at) for each in known)), None)
+    if place is None or (place == ENDS and _width(mine) < (SEVERAL,)):
         return None
-    told = ends.format(*(max(one[at] for one in known) for at in (place, place + 1)))
+    what, told = STATISTICS[place]
+    told = told.format(*(max(one[at] for one in known) for at in (place, place + 1)))
     return (
         mine.site, f"the held-out part is standardised with its own {what}",
         f"the table behind training and this one of {mine.shape[0]} rows both have columns with {told}",
@@ -107,7 +109,7 @@ def _made(trace: Trace) -> dict[int, Table]:
     ops = (op for op in trace.ops("tensor", "as_tensor", "from_numpy") if op.words.get("columns"))
     return {
         op.n: Table(op.out[0].number, op.out[0].shape, tuple(op.words["columns"]), op.site)
-        for op in ops if any(standard(op.words["columns"], place) for place in (0, 2))
+        for op in ops if any(standard(op.words["columns"], place) for place in OWN)
     }  # fmt: skip
 
 

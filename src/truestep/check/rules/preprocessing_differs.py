@@ -1,17 +1,18 @@
 """The evaluation is fed with data that were prepared in another way than the training data.
 
 What: the training inputs are scaled or normalised and the held-out ones are not, or the held-out part is standardised
-with its own mean and deviation, or stretched from 0 to 1 by its own least and greatest numbers, instead of by those of
-the training part. Or the words of the two are numbered by two mappings, or in two spellings. Or the targets were scaled
-for training, and the score compares what the model says with targets that were not.
+with its own mean and deviation, or median and quartiles, or stretched from 0 to 1 by its own least and greatest
+numbers, instead of by those of the training part. Or the words of the two are numbered by two mappings, or in two
+spellings. Or the targets were scaled for training, and the score compares what the model says with others that were not.
 
 Why: the model sees inputs that it was never trained on, and the score says nothing about it; with statistics of its
 own the held-out part even hides the shift that it was held out to show.
 
 Evidence: the range and mean of what the model was given in training and in evaluation, with the arithmetic that lies
 behind each; the tensors whose means were subtracted; or columns of both parts that have mean 0 and deviation 1 to the
-last digits, or least and greatest numbers of 0 and 1, as no part has by the statistics of another. Of targets: that the
-guesses lie where those of training do, and what they are compared with lies five of their ranges off, for like inputs.
+last digits, or medians of 0 and quartiles 1 apart, or least and greatest numbers of 0 and 1, as no part has by the
+statistics of another. Of targets: that the guesses lie where those of training do, and what they are compared with lies
+five of their ranges off, for like inputs.
 
 False alarms: other data, as points outside of the training range, are prepared alike and are no finding unless their
 range is twenty times as large or as small, or just that of the training data before they were scaled by numbers that
