@@ -32,6 +32,46 @@ def test_a_model_that_begins_anew_is_not(found, how):
     assert "tested_on_train" not in found(FOLDS + GUESSES + TURNS.replace("PREPARE", fresh))
 
 
+NESTED = """
+def new():
+    return nn.Sequential(nn.Linear(6, 12), nn.Tanh(), nn.Linear(12, 2))
+for outside in parts:
+    rest = torch.cat([part for part in parts if part is not outside])
+    for epochs in (2, 4):
+        OUTER
+        for k in range(3):
+            INNER
+            inside = rest.chunk(3)[k]
+            fit(torch.cat([part for j, part in enumerate(rest.chunk(3)) if j != k]), epochs)
+            print(score(inside))
+    net = new()
+    fit(rest)
+    print("outside", score(outside))
+"""
+
+
+def test_inner_folds_that_share_one_model_are_told(found):
+    shared = NESTED.replace("OUTER", "net = new()").replace("INNER", "pass")
+    assert "tested_on_train" in found(FOLDS + GUESSES + shared)
+    apart = NESTED.replace("OUTER", "pass").replace("INNER", "net = new()")
+    assert "tested_on_train" not in found(FOLDS + GUESSES + apart)
+
+
+ONE_BY_ONE = """
+for k in range(20):
+    NEW
+    fit(torch.tensor([j for j in range(20) if j != k]), 8)
+    guesses[k] = guess(torch.tensor([k]))[0, 1]
+print(((guesses > 0.5) == marks)[:20].mean())
+"""
+
+
+def test_one_model_through_all_rounds_of_leaving_one_out_is_told(found):
+    assert "tested_on_train" in found(FOLDS + GUESSES + ONE_BY_ONE.replace("NEW", "pass"))
+    fresh = "net = nn.Sequential(nn.Linear(6, 12), nn.Tanh(), nn.Linear(12, 2))"
+    assert "tested_on_train" not in found(FOLDS + GUESSES + ONE_BY_ONE.replace("NEW", fresh))
+
+
 SOUND = {
     "the task before is asked for again": "for k in range(4):\n    fit(parts[k])\n    print(score(parts[k - 1]))\n",
     "the task before is asked for again, and some of it was learned again": (

@@ -15,8 +15,9 @@ from truestep.check.rules._rows import FEW, SHARE, passes, read, scored, telling
 from truestep.check.site import Site
 from truestep.check.trace import Trace
 
-LEAST, ALL, OVERLAP = 3, 0.9, 0.4
-"""The fewest folds; what each of them learns of what others hold out; and of what it learns they learned before."""
+LEAST, MANY, ALL, OVERLAP = 3, 8, 0.9, 0.4
+"""The fewest folds, and those of which each may leave out a few samples; what each of them learns of what others hold
+out; and of what it learns they learned before."""
 UNLIKE = 0.9
 """Targets that are measured are seldom equal."""
 
@@ -48,10 +49,12 @@ def carried(trace: Trace, drawn: list[Drawn]) -> Carried | None:
     """The last fold that is scored by weights that learned from it, where the folds take turns."""
     found = (_drawn(drawn), _rows(trace, scored), _aims(trace), _rows(trace, read))
     sources = [sorted(parts, key=lambda part: part.n) for parts in found]
-    for places in _lives(trace):
-        ends = [*places, trace.events[-1].n]
+    for made in _lives(trace):
+        ends = [*(event.n for event in made), trace.events[-1].n]
+        others = _others(trace, made[0])
         for parts in sources:
-            told = _turns([[part for part in parts if a < part.n < b] for a, b in pairwise(ends)])
+            own = [part for part in parts if part.of not in others]
+            told = _turns([[part for part in own if a < part.n < b] for a, b in pairwise(ends)])
             if told is not None:
                 return told
     for parts in sources:
@@ -62,7 +65,13 @@ def carried(trace: Trace, drawn: list[Drawn]) -> Carried | None:
     return None
 
 
-def _lives(trace: Trace) -> Iterator[list[int]]:
+def _others(trace: Trace, made: OptimizerMade) -> set[int]:
+    """The modules that hold none of an optimizer's weights."""
+    weights = {number for group in made.groups for number in group["params"]}
+    return {number for number, facts in trace.modules.items() if weights.isdisjoint(facts.parameters.values())}
+
+
+def _lives(trace: Trace) -> Iterator[list[OptimizerMade]]:
     """Where optimizers of one line were built, each of which found its weights as the last one's were scored."""
     built: dict[object, list[OptimizerMade]] = defaultdict(list)
     for event in trace.of(OptimizerMade):
@@ -70,7 +79,7 @@ def _lives(trace: Trace) -> Iterator[list[int]]:
             built[event.site.place, tuple(group["params"] for group in event.groups)].append(event)
     for made in built.values():
         if len(made) >= LEAST and all(_goes_on(trace, a, b, made[0].weights) for a, b in pairwise(made)):
-            yield [event.n for event in made]
+            yield made
 
 
 def _goes_on(trace: Trace, last: OptimizerMade, made: OptimizerMade, first: int) -> bool:
@@ -168,19 +177,24 @@ def _turns(lives: list[list[Part]]) -> Carried | None:
     if not all(held) or any(a[of] & b[of] for a, b in combinations(apart, 2) for of in a):
         return None
     later = frozenset().union(*(own[held[0][-1].of] for own in learned[1:]))
-    if len(held[0][-1].samples & later) < FEW:
+    if len(held[0][-1].samples & later) < _few(held[0][-1], lives):
         return None  # what is left out stays out, as where a model is to forget
     told: list[Carried] = []
     for place in range(1, len(lives)):
         part = held[place][-1]
         earlier, own = frozenset().union(*(each[part.of] for each in learned[:place])), learned[place][part.of]
         known = len(part.samples & earlier)
-        if known < max(FEW, SHARE * len(part.samples)):
+        if known < max(_few(part, lives), SHARE * len(part.samples)):
             return None
         if len(own & earlier) * len(part.samples) < OVERLAP * known * len(own):
             return None  # other data each time, as tasks in turn
         told.append(Carried(part, known, place + 1, len(lives)))
     return told[-1]
+
+
+def _few(part: Part, lives: list[list[Part]]) -> int:
+    """So many samples tell that a part was met before; all of it, where many folds leave out a few each."""
+    return min(FEW, len(part.samples)) if len(lives) >= MANY else FEW
 
 
 def _together(parts: Iterator[Part]) -> defaultdict[int, frozenset[int]]:
