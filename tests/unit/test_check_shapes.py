@@ -63,3 +63,29 @@ def test_a_mean_of_roots_is_told_where_each_print_shows_it_with_two_decimals(fou
     by_batch = ROOTS.replace("EACH", ".mean().sqrt().item()").replace("ALL", "float(np.mean(errors))")
     assert found(by_batch) == {"mean_of_means"}
     assert not found(ROOTS.replace("EACH", "").replace("ALL", "torch.cat(errors).mean().sqrt().item()"))
+
+
+def test_errors_that_are_added_up_as_tensors_from_a_zero_on_are_told(found):
+    program = ROOTS.replace("EACH", ".mean()").replace(".square()", ".abs()")
+    assert found(program.replace("ALL", "(sum(errors, torch.zeros(())) / len(held)).item()")) == {"mean_of_means"}
+
+
+ARRAYS = (
+    ROOTS.replace("(net(a)[:, 0] - b).square()EACH", "(net(a)[:, 0].numpy(), b.numpy())")
+    .replace("score():.2f", "(value := score()):.2f")
+    .replace("100 * (", "1 * (")
+    .replace("0.2, 2.0", "0.2, 0.6")
+)
+
+
+@pytest.mark.parametrize("formula", ["np.abs(p - t).mean()", "1 - ((p - t) ** 2).sum() / ((t - t.mean()) ** 2).sum()"])
+def test_errors_and_shares_of_arrays_are_told_where_they_are_averaged_by_batch(found, formula):
+    assert found(ARRAYS.replace("ALL", f"float(np.mean([{formula} for p, t in errors]))")) == {"mean_of_means"}
+    whole = f"(lambda p, t: float({formula}))(*map(np.concatenate, zip(*errors)))"
+    assert not found(ARRAYS.replace("ALL", whole))
+
+
+def test_perplexities_of_batches_are_told_where_they_are_averaged(found):
+    program = PROGRAM.replace("REPORT", PRINTED).replace("SIZE", "1").replace("WEIGHT", "len(b)")
+    by_batch = "return sum(math.exp(m) for m, _ in parts) / len(parts)"
+    assert found(program.replace("return math.SHAPE(mean)", by_batch)) == {"mean_of_means"}

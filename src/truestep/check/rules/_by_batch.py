@@ -1,4 +1,4 @@
-"""Precision, recall, F1 and their kin that are made of each batch of an evaluation, and averaged over the batches.
+"""Precision, recall, F1 and their kin, and errors of arrays, that are made of each batch and averaged over batches.
 
 They are quotients of counts: the mean of the batches' quotients is not that of all, and a batch without positives
 counts as 0, or as 1, or not at all.
@@ -69,7 +69,8 @@ def by_batch(trace: Trace) -> Iterator[tuple[Site, str, str]]:
                 first = (known or met)[0]
                 yield (
                     first.site,
-                    f"the {first.name} of {len(one.rows)} batches is averaged as if it were a mean over samples",
+                    f"the {first.name} of {len(one.rows)} batches is averaged as if they were "
+                    f"{'of one size' if first.name.endswith('error') else 'one sample each'}",
                     f"{first.plain:.6g} is told, the mean of what each batch gives; over all batches together it is "
                     f"{first.whole:.6g}; what it is made of is read on line {first.site.line}",
                 )
@@ -192,7 +193,7 @@ def _of_pairs(held: Sequence[Pair], one: Cut) -> Iterator[tuple[str, Score]]:
 
 
 def _by_class(pair: Pair) -> dict[str, float]:
-    found = {name: value for name, rises, value in scores(pair) if rises and name not in ("accuracy", "R squared")}
+    found = {name: value for name, rises, value in scores(pair) if name != "accuracy"}
     labels, guess = pair.label, pair.guess
     if guess.shape == labels.shape and set(labels.unique().tolist()) == {0.0, 1.0} and guess.dim() == 1:
         ones, others = guess[labels == 1], guess[labels == 0]

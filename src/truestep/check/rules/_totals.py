@@ -72,8 +72,13 @@ def terms(trace: Trace, tensor: Seen, before: int, most: int = 2000) -> list[tup
         tensor, before = first, op.n
         inner = trace.maker(tensor, before)
         if inner is None or inner.name not in SUMS:
-            return [*found, (tensor, before)] if inner is not None else found
+            return found if inner is None or _nothing(inner) else [*found, (tensor, before)]
     return found
+
+
+def _nothing(made: Op) -> bool:
+    """Whether a total began as this zero."""
+    return made.name in ("zeros", "new_zeros", "zeros_like") or (made.name == "tensor" and made.arg(0, "data") == 0)
 
 
 def _told(trace: Trace, term: Seen, before: int) -> tuple[Op, str, float, int] | None:

@@ -53,7 +53,8 @@ from truestep.check.trace import Trace
 RULE = Rule("TS670", "mean_of_means", "a mean of the batches' means", "warning", "reporting")
 CUT = "what is reported depends on how the data were cut into batches"
 TOLD, SMALL, COURSE = 0.01, 0.001, 0.03
-HUGE = 100.0
+HUGE, SEVERAL = 100.0, 4
+"""The logarithm of what is too large for a perplexity; evaluations of which three digits each say enough."""
 
 
 def _root(mean: float) -> float:
@@ -64,6 +65,9 @@ def _perplexity(mean: float) -> float:
     return math.exp(min(mean, HUGE))
 
 
+BACK: dict[str, Callable[[float], float]] = {"root": lambda value: value * value, "perplexity": math.log}
+"""The batches' means, made of what is read."""
+KINDS = ("mean", *BACK)
 SHAPES = (float, _perplexity, _root)
 """What a mean of losses is reported as."""
 Told = tuple[float, Figure, float, float, list[int]]
@@ -114,9 +118,11 @@ def _once(told: Iterable[Told]) -> Iterator[Told]:
 def _printed(trace: Trace, told: set[tuple[str, int]]) -> Iterator[Finding]:
     """The same for what no name stands for: the print after each pass shows the plain mean, and never the right one."""
     prints = trace.of(Printed)
-    for held in readings(trace).values():
+    for held in _shaped(readings(trace).values()):
         figures = list(_by_run(held, prints))
-        shapes = [shape for shape in SHAPES if all(_only(*each, shape) for each in figures)]
+        asked = SHAPES if held[0].kind == "mean" else SHAPES[:1]
+        digits = (4, 3) if len(figures) >= SEVERAL else (4,)
+        shapes = [s for s in asked if any(all(_only(*each, s, least) for each in figures) for least in digits)]
         if figures and held[0].site.place not in told and shapes:
             one, plain, exact = figures[0]
             aparts = [_apart(plain, exact, shapes[0]) for _, plain, exact in figures]
@@ -132,16 +138,34 @@ def _printed(trace: Trace, told: set[tuple[str, int]]) -> Iterator[Finding]:
             )
 
 
+def _shaped(lines: Iterable[list[Reading]]) -> Iterator[list[Reading]]:
+    """The readings of each line, and roots and perplexities of the batches, which a program may take of them."""
+    for held in lines:
+        yield held
+        if all(map(_loss, held)):
+            yield from _others(held)
+
+
+def _loss(reading: Reading) -> bool:
+    return reading.kind == "mean" and reading.value >= 0 and not reading.score
+
+
+def _others(held: Sequence[Reading]) -> Iterator[list[Reading]]:
+    for kind, shape in (("root", _root), ("perplexity", _perplexity)):
+        if kind == "root" or all(each.value < HUGE for each in held):
+            yield [replace(each, kind=kind, value=shape(each.value)) for each in held]
+
+
 def _apart(plain: float, exact: float, shape: Callable[[float], float]) -> float:
     """By which share what is reported differs from the right one: a perplexity by more than its logarithm does."""
     told, right = shape(plain), shape(exact)
     return abs(told - right) / max(abs(right), 1e-12)
 
 
-def _only(one: Figure, plain: float, exact: float, shape: Callable[[float], float]) -> bool:
+def _only(one: Figure, plain: float, exact: float, shape: Callable[[float], float], digits: int) -> bool:
     """Whether the plain mean is printed, as it is or in another shape, and not the one over all."""
     known = shape is not _perplexity or max(plain, exact) < HUGE
-    return known and shown(shape(plain), one.printed) and not shown(shape(exact), one.printed)
+    return known and shown(shape(plain), one.printed, digits) and not shown(shape(exact), one.printed, digits)
 
 
 def _by_run(held: Sequence[Reading], prints: Sequence[Printed]) -> Iterator[tuple[Figure, float, float]]:
@@ -149,17 +173,18 @@ def _by_run(held: Sequence[Reading], prints: Sequence[Printed]) -> Iterator[tupl
     for run, part in groupby(held, key=lambda each: each.run or -1 - each.update):  # without a loader, up to an update
         window = tuple(part)[::-1]
         alike = len({each.kind for each in window}) == len({each.update for each in window}) == 1
-        if run and alike and window[0].kind in ("mean", "root") and len({each.size for each in window}) > 1:
+        if run and alike and window[0].kind in KINDS and len({each.size for each in window}) > 1:
             place = bisect_left(prints, window[0].n, key=lambda each: each.n)
             texts = tuple(SHORT.findall(prints[place].text)) if place < len(prints) else ()
             yield Figure(window[0].n, "what is printed", math.nan, window[0].site, window, texts), *_both(window)
 
 
 def _both(window: Sequence[Reading]) -> tuple[float, float]:
-    """The plain mean of some readings, and the one over all samples."""
-    power = 2 if window[0].kind == "root" else 1
-    exact = sum(each.value**power * each.size for each in window) / sum(each.size for each in window)
-    return sum(each.value for each in window) / len(window), exact if power == 1 else math.sqrt(max(exact, 0.0))
+    """The plain mean of some readings, and the one over all samples, of roots and perplexities that of the latter."""
+    means = [BACK.get(each.kind, float)(each.value) for each in window]
+    exact = sum(mean * each.size for mean, each in zip(means, window, strict=True)) / sum(each.size for each in window)
+    shape = {"root": _root, "perplexity": _perplexity}.get(window[0].kind, float)
+    return sum(each.value for each in window) / len(window), shape(exact)
 
 
 def _level(figure: Figure, count: int, aparts: Sequence[float]) -> Literal["warning", "advice"]:
@@ -201,11 +226,9 @@ def _tensors(trace: Trace) -> Iterator[Finding]:
 
 
 def _rooted(figure: Figure) -> Iterator[Figure]:
-    """The same with the roots of the batches' numbers, which a program may take when they are read."""
-    means = all(each.kind == "mean" and each.value >= 0 and not each.score for each in figure.readings)
-    if means and len({each.size for each in figure.readings}) > 1:
-        roots = (replace(each, kind="root", value=math.sqrt(each.value)) for each in figure.readings)
-        yield replace(figure, readings=tuple(roots))
+    """The same with roots or perplexities of the batches' numbers, which a program may take when they are read."""
+    if all(map(_loss, figure.readings)) and len({each.size for each in figure.readings}) > 1:
+        yield from (replace(figure, readings=tuple(shaped)) for shaped in _others(figure.readings))
 
 
 def _windows(figure: Figure, whole: set[int]) -> Iterator[tuple[float, float, list[int]]]:
@@ -215,7 +238,7 @@ def _windows(figure: Figure, whole: set[int]) -> Iterator[tuple[float, float, li
     before = None
     for reading in figure.readings:
         if (
-            reading.kind not in ("mean", "root")
+            reading.kind not in KINDS
             or reading.kind != figure.readings[0].kind
             or (before is not None and before.update - reading.update > 1)
         ):

@@ -3,7 +3,7 @@
 What: the training inputs are scaled or normalised and the held-out ones are not, or the held-out part is standardised
 with its own mean and deviation, or median and quartiles, or stretched from 0 to 1 by its own least and greatest
 numbers, instead of by those of the training part. Or the words of the two are numbered by two mappings, or in two
-spellings. Or the targets were scaled for training, and the score compares what the model says with others that were not.
+spellings. Or the targets were scaled for training, and the score compares what the model says with others.
 
 Why: the model sees inputs that it was never trained on, and the score says nothing about it; with statistics of its
 own the held-out part even hides the shift that it was held out to show.
