@@ -36,6 +36,12 @@ def test_an_input_that_is_its_own_target_is_no_second_view(found):
     assert "same_draws" not in found(sound.replace("DRAW", MADE_ANEW))
 
 
+def test_two_masks_of_dropout_make_two_views_of_one(found):
+    program = VIEWS.replace("ASKED", APART).replace("DRAW", MADE_ANEW)
+    assert "same_draws" not in found("net.insert(1, nn.Dropout(0.2))\n" + program)
+    assert "same_draws" in found("net.insert(1, nn.Dropout(0.0))\n" + program)
+
+
 MEMBERS = """
 def member(seed):
     torch.manual_seed(SEED)

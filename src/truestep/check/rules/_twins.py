@@ -6,13 +6,17 @@ from collections.abc import Iterator
 from itertools import combinations
 
 from truestep.check.changes import Step
-from truestep.check.events import Batch, Forward
+from truestep.check.events import Batch, Forward, Op
+from truestep.check.mode import DRAWS
+from truestep.check.rules._samples import RECURRENT
 from truestep.check.rules._words import plural
 from truestep.check.site import Site
 from truestep.check.trace import Trace
 
 LEAST = 3
 JOINS = {"stack", "cat", "concat", "hstack", "vstack"}
+RATES = {"multi_head_attention_forward": 10, "scaled_dot_product_attention": 4, **dict.fromkeys(RECURRENT, 5)}
+"""Where calls of several parts are told how much they drop."""
 SUMS = JOINS | {"add", "add_", "__iadd__", "__radd__"}
 Told = tuple[Site, str, str]
 
@@ -26,10 +30,13 @@ def twin_views(trace: Trace) -> Iterator[Told]:
     given = _given(trace)
     for seen in batches.values():
         twins = [(batch, pair) for batch, pair in seen if pair is not None]
-        used = [(given[one], batch) for batch, (one, other) in twins if given.get(one, 0) == given.get(other) != 0]
+        calls = [(given.get(one), given.get(other), batch) for batch, (one, other) in twins]
+        used = [(one.module, batch) for one, other, batch in calls if one and other and one.module == other.module]
         if len(used) >= LEAST and len(twins) == len(seen):
             module, batch = used[0]
             first = next(event for event in trace.of(Forward) if event.module == module and event.n > batch.n)
+            if _draws(trace, first):  # one sample under two drawn masks: two views that the model makes itself
+                continue
             yield (
                 first.site, "the two views of each sample are one and the same",
                 f"all {len(seen)} batches looked at hold two tensors of shape {batch.tensors[0].shape} with the same "
@@ -48,16 +55,25 @@ def _pair(batch: Batch) -> tuple[int, int] | None:
     return None
 
 
-def _given(trace: Trace) -> dict[int, int]:
-    """Which module was trained on a tensor, alone or joined with others sample by sample."""
+def _given(trace: Trace) -> dict[int, Forward]:
+    """The call by which a module was trained on a tensor, alone or joined with others sample by sample."""
     joined = {op.out[0].number: op for op in trace.ops(*JOINS) if op.out}
-    found: dict[int, int] = {}
+    found: dict[int, Forward] = {}
     for event in trace.of(Forward):
         for each in event.inputs if event.depth == 0 and event.grad and len(event.inputs) == 1 else ():
             join = joined.get(each.number)
             parts = join.inputs if join is not None and each.shape[0] > join.inputs[0].shape[0] else ()
-            found |= dict.fromkeys((each.number, *(part.number for part in parts)), event.module)
+            found |= dict.fromkeys((each.number, *(part.number for part in parts)), event)
     return found
+
+
+def _draws(trace: Trace, call: Forward) -> bool:
+    """Whether a model draws anything itself: dropout, noise."""
+    for op in trace.between(call.began, call.n, Op):
+        masked = op.name.endswith("dropout") and op.arg(2, "training", True) and op.arg(1, "p", 0.5)
+        if op.name in DRAWS or masked or (op.name in RATES and op.arg(RATES[op.name], "dropout_p", 0)):
+            return True
+    return False
 
 
 def twin_members(trace: Trace) -> Iterator[Told]:
