@@ -22,7 +22,8 @@ def carried(trace: Trace) -> Iterator[tuple[Site, str, str]]:
     for op in trace.ops(*RECURRENT):
         state = next(iter(_tensors(op.args[1])), None) if op.grad and len(op.args) > 1 else None
         left = None if state is None else _left(trace, state, op)
-        if left is not None and left.update < op.update and _shuffled(trace, op, drawn):
+        batch = None if left is None or left.update >= op.update else _batch(trace, op, drawn)
+        if left is not None and batch is not None and _batch(trace, left, drawn) not in (batch, None):
             lines.setdefault(op.site.place, {}).setdefault(op.update, (op, left))
     for seen in lines.values():
         if len(seen) >= OFTEN:
@@ -61,9 +62,15 @@ def _drawn(trace: Trace) -> set[int]:
     return {tensor.number for batch in trace.of(Batch) if batch.loader in loaders for tensor in batch.tensors}
 
 
-def _shuffled(trace: Trace, op: Op, drawn: set[int]) -> bool:
-    """Whether a call's sequences are of a batch that was drawn, by a loader or by numbers of a random order."""
+def _batch(trace: Trace, op: Op, drawn: set[int]) -> int | None:
+    """What a call's sequences were drawn by: the batch of a loader, or the row numbers that were taken from a random
+    order. Windows of one batch have the same.
+    """
     for seen, made in trace.back([op.inputs[0]], op.n, DEEP):
-        if seen.number in drawn or (made is not None and made.name == "randperm"):
-            return True
-    return False
+        if seen.number in drawn:
+            return seen.number
+        if made is not None and made.name in ("__getitem__", "index_select") and len(made.inputs) > 1:
+            rows = made.inputs[1]
+            if any(each.name == "randperm" for each in trace.chain(rows, made.n)):
+                return rows.number
+    return None

@@ -38,7 +38,8 @@ def raw_targets(trace: Trace) -> Iterator[tuple[Site, str, str]]:
             given = _given(call)
             if call is None or given is None or target.needs_grad or not guess.values or not target.values:
                 continue
-            if not target.values.finite or not target.shape or target.shape[0] < ROWS or _same(trace, call, target, op):
+            few = not target.shape or target.shape[0] < ROWS or not target.values.finite
+            if few or root(trace, target, op.n, SHAPES).number in calls or _same(trace, call, target, op):
                 continue
             if op.grad and call.grad:
                 trained.setdefault(call.module, []).append((target.values, given))
