@@ -24,6 +24,8 @@ INSIDE = (
     ast.keyword, ast.Tuple, ast.List, ast.Dict, ast.Starred, ast.BinOp, ast.UnaryOp, ast.IfExp, ast.Compare,
 )  # fmt: skip
 VALUES, WIDE = 3, 20.0
+PLAIN, MANY, WIDER = {"lr", "learning_rate"}, 4, 200.0
+"""A name that can stand for nothing else, and so many values of it, need no tie to the optimizer's rate."""
 
 
 class Unused(NamedTuple):
@@ -55,8 +57,10 @@ def unused(trace: Trace, few: int) -> Iterator[Unused]:
         attribute = _of_optimizer(name, [names for names, _ in held], steps[0].optimizer)
         if attribute and values[-1:] != [own]:
             yield Unused(name, tuple(values), tuple(steps), made.site)
-        elif len(values) >= VALUES and min(values) >= 0 and own / WIDE < max(values) < own * WIDE:
-            line = _only_told(made.site.file, name) if tied or _begun(made.site.file, name) else 0
+        elif len(values) >= VALUES and min(values) >= 0 and own / WIDER < max(values) < own * WIDER:
+            near = own / WIDE < max(values) < own * WIDE
+            sure = (near and (tied or _begun(made.site.file, name))) or (name in PLAIN and len(values) >= MANY)
+            line = _only_told(made.site.file, name) if sure else 0
             if line and any(held[0][0].n < step.n < held[-1][0].n for step in steps):
                 yield Unused(name, tuple(values), tuple(steps), made.site._replace(line=line))
 

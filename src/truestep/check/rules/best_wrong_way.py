@@ -37,6 +37,7 @@ from truestep.check.changes import Saved, StateTaken
 from truestep.check.events import Event, Forward, Names, Number
 from truestep.check.finding import Finding, Level, Rule
 from truestep.check.rules import found
+from truestep.check.rules._called import rises
 from truestep.check.rules._chosen import wrongly_chosen
 from truestep.check.rules._guards import Guard, guards, kept, pair
 from truestep.check.rules._meaning import Line, course, figure, lines
@@ -60,9 +61,10 @@ def look(trace: Trace) -> Iterator[Finding]:
         words = _worst(trace, guard, events, known) or _stayed(trace, guard, known)
         if not events:
             words = words or _never(trace, guard)
-        if words:
+        named = None if words or not events else _called(trace, guard)
+        if words or named:
             told = True
-            yield _found(guard.site, *words)
+            yield _found(guard.site, *(words or named or ()), level=None if words else "warning")
     for site, message, evidence in wrongly_chosen(trace, known):
         told = True
         yield _found(site, message, evidence)
@@ -99,6 +101,23 @@ def _worst(trace: Trace, guard: Guard, events: list[Event], known: list[Line]) -
         f"the model with the {word} {guard.value} is kept",
         f"{guard.value} was {', '.join(f'{value:.4g}' for _, value in told[:5])} where a model was kept: {made.words} "
         f"that was read from the model's outputs on line {made.line.place[1]}",
+    )
+
+
+def _called(trace: Trace, guard: Guard) -> tuple[str, str] | None:
+    """Whether the smallest of what bears the name of a score was kept, and larger ones were not."""
+    best = [value for names in trace.of(Names) if (value := worth(names, guard.best, False)) is not None]
+    each = [value for names in trace.of(Names) if (value := worth(names, guard.value, False)) is not None]
+    values = list(dict.fromkeys(value for value in each if math.isfinite(value)))
+    if not guard.less or not rises(guard.value) or len(values) < OFTEN or not best or best[-1] != min(values):
+        return None
+    later = [value for value in values[values.index(best[-1]) + 1 :] if value > best[-1]]
+    if len(later) < OFTEN - 1 or values[-1] < values[0]:
+        return None
+    return (
+        f"the model with the smallest {guard.value} is kept",
+        f"{guard.best} ended at {best[-1]:.4g}, the least of {len(values)} figures that are called {guard.value}; "
+        f"{len(later)} later ones were larger, up to {max(later):.4g}",
     )
 
 

@@ -32,6 +32,7 @@ from truestep.check.events import Number
 from truestep.check.finding import Finding, Rule
 from truestep.check.mends.schedules import OtherMode
 from truestep.check.rules import found
+from truestep.check.rules._called import argument, rises
 from truestep.check.rules._courses import courses
 from truestep.check.rules._meaning import figure, lines, made_of
 from truestep.check.rules._metrics import formula
@@ -55,21 +56,31 @@ def look(trace: Trace) -> Iterator[Finding]:
         if not kind:  # the last ones of those read on a line, where others go before them
             told = figure(lines(trace), [(step.n, step.metric or 0.0) for step in steps])
             kind = "" if told is None else "hits" if told.rises else "loss"
-        if kind == ("hits" if mode == "min" else "loss"):
+        named = not kind and mode == "min" and _rising(steps)
+        if named or kind == ("hits" if mode == "min" else "loss"):
             cuts = sum(step.after < step.before for step in steps)
             metrics = [step.metric or 0.0 for step in steps]
-            what = "what rises as the model gets better" if kind == "hits" else "what falls as the model gets better"
+            what = "what falls as the model gets better" if kind == "loss" else "what rises as the model gets better"
+            made = (
+                f"called {argument(steps[0].site, 'step')}" if named else "made of counts of hits or values of a loss"
+            )
             yield found(
                 RULE,
                 course.made.site,
                 f'the plateau scheduler has mode="{mode}" and is given {what}',
-                f"its {len(metrics)} metrics, {metrics[0]:.4g} to {metrics[-1]:.4g}, are made of "
-                f"counts of hits or values of a loss; the rate was cut {plural(cuts, 'time')}, from "
-                f"{course.start:.4g} to {course.rates[-1]:.4g}",
+                f"its {len(metrics)} metrics, {metrics[0]:.4g} to {metrics[-1]:.4g}, are {made}; the rate was cut "
+                f"{plural(cuts, 'time')}, from {course.start:.4g} to {course.rates[-1]:.4g}",
                 "the better the model becomes, the sooner its rate is cut",
                 f'set mode="{"max" if mode == "min" else "min"}"',
+                "warning" if named else None,
                 facts={"optimizer": course.made.optimizer},
             )
+
+
+def _rising(steps: list[SchedulerStep]) -> bool:
+    """Whether metrics bear the name of a score, and rise."""
+    metrics = [step.metric or 0.0 for step in steps]
+    return metrics[-1] > metrics[0] and rises(argument(steps[0].site, "step"))
 
 
 def _kind(trace: Trace, steps: list[SchedulerStep]) -> str:

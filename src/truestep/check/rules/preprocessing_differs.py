@@ -38,7 +38,7 @@ from truestep.check.events import Batch, Forward, LoaderStart, Op
 from truestep.check.finding import Finding, Rule
 from truestep.check.looks import Seen, Values
 from truestep.check.rules import found
-from truestep.check.rules._batches import ends, split
+from truestep.check.rules._batches import ends, readings, split
 from truestep.check.rules._coded import inputs_apart
 from truestep.check.rules._raw_targets import raw_targets
 from truestep.check.rules._same_scale import alike_before
@@ -78,8 +78,10 @@ def look(trace: Trace) -> Iterator[Finding]:
             continue
         if call.site.place in said or call.inputs[0].shape[1:] != mates[0].inputs[0].shape[1:]:
             continue
-        told = _range(trace, mates, call) or standardised_apart(trace, mates, call) or _left_out(trace, mates, call)
+        apart = standardised_apart(trace, mates, call)
+        told = _range(trace, mates, call) or apart or _left_out(trace, mates, call)
         read, joined = ends(trace, call.outputs[0], call.n) if told else (False, False)
+        read = read or (apart is not None and call.outputs[0].number in trace.once(readings))
         if told and read and not joined:
             said.add(call.site.place)
             site, message, evidence = told

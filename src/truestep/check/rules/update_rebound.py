@@ -39,6 +39,7 @@ from truestep.check.rules._functional import SUMS, thrown, unmet
 from truestep.check.rules._idle_averages import idle_averages
 from truestep.check.rules._lost import lost as lost_gradients
 from truestep.check.rules._mixed import unread
+from truestep.check.rules._velocity import lost_states
 from truestep.check.rules._words import plural
 from truestep.check.trace import Trace
 
@@ -54,6 +55,11 @@ def look(trace: Trace) -> Iterator[Finding]:
     yield from _functional(trace)
     yield from _of_averages(trace)
     yield from _idle(trace)
+    for site, message, evidence in lost_states(trace):
+        yield found(
+            RULE, site, message, evidence, "there is no momentum: each step knows of its own gradient alone",
+            "change the state in place: v.mul_(momentum).add_(p.grad)",
+        )  # fmt: skip
     bits: dict[int, set[int]] = defaultdict(set)
     shapes: dict[int, tuple[int, ...]] = {}
     homes: dict[int, int] = {}
