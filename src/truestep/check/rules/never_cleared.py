@@ -1,7 +1,8 @@
 """Gradients are never cleared, so every update follows the sum of all gradients since the start.
 
 What: a parameter that an update has already used still holds that gradient when the next backward pass adds its own.
-Or a running sum of losses is differentiated at each update, so that each pass goes through all earlier ones again.
+Or a running sum of losses is differentiated at each update, so that each pass goes through all earlier ones again. Or
+a critic is cleared after its own step, and follows what the generator's pass then leaves in it.
 
 Why: `backward()` adds to `.grad`. The step then follows the sum of the gradients of all batches since the last
 clearing, at weights that are long gone, and grows with the number of batches.
@@ -38,6 +39,7 @@ from truestep.check.finding import Finding, Rule
 from truestep.check.mends.clearing import Cleared
 from truestep.check.rules import found
 from truestep.check.rules._again import again
+from truestep.check.rules._left_by_other import left_by_other
 from truestep.check.rules._within import stepped_inside
 from truestep.check.rules._words import plural
 from truestep.check.trace import Trace
@@ -49,6 +51,14 @@ ADDS = {"add", "add_", "__add__", "__radd__", "__iadd__"}
 
 
 def look(trace: Trace) -> Iterator[Finding]:
+    """Follow gradients by hand, losses and critics, then the gradient of each leaf."""
+    yield from _by_hand(trace)
+    yield from _once_more(trace)
+    yield from _of_others(trace)
+    yield from _added_to(trace)
+
+
+def _added_to(trace: Trace) -> Iterator[Finding]:
     """Follow the gradient of each leaf from one update over the passes between to the next."""
     spent: dict[int, int] = {}  # leaf -> the bits of a gradient that an update has used
     fresh: dict[int, int] = {}  # leaf -> the bits that the last pass left
@@ -74,8 +84,6 @@ def look(trace: Trace) -> Iterator[Finding]:
                 pending.pop(number, None)
         elif isinstance(event, Backward) and event.how == "backward" and not event.nested and event.n not in within:
             _passed(event, spent, fresh, pending)
-    yield from _by_hand(trace)
-    yield from _once_more(trace)
     worst = _often(trace, stale, first)
     if worst:
         number = max(worst, key=lambda each: (stale[each], -first[each][0].n))
@@ -89,6 +97,15 @@ def look(trace: Trace) -> Iterator[Finding]:
             "each step follows the sum of the gradients of all batches so far, not that of this batch",
             "call optimizer.zero_grad() before each backward pass of a new step (by hand: p.grad = None)",
         )
+
+
+def _of_others(trace: Trace) -> Iterator[Finding]:
+    """What a generator's pass leaves in its critic."""
+    for site, message, evidence in left_by_other(trace):
+        yield found(
+            RULE, site, message, evidence, "the critic is moved by the generator's loss, which wants it to be wrong",
+            "clear the critic's gradients just before its own pass", "warning",
+        )  # fmt: skip
 
 
 def _often(trace: Trace, stale: Counter[int], first: dict[int, tuple[Backward, float, float]]) -> list[int]:
