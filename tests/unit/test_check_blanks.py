@@ -23,7 +23,7 @@ for epoch in range(3):
 FILLED, JOINED = "words[rows]", "torch.cat([words[row, : sizes[row]] for row in rows])"
 
 
-@pytest.mark.parametrize("given", [FILLED, JOINED])
+@pytest.mark.parametrize("given", [FILLED, pytest.param(JOINED, marks=pytest.mark.long)])
 @pytest.mark.parametrize(
     "first, blank, said, told",
     [("0", "0", "", True), ("1", "0", "", False), ("0", "4", "blank=4", False), ("1", "4", "4", True)],

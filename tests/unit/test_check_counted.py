@@ -20,7 +20,7 @@ for epoch in range(4):
 """
 
 
-@pytest.mark.parametrize("loss", ["missed(out, b)", "Missed()(out, b)"])
+@pytest.mark.parametrize("loss", [pytest.param("missed(out, b)", marks=pytest.mark.long), "Missed()(out, b)"])
 @pytest.mark.parametrize(
     "said, told",
     [

@@ -53,7 +53,7 @@ def _said(mix, turned, tau, bootstrapped=True, rule="update_undone"):
 
 
 @pytest.mark.parametrize("mix", [_copied, _lerped, _added, _loaded])
-@pytest.mark.parametrize("tau", [0.01, 0.995])
+@pytest.mark.parametrize("tau", [0.01, pytest.param(0.995, marks=pytest.mark.long)])
 def test_a_mean_into_the_trained_weights_is_named_and_one_into_the_target_is_not(mix, tau):
     (said,) = _said(mix, True, tau)
     assert "which nobody moves" in said

@@ -45,7 +45,7 @@ SHARED = (
 
 
 @pytest.mark.parametrize("labels", [LISTED, MAPPED, UNIQUE])
-@pytest.mark.parametrize("missing", [1, 4])
+@pytest.mark.parametrize("missing", [1, pytest.param(4, marks=pytest.mark.long)])
 def test_a_list_of_the_classes_of_a_part_is_a_mapping_of_its_own(found, labels, missing):
     program = TREES.replace("LABELS", labels)
     assert "labels_off" in found(program.replace("MISSING", str(missing)))

@@ -151,7 +151,8 @@ def whole_step(model):
     return step
 
 
-@pytest.mark.parametrize("dtype", [torch.float64, pytest.param(torch.float32, marks=pytest.mark.long)])
+@pytest.mark.long
+@BOTH
 def test_a_compiled_stack_of_steps_agrees_with_the_plain_one(dtype):
     model = nn.Sequential(
         nn.Conv2d(2, 4, 3, groups=2), nn.Sigmoid(), nn.AvgPool2d(2), nn.Flatten(), nn.Linear(36, 3)
