@@ -11,8 +11,12 @@ from truestep.check.compilers import compiled
 from truestep.check.events import Forward, Mode, ModuleMade, Op, Replaced
 from truestep.check.looks import given, seen, tensors
 from truestep.check.padding import tail
+from truestep.check.points import columns
 from truestep.check.recorder import Recorder
 from truestep.check.weights import mark
+
+TABLES = 8
+"""Tables of a run that are looked at as they are evaluated."""
 
 QUICK = (nn.MultiheadAttention, nn.TransformerEncoderLayer, nn.TransformerEncoder)
 """In evaluation these take a quicker way, with other last digits, unless a mode of torch functions is on."""
@@ -23,6 +27,7 @@ class Calls:
 
     def __init__(self, recorder: Recorder) -> None:
         self._recorder, self._switching = recorder, False
+        self._tables = set[int]()
 
     def watched(self, run: Any) -> Any:
         """A module's call, watched; what it is given by name counts where that is all, as in `model(**batch)`."""
@@ -83,6 +88,8 @@ class Calls:
             self._padded(args)
         told = [tuple(seen(each, recorder.numbers, near, near) for each in given(values)) for values in (args, output)]
         rests = recorder.rested or not (module.training and torch.is_grad_enabled())
+        if near and rests:
+            self._whole(args)
         recorder.emit(
             Forward, module=number, kind=type(module).__name__, depth=depth, training=module.training,
             grad=torch.is_grad_enabled(), autocast=_autocast(), inputs=told[0], outputs=told[1], began=began,
@@ -105,6 +112,18 @@ class Calls:
             if how is not None:
                 told = (self._recorder.numbers.of(each), tuple(each.shape), *how)
                 self._recorder.emit(Op, name="padded", args=told, words={}, out=(), grad=torch.is_grad_enabled())
+
+    def _whole(self, args: Any) -> None:
+        """Write an `Op` "tabled" for a table that is evaluated in one piece: nobody may have seen it being made."""
+        table = next(tensors(args), None)
+        if table is None or table.requires_grad or table._is_view() or len(self._tables) >= TABLES:
+            return
+        number = self._recorder.numbers.of(table)
+        told = None if number in self._tables else columns(table)
+        if told is not None:
+            self._tables.add(number)
+            args, words = (number, tuple(table.shape)), {"columns": told}
+            self._recorder.emit(Op, name="tabled", args=args, words=words, out=(), grad=False)
 
     def made(self, run: Any, module: nn.Module, *args: Any, **words: Any) -> None:
         """A module is built."""

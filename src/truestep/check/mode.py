@@ -45,6 +45,8 @@ DRAWS = {
     "randperm", "randint", "rand", "randn", "rand_like", "randn_like", "randint_like", "normal", "bernoulli", "normal_",
     "uniform_", "bernoulli_", "multinomial",
 }  # fmt: skip
+PRODUCTS = ("matmul", "mm", "linear", "conv2d", "conv1d")
+"""Calls with which a model written as a function begins: its data carry values and digests of their rows."""
 ROWED = {"__getitem__", "index_select", "cat", "stack"} | DRAWS
 BOUNDS = {"sigmoid": (0.0, 1.0), "tanh": (-1.0, 1.0)}
 NARROW = {torch.uint8, torch.int8, torch.int16}
@@ -138,6 +140,8 @@ class Seeing(TorchFunctionMode):
             place = site.site(3)
             self.cleared(name, args, place)
             told = self._told(args, look), {key: self._one(value, look) for key, value in words.items()}
+            if name in PRODUCTS and recorder.close and not recorder.modules and _begins(args):
+                told = (seen(args[0], recorder.numbers, True, True), *told[0][1:]), told[1]
             if name in LOSSES and "ignore_index" in words and len(args) > 1:
                 told[1]["kept"] = kept(args[1], words["ignore_index"])
             if name in PICKS and recorder.close:
@@ -229,6 +233,19 @@ def value_of(tensor: Tensor) -> float | None:
     """The number that a tensor of one real element holds; None for others."""
     single = plain(tensor) and tensor.numel() == 1 and not tensor.is_complex()
     return float(tensor.detach().double()) if single else None
+
+
+def _begins(args: Any) -> bool:
+    """Whether data meet a weight."""
+    data, weight = args[:2] if len(args) > 1 else (None, None)
+    return (
+        isinstance(data, Tensor)
+        and isinstance(weight, Tensor)
+        and weight.requires_grad
+        and not data.requires_grad
+        and data.is_floating_point()
+        and weight.is_leaf
+    )
 
 
 def _most(values: Sequence[Any], few: int) -> int:

@@ -107,11 +107,24 @@ def columns(tensor: Any) -> Columns | None:
     if tensor.shape[0] < TALL or not tensor.shape[1] or tensor.numel() > LARGEST:
         return None
     wide = tensor.detach().double()
+    if wide.shape[1] > 1 and bool((wide[0, 1:] == wide[1, :-1]).all()) and bool((wide[1:, :-1] == wide[:-1, 1:]).all()):
+        return _of_series(torch.cat([wide[:, 0], wide[-1, 1:]]))
     whole = (wide == wide.round()).all(0)  # numbered categories stand beside what was standardised
     wide = wide if bool(whole.all()) else wide[:, ~whole]
     mean, both = wide.mean(0).abs().max(), _deviations(wide)
     least, most = (_end(wide, *each) for each in ((wide.amin(0), 0.0), (wide.amax(0), 1.0)))
     return Columns(float(mean), min(float((each - 1).abs().max()) for each in both), least, most, *_middle(wide))
+
+
+def _of_series(series: Tensor) -> Columns:
+    """Of a series whose windows, one step apart, are the rows.
+
+    Its last number may be a target alone: then it is the one that brings the mean to 0.
+    """
+    whole = torch.cat([series, -series.sum()[None]])
+    deviations = [float((each.std(0, correction=ddof) - 1).abs()) for each in (series, whole) for ddof in (0, 1)]
+    first, last = (0.0 if min(deviations[2:]) < EXACT else float(series.mean().abs())), min(deviations)
+    return Columns(first, last, math.inf, math.inf, math.inf, math.inf)
 
 
 def standard(told: tuple[float, ...] | None, place: int) -> bool:

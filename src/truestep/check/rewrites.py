@@ -85,8 +85,8 @@ def _nothing() -> None:
 
 
 def tables(dataset: Any) -> dict[str, Any]:
-    """A mark of each row of what a data set, or those that it is made of, holds for its items: arrays of two or more
-    dimensions, and lists of arrays.
+    """A mark of each row of what a data set, or those that it is made of, holds for its items: arrays, and lists of
+    arrays. A series has more numbers than there are items, which are its windows; as many may be counts of them.
 
     What stands in whole numbers may be the data set's own account of its items, and what has fewer rows than there are
     items a few places that are used in turn.
@@ -99,8 +99,9 @@ def tables(dataset: Any) -> dict[str, Any]:
                 each = [_numbers(one, 1) for one in value[:LISTED]]
                 marks = None if any(one is None for one in each) else numpy.array([_crc(one) for one in each])
             else:
-                whole = _numbers(value, 2)
-                marks = None if whole is None or len(whole) < size else _rows(whole)
+                whole = _numbers(value, 1)
+                few = whole is None or len(whole) < size + (whole.ndim == 1)
+                marks = None if few else _rows(whole)
             if marks is not None:
                 found[f"{name}@{place}"] = marks
     return found

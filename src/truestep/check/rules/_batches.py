@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from truestep.check.changes import Backward, OptimizerMade, Step
 from truestep.check.events import Batch, Forward, LoaderStart, Number
 from truestep.check.looks import Seen
-from truestep.check.rules._chains import reaches
+from truestep.check.rules._bare import bare, weight
+from truestep.check.rules._chains import SOUND, call_behind, reaches, root
 from truestep.check.trace import Pass, Trace
 
 
@@ -24,10 +25,9 @@ def split(trace: Trace) -> tuple[list[Forward], list[Forward]]:
     trained: list[Forward] = []
     others: list[Forward] = []
     waiting: list[Forward] = []
-    for event in trace.of(Forward, Backward, Step):
+    for event in sorted([*trace.of(Forward, Backward, Step), *trace.once(bare)], key=lambda event: event.n):
         if isinstance(event, Forward):
-            facts = trace.modules.get(event.module)
-            if event.depth == 0 and event.close and facts is not None and facts.parameters:  # no loss
+            if event.depth == 0 and event.close and parameters(trace, event):  # no loss
                 (waiting if event.grad else others).append(event)
         elif isinstance(event, Backward):
             leaves = {leaf.number for leaf in event.leaves}
@@ -35,8 +35,7 @@ def split(trace: Trace) -> tuple[list[Forward], list[Forward]]:
                 waiting = [call for call in waiting if not any(each.needs_grad for each in call.inputs)]
             in_train, roots = {call.module for call in waiting if call.training}, {root.number for root in event.roots}
             for call in waiting:
-                facts = trace.modules.get(call.module)
-                own = facts is not None and leaves & set(facts.parameters.values())
+                own = leaves & parameters(trace, call)
                 if own and not call.training and call.module in in_train:
                     own = reaches(trace, call.outputs, call.n)[1] & roots
                 (trained if own else others).append(call)
@@ -45,6 +44,12 @@ def split(trace: Trace) -> tuple[list[Forward], list[Forward]]:
             others += waiting
             waiting = []
     return trained, sorted([*others, *waiting], key=lambda call: call.n)
+
+
+def parameters(trace: Trace, call: Forward) -> set[int]:
+    """The weights of what was called, a module or a function."""
+    facts = trace.modules.get(call.module)
+    return {weight(trace, call)} if call.module < 0 else set() if facts is None else set(facts.parameters.values())
 
 
 def began(trace: Trace, before: int) -> int:
@@ -119,16 +124,25 @@ def drawn(trace: Trace) -> Iterator[Drawn]:
 
 
 def several(trace: Trace) -> set[int]:
-    """Rows of inputs, the first tensor of a batch, that came with more than one row of the last one.
+    """Rows of inputs, the first tensor of a batch or what a loss goes back to, that came with more than one target.
 
     A copy of a sample has its target too; of the hours of a day, or of a grid, there are as many samples as were taken.
     """
     first: dict[int, int] = {}
     found: set[int] = set()
-    for batch in trace.of(Batch):
-        if len(batch.tensors) < 2:
-            continue
-        inputs, targets = batch.tensors[0].rows, batch.tensors[-1].rows
+    batches = ((batch.tensors[0].rows, batch.tensors[-1].rows) for batch in trace.of(Batch) if len(batch.tensors) > 1)
+    for inputs, targets in (*batches, *_compared(trace)):
         if len(inputs) == len(targets):
             found |= {row for row, told in zip(inputs, targets, strict=True) if first.setdefault(row, told) != told}
     return found
+
+
+def _compared(trace: Trace) -> Iterator[tuple[tuple[int, ...], tuple[int, ...]]]:
+    """The rows that models were given, with the rows of targets, taken by hand, that a loss compared them with."""
+    calls = {out.number: call for call in trace.of(Forward) if call.depth == 0 for out in call.outputs}
+    for loss in trace.losses():
+        call = call_behind(trace, loss.prediction, loss.op.n, calls) if loss.op.grad else None
+        target = root(trace, loss.target, loss.op.n, SOUND)
+        made = trace.maker(target, loss.op.n)
+        if call is not None and call.inputs and made is not None:
+            yield call.inputs[0].rows, next((out.rows for out in made.out if out.number == target.number), ())

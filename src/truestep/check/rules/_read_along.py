@@ -11,11 +11,17 @@ SCORES = {"matmul", "bmm", "einsum", "baddbmm", "div", "mul", "masked_fill", "ma
 
 
 def weighed(trace: Trace, user: Op, shape: tuple[int, ...]) -> bool:
-    """Whether a product with targets is summed over the classes, as in a cross entropy by hand."""
-    if user.name != "mul" or len(user.inputs) != 2 or user.inputs[0].shape != user.inputs[1].shape:
+    """Whether a product with targets is summed over the classes, as in a cross entropy by hand.
+
+    Or what is added, as the log-densities of a mixture, goes into a logsumexp over the parts of each sample.
+    """
+    whole = {"mul": "sum", "add": "logsumexp"}.get(user.name, "")
+    if not whole or len(user.inputs) != 2 or user.inputs[0].shape != user.inputs[1].shape:
+        return False
+    if whole == "logsumexp" and shape[0] == shape[-1]:  # as of states before and after a transition
         return False
     sums = [
-        later for out in user.out if out.shape == shape for later in trace.users(out, user.n) if later.name == "sum"
+        later for out in user.out if out.shape == shape for later in trace.users(out, user.n) if later.name == whole
     ]
     return any(later.arg(1, "dim") in (1, -1, (1,), (-1,)) for later in sums)
 

@@ -18,7 +18,7 @@ from truestep.check.rules._source import scope_of, tree_of
 from truestep.check.site import Site
 from truestep.check.trace import Trace
 
-OFTEN = 8
+OFTEN, DRAWS = 8, 4
 ROUNDS, SHARE = 3, 0.6
 NOISE = {"normal", "standard_normal", "uniform", "random", "randn", "rand", "randint", "integers", "gauss", "laplace",
          "binomial", "poisson", "random_sample", "exponential"}  # fmt: skip
@@ -41,9 +41,12 @@ def generated(trace: Trace) -> Iterator[Told]:
 
 def _same(trace: Trace, ops: list[Op]) -> Told | None:
     """Whether a generator was in one state beside all arrays, which were equal, or of items that differ."""
+    if len({op.args[3] for op in ops}) > DRAWS:
+        return None
+    ops = [op for op in ops if op.args[3] == ops[0].args[3]]  # an item may have several arrays, one after the other
     updates = {op.update for op in ops}
     name, shape, real = ops[0].args[3][0][0], ops[0].args[1], ops[0].args[2]
-    if len(updates) < 3 or len(ops) < OFTEN or len({op.args[3] for op in ops}) > 1:
+    if len(updates) < 3 or len(ops) < OFTEN:
         return None
     if len({op.args for op in ops}) == 1 and real:
         return (

@@ -4,15 +4,84 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
+from typing import NamedTuple
 
 from truestep.check.events import Batch, Forward, LoaderStart
-from truestep.check.rules._batches import Drawn, ends, readings, size, split
+from truestep.check.rules._batches import Drawn, began, ends, readings, several, size, split
 from truestep.check.rules._chains import SOUND, reaches, root
+from truestep.check.rules._held import parted
+from truestep.check.site import Site
 from truestep.check.trace import Trace
 
 SHARE, FEW, ALIKE, CHANGED = 0.1, 5, 0.9, 0.05
+ALIKE_BY_NATURE = 0.02
+"""More equal rows with other targets, for a row of training: columns of few values, where equal rows are no copies."""
+
+
+class Overlap(NamedTuple):
+    """How many of the rows that one line scored were trained on, of their shape; `whole`: nearly all that were."""
+
+    site: Site
+    both: int
+    scored: int
+    shape: tuple[int, ...]
+    trained: int
+    whole: bool
+
+
+def learned_and_scored(trace: Trace) -> Iterator[Overlap]:
+    """Rows of numbers, equal to the last bit, that a model trained on and was scored on."""
+    trained, others = split(trace)
+    seen, met = dict[int, list[tuple[int, tuple[int, ...]]]](), several(trace)
+    for call in trained:
+        if telling(call):
+            seen.setdefault(call.module, []).append((call.n, call.inputs[0].rows))
+    judged: dict[tuple[int, tuple[str, int]], list[Forward]] = {}
+    taken = {_taken(trace, call) for call in trained} - {None}
+    beside = {call.site.place for call in others if _taken(trace, call) in taken}  # as next states beside states are
+    for call in others:
+        if not (call.module in seen and telling(call) and call.outputs) or call.site.place in beside:
+            continue
+        if scored(trace, call) or guessed(trace, call):
+            judged.setdefault((call.module, call.site.place), []).append(call)
+    for (module, _), calls in judged.items():
+        one = _overlap(trace, calls, judged.values(), seen[module], met)
+        if one is not None:
+            yield one
+            return
+
+
+def _taken(trace: Trace, call: Forward) -> tuple[int, Site] | None:
+    """By which statement, after how many updates, an input was taken: what one statement takes at once is one batch."""
+    given = root(trace, call.inputs[0], call.n, SOUND) if call.inputs else None
+    made = None if given is None else trace.maker(given, call.n)
+    return None if made is None or made.update != call.update or not made.site.file else (made.update, made.site)
+
+
+def _overlap(
+    trace: Trace, calls: Sequence[Forward], lines: Iterable[Sequence[Forward]],
+    seen: list[tuple[int, tuple[int, ...]]], met: set[int],
+) -> Overlap | None:  # fmt: skip
+    last = calls[-1]
+    since = began(trace, last.n)
+    train: dict[int, int] = {}  # when each row was trained on first
+    for n, rows in seen:
+        train |= {row: n for row in rows if since < n < last.n and row not in train and row not in met}
+    test = [(row, call.n) for call in calls if call.n > since for row in call.inputs[0].rows]
+    both, distinct = [row for row, n in test if train.get(row, n) < n], {row for row, _ in test}
+    copies = len(met) <= ALIKE_BY_NATURE * len(train)
+    if not copies or not FEW <= len(set(both)) < len(distinct) or len(both) < SHARE * len(test):
+        return None
+    whole = len(train.keys() - distinct) <= 0.2 * len(train)
+    if whole:
+        told = scored(trace, last) and mixes(set(train), distinct, seen, passes(trace, lines))
+    else:
+        told = mixed(set(train), passes(trace, [calls]))
+    if not told or parted(trace, last, set(train)):
+        return None
+    return Overlap(last.site, len(both), len(test), tuple(last.inputs[0].shape[1:]), len(train), whole)
 
 
 def mixes(

@@ -28,7 +28,7 @@ SAME = {"contiguous", "clone", "detach", "float", "double", "to", "type", "type_
 PLAIN = SAME | {
     "add", "sub", "mul", "div", "neg", "pow", "exp", "log", "sqrt", "abs", "square", "relu", "relu_", "tanh", "sigmoid",
     "gelu", "silu", "elu", "leaky_relu", "softplus", "dropout", "layer_norm", "rms_norm", "log_softmax", "softmax",
-    "clamp", "sin", "cos", "add_", "mul_", "normalize", "softsign", "hardtanh", "relu6",
+    "clamp", "sin", "cos", "add_", "mul_", "normalize", "softsign", "hardtanh", "relu6", "where", "masked_fill",
 }  # fmt: skip
 """Calls that keep every element's place, or mix it with others of its row only."""
 ROWS = {"linear", "embedding", "matmul", "gru_cell", "lstm_cell", "rnn_tanh_cell", "rnn_relu_cell", "one_hot"}

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from math import prod
 
 from truestep.check.events import Batch, LoaderMade, Op
 from truestep.check.looks import Seen
+from truestep.check.rules._chains import origin
 from truestep.check.site import Site
 from truestep.check.trace import Trace
 
 GIVEN = {"from_numpy", "tensor", "as_tensor"}
 KEEPS = {"float", "double", "to", "contiguous", "clone", "type"}
 TURNS = ("permute", "transpose", "t", "movedim", "swapaxes", "swapdims", "T", "mT", "rearrange", "einsum")
-MOSTLY, LEAST = 0.5, 100
+MOSTLY, LEAST, OFTEN = 0.5, 100, 3
 
 
 def swapped(trace: Trace) -> Iterator[tuple[Site, str, str]]:
@@ -40,6 +42,35 @@ def swapped(trace: Trace) -> Iterator[tuple[Site, str, str]]:
                 f"along it is made of the first {given[0]} of {given[0] * given[1]} rows, which run on along dimension "
                 "1 of the data"
             )  # fmt: skip
+            return
+
+
+def collated(trace: Trace) -> Iterator[tuple[Site, str, str]]:
+    """Batches whose sizes were brought into another order by a reshape, samples from behind to the front."""
+    lines: dict[tuple[str, int], list[Op]] = defaultdict(list)
+    for batch in trace.of(Batch):
+        count = len(batch.index or ())
+        for tensor in batch.tensors[:1] if batch.close and count > 1 else ():
+            op = origin(trace, tensor, batch.n, KEEPS)
+            if op is None or op.name not in ("reshape", "view") or len(op.inputs) != 1 or len(tensor.shape) < 3:
+                continue
+            given, out = op.inputs[0].shape, op.out[0].shape
+            plain = sorted(given) == sorted(out) and 1 not in given
+            if plain and out[0] == count != given[0]:
+                lines[op.site.place].append(op)
+    for found in lines.values():
+        op = found[0]
+        given, out = op.inputs[0].shape, op.out[0].shape
+        if len(found) >= OFTEN:
+            told = f"{op.name} from {given} to {out} cuts across the samples: it turns the sizes and not the dimensions"
+            yield (
+                op.site,
+                told,
+                (
+                    f"in {len(found)} batches that were looked at; {out[0]} samples were drawn, and they do not lie "
+                    f"along dimension 0 of what was reshaped, whose size is {given[0]}"
+                ),
+            )
             return
 
 

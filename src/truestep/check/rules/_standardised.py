@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from truestep.check.events import Batch, Forward, LoaderMade, Op
 from truestep.check.looks import Seen
-from truestep.check.points import OWN, standard
+from truestep.check.points import EXACT, OWN, standard
 from truestep.check.rules._chains import SOUND, root
 from truestep.check.site import Site
 from truestep.check.trace import Trace
@@ -90,7 +90,9 @@ def _whole(trace: Trace, mates: list[Forward], call: Forward) -> Told | None:
     if len({table for mate in mates if (table := _of_loader(trace, mate, handed, loaded)) is not None}) > 1:
         return None  # each group of samples by itself, as all clients, or persons
     place = next((at for at in OWN if all(standard(each, at) for each in known)), None)
-    if place is None or (place == ENDS and _width(mine) < (SEVERAL,)):
+    if place is None:
+        return _otherwise(mine, known[1:])
+    if place == ENDS and _width(mine) < (SEVERAL,):
         return None
     what, told = STATISTICS[place]
     told = told.format(*(max(one[at] for one in known) for at in (place, place + 1)))
@@ -100,17 +102,35 @@ def _whole(trace: Trace, mates: list[Forward], call: Forward) -> Told | None:
     )  # fmt: skip
 
 
+def _otherwise(mine: Table, known: list[tuple[float, ...]]) -> Told | None:
+    """Whether each was scaled by itself in its own way, as one by mean and deviation, and the other by its ends."""
+    place = next((at for at in OWN if all(standard(each, at) for each in known)), None)
+    own = next((at for at in OWN if standard(mine.columns, at)), None)
+    greatest = own is None and mine.columns[ENDS + 1] < EXACT and _width(mine) >= (SEVERAL,)
+    if place is None or not (greatest or own is not None) or (ENDS in (place, own) and _width(mine) < (SEVERAL,)):
+        return None
+    what = "greatest numbers" if own is None else STATISTICS[own][0]
+    return (
+        mine.site, f"the held-out part is scaled with its own {what}",
+        f"the columns of this table of {mine.shape[0]} rows were scaled by their {what}, to the last digits, those of "
+        f"the one behind training by their own {STATISTICS[place][0]}",
+    )  # fmt: skip
+
+
 def _standards(trace: Trace) -> list[Table]:
     """The tensors made of arrays whose columns were standardised, or stretched from 0 to 1, by themselves."""
     return list(trace.once(_made).values())
 
 
 def _made(trace: Trace) -> dict[int, Table]:
-    ops = (op for op in trace.ops("tensor", "as_tensor", "from_numpy") if op.words.get("columns"))
-    return {
-        op.n: Table(op.out[0].number, op.out[0].shape, tuple(op.words["columns"]), op.site)
-        for op in ops if any(standard(op.words["columns"], place) for place in OWN)
-    }  # fmt: skip
+    ops = [op for op in trace.ops("tensor", "as_tensor", "from_numpy", "tabled") if op.words.get("columns")]
+    known = {
+        op.n: Table(0, (), tuple(op.words["columns"]), op.site)
+        for op in ops
+        if any(standard(op.words["columns"], place) for place in OWN) or op.words["columns"][ENDS + 1] < EXACT
+    }
+    where = {op.n: op.args if op.name == "tabled" else op.out[0][:3:2] for op in ops}
+    return {n: table._replace(number=where[n][0], shape=where[n][1]) for n, table in known.items()}
 
 
 def _handed(trace: Trace) -> dict[int, int]:
@@ -131,6 +151,7 @@ def _standard(trace: Trace, call: Forward) -> Table | None:
     """The one that lies behind an input."""
     known = trace.once(_made)
     made = next((known[op.n] for op in trace.chain(call.inputs[0], call.n) if op.n in known), None)
+    made = made or next((table for table in known.values() if table.number == call.inputs[0].number), None)
     return made or _of_loader(trace, call, trace.once(_handed), trace.once(_loaded))
 
 

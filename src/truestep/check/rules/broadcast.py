@@ -160,7 +160,9 @@ def _sliced(maker: Op, column: Seen, row: Seen) -> bool:
 
 
 def _outer(column: Seen, row: Seen) -> bool:
-    return len(row.shape) == 1 and column.shape == (row.shape[0], 1) and row.shape[0] > 1
+    """Whether one has the shape of the other and one dimension more: of series that meets as many steps as samples."""
+    series = len(row.shape) > 1 and len(set(row.shape)) == 1 and column.needs_grad != row.needs_grad
+    return (len(row.shape) == 1 or series) and column.shape == (*row.shape, 1) and math.prod(row.shape) > 1
 
 
 def _reduced(trace: Trace, op: Op, most: int = 12) -> bool:

@@ -247,7 +247,7 @@ def _first(trace: Trace, ops: list[Op], went: dict[tuple[tuple[str, int], str, i
             cut = op
         elif cut is not None and op.grad and any(each.needs_grad for each in op.out):
             return cut
-        for each in op.out:
+        for each in op.out or op.inputs[:1] * (op.name == "__setitem__"):
             waiting += [(user, cut) for user in trace.users(each, op.n) if user.update == op.update]
     return None
 

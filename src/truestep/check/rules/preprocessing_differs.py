@@ -41,6 +41,7 @@ from truestep.check.rules import found
 from truestep.check.rules._batches import ends, readings, split
 from truestep.check.rules._coded import inputs_apart
 from truestep.check.rules._raw_targets import raw_targets
+from truestep.check.rules._rows import read as told_of
 from truestep.check.rules._same_scale import alike_before
 from truestep.check.rules._spelt import spelt_apart
 from truestep.check.rules._standardised import standardised_apart
@@ -81,7 +82,7 @@ def look(trace: Trace) -> Iterator[Finding]:
         apart = standardised_apart(trace, mates, call)
         told = _range(trace, mates, call) or apart or _left_out(trace, mates, call)
         read, joined = ends(trace, call.outputs[0], call.n) if told else (False, False)
-        read = read or (apart is not None and call.outputs[0].number in trace.once(readings))
+        read = read or (apart is not None and (call.outputs[0].number in trace.once(readings) or told_of(trace, call)))
         if told and read and not joined:
             said.add(call.site.place)
             site, message, evidence = told
@@ -142,22 +143,24 @@ def _left_out(trace: Trace, mates: list[Forward], call: Forward) -> tuple[Site |
     """Whether what was evaluated lies where the training data lay before they were scaled, and was not scaled."""
     behind = {op.n: op for mate in mates[:OFTEN] for op in _scaling(trace, mate)}
     own = {op.n: op for op in _scaling(trace, call)}
-    lines = {(op.site.place, op.name) for op in own.values()}
-    scaling = [op for n, op in sorted(behind.items()) if n not in own and (op.site.place, op.name) not in lines]
+    lines, both = {(op.site.place, op.name) for op in own.values()}, {_by(op) for op in own.values()}
+    left = [op for n, op in sorted(behind.items()) if n not in own and (op.site.place, op.name) not in lines]
+    scaling = [op for op in left if _by(op) not in both]
     made = {out.number for op in scaling for out in op.out}
     raw = [op.inputs[0].values for op in scaling if op.inputs[0].number not in made]
     known = [each for each in raw if each is not None]
     given = [each.inputs[0].values for each in mates]
     scaled, values = [each for each in given if each is not None], call.inputs[0].values
-    strange = lines - {(op.site.place, op.name) for op in behind.values()}
+    places, alike = {(op.site.place, op.name) for op in behind.values()}, {_by(op) for op in behind.values()}
+    strange = any((op.site.place, op.name) not in places and _by(op) not in alike for op in own.values())
     if strange or not known or len(known) < len(raw) or values is None or not _steady(scaling):
         return None
     low, high = min(each.low for each in known), max(each.high for each in known)
     first, last = min(each.low for each in scaled), max(each.high for each in scaled)
     span, width = high - low, values.high - values.low
-    alike = low - NEAR * span < values.low and values.high < high + NEAR * span and width > span / 2
+    there = low - NEAR * span < values.low and values.high < high + NEAR * span and width > span / 2
     moved = max(abs(first - values.low), abs(last - values.high)) > APART * min(width, last - first)
-    if not (alike and moved and values.finite):
+    if not (there and moved and values.finite):
         return None
     return (
         None,
@@ -188,6 +191,10 @@ def _steady(scaling: list[Op]) -> bool:
     """Whether each line works with the same numbers always: what is drawn anew is augmentation, and not for all."""
     kinds: dict[tuple[tuple[str, int], str], set[tuple[object, ...]]] = {}
     for op in scaling:
-        words = tuple(each.number if isinstance(each, Seen) else each for each in op.args[1:])
-        kinds.setdefault((op.site.place, op.name), set()).add(words)
+        kinds.setdefault((op.site.place, op.name), set()).add(_by(op))
     return all(len(words) == 1 for words in kinds.values())
+
+
+def _by(op: Op) -> tuple[object, ...]:
+    """What a call does to its first argument."""
+    return op.name, *(each.number if isinstance(each, Seen) else each for each in op.args[1:])

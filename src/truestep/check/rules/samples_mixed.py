@@ -37,10 +37,10 @@ from truestep.check.finding import Finding, Rule
 from truestep.check.looks import Seen
 from truestep.check.rules import found
 from truestep.check.rules._carried_state import carried
-from truestep.check.rules._chains import SOUND, root
+from truestep.check.rules._chains import SOUND, origin, root
 from truestep.check.rules._padded_rows import beside_padding
 from truestep.check.rules._samples import ATTENTION, RECURRENT, alone, batch_axis, follow, rows_of
-from truestep.check.rules._sizes_swapped import swapped
+from truestep.check.rules._sizes_swapped import collated, swapped
 from truestep.check.rules._streams import across
 from truestep.check.trace import LOSSES, Trace
 
@@ -57,7 +57,7 @@ def look(trace: Trace) -> Iterator[Finding]:
     for site, message, evidence in across(trace):
         mend = "cut it into as many rows as there are streams, and turn these: data.view(batch, -1).t().contiguous()"
         yield found(RULE, site, message, evidence, "no step follows from the one before it", mend, level="warning")
-    for site, message, evidence in swapped(trace):
+    for site, message, evidence in (*swapped(trace), *collated(trace)):
         yield found(RULE, site, message, evidence, WHY, "swap the dimensions: permute or transpose", level="warning")
     for site, message, evidence in carried(trace):
         mend = "begin each batch without a state; keep one only where a batch goes on where the last one ended"
@@ -141,7 +141,7 @@ class _State:
             given, out = given[:-1], out[:-1]
         if (
             alone(labels)
-            or given.count(size) > 1
+            or (given.count(size) > 1 and not self._state_of(op))
             or size not in out[:2]
             or (out.count(size) > 1 and out.index(size) > 0)
         ):
@@ -158,6 +158,11 @@ class _State:
             WHY,
             "bring the samples to the front with transpose or permute first, and then reshape",
         )
+
+    def _state_of(self, op: Op) -> bool:
+        """Whether this cuts the states that a recurrent layer ended with, whose dimensions are known."""
+        made = origin(self.trace, op.inputs[0], op.n, {"contiguous", "clone"})
+        return made is not None and made.name in RECURRENT and op.inputs[0].shape != made.out[0].shape
 
     def _columns(self, op: Op, labels: Tensor, size: int) -> Finding | None:
         """A layer that takes columns for the features of a sample which are samples themselves."""

@@ -50,6 +50,7 @@ MENDING = OnceAnEpoch()
 FEW = 20
 NOTHING = 1e-3
 MOST_OF = 0.6
+SOON = 0.2
 
 
 def look(trace: Trace) -> Iterator[Finding]:
@@ -147,6 +148,11 @@ def _marks(course: Course, size: float) -> str:
     if course.made.kind != "MultiStepLR" or not isinstance(marks, tuple) or not marks or not size:
         return ""
     epochs = round(len(course.updates) / size)
+    if marks[-1] <= epochs <= 4 * marks[0] and marks[-1] < SOON * len(course.updates):
+        return (
+            f"its milestones {', '.join(map(str, marks))} lie within its {epochs} epochs, and of its "
+            f"{len(course.updates)} updates they are the first few"
+        )
     if not all(isinstance(mark, int) and 1 < mark <= min(epochs, 0.8 * size) for mark in marks) or epochs < 3:
         return ""
     told = ", ".join(map(str, marks))

@@ -162,11 +162,16 @@ def _copied(
             continue
         for each in op.inputs[:1] if op.name in RECURRENT else op.inputs:
             data = root(trace, each, op.n, CODED)
-            same = data.shape == target.shape and rows.get(_key(data)) == wanted
+            same = _bare(data.shape) == _bare(target.shape) and rows.get(_key(data)) == wanted
             if not each.needs_grad and same and (through or not line):
                 return op, target.shape
             waiting.append((each, op.n))
     return None
+
+
+def _bare(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """The dimensions of a table of numbers, one by one or in vectors of one."""
+    return shape[:1] + tuple(each for each in shape[1:] if each != 1)
 
 
 def _stepwise(

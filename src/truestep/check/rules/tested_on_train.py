@@ -31,17 +31,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from truestep.check.events import Forward, LoaderMade
+from truestep.check.events import LoaderMade
 from truestep.check.finding import Finding, Rule
 from truestep.check.rules import found
 from truestep.check.rules._all_rows import all_learned, all_scored
-from truestep.check.rules._batches import Drawn, began, drawn, several, split
+from truestep.check.rules._batches import Drawn, began, drawn, split
 from truestep.check.rules._facts import complete
 from truestep.check.rules._folds import carried
-from truestep.check.rules._held import claims, contents, left, never_asked, parted, picked
+from truestep.check.rules._held import claims, contents, left, never_asked, picked
 from truestep.check.rules._indexed import indexed
 from truestep.check.rules._never_scored import never_scored
-from truestep.check.rules._rows import FEW, SHARE, guessed, mixed, mixes, others_scored, passes, scored, telling
+from truestep.check.rules._rows import FEW, SHARE, learned_and_scored, others_scored
 from truestep.check.trace import Trace
 
 CHOOSE = ("SubsetRandomSampler", "WeightedRandomSampler")
@@ -211,44 +211,14 @@ def _folds(trace: Trace, passes: list[Drawn]) -> Iterator[Finding]:
 
 def _rows(trace: Trace) -> Iterator[Finding]:
     """Rows of numbers, equal to the last bit, that the model trained on and was scored on."""
-    trained, others = split(trace)
-    seen, met = dict[int, list[tuple[int, tuple[int, ...]]]](), several(trace)
-    for call in trained:
-        if telling(call):
-            seen.setdefault(call.module, []).append((call.n, call.inputs[0].rows))
-    judged: dict[tuple[int, tuple[str, int]], list[Forward]] = {}
-    for call in others:
-        if call.module in seen and telling(call) and call.outputs and (scored(trace, call) or guessed(trace, call)):
-            judged.setdefault((call.module, call.site.place), []).append(call)
-    for (module, _), calls in judged.items():
-        last = calls[-1]
-        since = began(trace, last.n)
-        train: dict[int, int] = {}  # when each row was trained on first
-        for n, rows in seen[module]:
-            train |= {row: n for row in rows if since < n < last.n and row not in train and row not in met}
-        test = [(row, call.n) for call in calls if call.n > since for row in call.inputs[0].rows]
-        both = [row for row, n in test if train.get(row, n) < n]
-        distinct = {row for row, _ in test}
-        left = len(train.keys() - distinct)
-        overlap = FEW <= len(set(both)) < len(distinct) and len(both) >= SHARE * len(test)
-        whole = left <= 0.2 * len(train)
-        if (
-            overlap
-            and (
-                scored(trace, last) and mixes(set(train), distinct, seen[module], passes(trace, judged.values()))
-                if whole
-                else mixed(set(train), passes(trace, [calls]))
-            )
-            and not parted(trace, last, set(train))
-        ):
-            yield found(
-                RULE, last.site, f"{len(both)} of {len(test)} evaluated rows were trained on",
-                f"the bits of {len(both)} rows (shape {tuple(last.inputs[0].shape[1:])}) given in evaluation are those "
-                f"of rows among the {len(train)} given in training",
-                WHY, "split before rows are copied or drawn again, so that no row stands in both parts",
-                level="warning" if whole else None,
-            )  # fmt: skip
-            return
+    for one in learned_and_scored(trace):
+        yield found(
+            RULE, one.site, f"{one.both} of {one.scored} evaluated rows were trained on",
+            f"the bits of {one.both} rows (shape {one.shape}) given in evaluation are those of rows among the "
+            f"{one.trained} given in training",
+            WHY, "split before rows are copied or drawn again, so that no row stands in both parts",
+            level="warning" if one.whole else None,
+        )  # fmt: skip
 
 
 def _unused(trace: Trace, passes: list[Drawn]) -> Iterator[Finding]:
