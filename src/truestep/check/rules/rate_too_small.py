@@ -2,9 +2,10 @@
 
 What: all updates of the run together change the weights by less than three thousandths of their norm, at gradients
 that are not small, and the loss stays where it was; or by less than a hundredth, in some hundreds of updates from a
-random start at large gradients. Or the rate is zero at every step; it is the square of the optimizer's own, since a
-function gives a rate where a factor is asked for; or it falls to nothing long before the end. Or one group of
-parameters, at its random start, has less than a hundred thousandth of the rate of another one.
+random start at large gradients. Or an update by hand divides the gradient of a mean by its samples once more. Or the
+rate is zero at every step; it is the square of the optimizer's own, since a function gives a rate where a factor is
+asked for; or it falls to nothing long before the end. Or one group of parameters, at its random start, has less than a
+hundred thousandth of the rate of another one.
 
 Why: nothing is learned, however long the training.
 
@@ -35,6 +36,7 @@ from truestep.check.looks import Digest
 from truestep.check.mends.updates import Rate
 from truestep.check.rules import found
 from truestep.check.rules._chains import origin
+from truestep.check.rules._divided_again import divided_again
 from truestep.check.rules._facts import loaded, scale
 from truestep.check.rules._hand import lines, rate, steepness
 from truestep.check.rules._pace import Pace, paces
@@ -56,8 +58,7 @@ MORE, LEAST, EXACT = 0.02, 8, 5e-3
 
 def look(trace: Trace) -> Iterator[Finding]:
     """Look at how far all updates together carry the weights."""
-    if not trace.of(Step):
-        yield from _by_hand(trace)
+    yield from _by_hand(trace)
     for one in nothing(trace):
         yield found(
             RULE, one.site, one.message, one.evidence, "nothing is learned at such a rate, however long the training",
@@ -114,7 +115,18 @@ def _searched(trace: Trace, made: OptimizerMade) -> bool:
 
 
 def _by_hand(trace: Trace) -> Iterator[Finding]:
-    """Weights that are moved by hand: neither their norms nor their sums change, or so little as their rate says."""
+    """Weights that are moved by hand: hardly at all, or by a gradient that was divided twice."""
+    told = [] if trace.of(Step) else list(_idle(trace))
+    yield from told
+    for site, message, evidence in () if told else divided_again(trace):
+        yield found(
+            RULE, site, message, evidence, "the weights move so much more slowly than the rate says",
+            "divide the gradient of a sum, or take that of a mean as it is", "warning",
+        )  # fmt: skip
+
+
+def _idle(trace: Trace) -> Iterator[Finding]:
+    """Weights of which neither the norms nor the sums change, or so little as their rate says."""
     for passes in lines(trace):
         losses = [event.roots[0].values.mean for event in passes if event.roots and event.roots[0].values is not None]
         third = len(losses) // 3
