@@ -170,7 +170,8 @@ def made_of(trace: Trace, number: Number) -> str:
         hits = True if equal(trace, op) else overlap(trace, op)
         if hits is not None:
             return "hits" if up == hits else "loss"
-        if op.name in LOSSES or (op.name == "sub" and by_hand):
+        minimised = (op.site.place, op.name) in trace.once(_minimised)
+        if op.name in LOSSES or (op.name == "sub" and by_hand) or minimised:
             return "loss" if up else "hits"
         inputs = op.inputs[:1] if op.name in JOINS else op.inputs  # the others are alike
         turns = [_turned(op, place) for place, _ in enumerate(inputs)]
@@ -179,6 +180,14 @@ def made_of(trace: Trace, number: Number) -> str:
         by_hand = by_hand or op.name in BY_HAND
         waiting += [(each, op.n, up != turn, by_hand) for each, turn in zip(inputs, turns, strict=True)]
     return ""
+
+
+def _minimised(trace: Trace) -> set[tuple[Place, str]]:
+    """The calls that make what backward() is called on: in a function, an evaluation may make the same figure of it."""
+    roots = ((root, event.n) for event in trace.backwards() if event.close and len(event.roots) == 1
+             for root in event.roots)  # fmt: skip
+    made = (trace.maker(root, n) for root, n in roots)
+    return {(op.site.place, op.name) for op in made if op is not None}
 
 
 def _turned(op: Op, place: int) -> bool | None:

@@ -102,6 +102,9 @@ def _assignments(scope: ast.AST) -> dict[str, list[ast.expr]]:
 def _of_call(tree: ast.Module, call: ast.Call) -> Iterator[Test]:
     """The comparisons by which a function of the same file says yes, in the words of whoever calls it."""
     name = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
+    known = any(getattr(node, "name", "") == name for node in functions(tree))
+    if len(call.args) == 2 and not call.keywords and not known:  # such as operator.lt, by whatever name
+        yield from (Test(_words(call.args[0]), _words(call.args[1]), less) for less in (True, False))
     for node in functions(tree):
         if not isinstance(node, ast.FunctionDef) or node.name != name:
             continue

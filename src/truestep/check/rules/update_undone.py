@@ -43,7 +43,7 @@ from truestep.check.events import Event, Forward, Op
 from truestep.check.finding import Finding, Rule
 from truestep.check.rules import found
 from truestep.check.rules._mixed import mixed
-from truestep.check.rules._overwritten import overwritten
+from truestep.check.rules._overwritten import overwritten, unread_writes
 from truestep.check.rules._swapped import WRITES, swapped
 from truestep.check.rules._words import plural
 from truestep.check.trace import Trace
@@ -147,6 +147,16 @@ def _overwritten(trace: Trace) -> Iterator[Finding]:
             "this load put its own in their place",
             "what was computed for the first load never takes effect",
             "load one of the two, or do this load before the first one's weights are computed",
+        )
+    for op, load, times in unread_writes(trace):
+        yield found(
+            RULE,
+            load.site,
+            f"what was done to the weights of {trace.name(load.owner)} just before is overwritten here, unread",
+            f"{plural(times, 'time')} line {op.site.line} moved them by {op.name}, and no call, step or copy came "
+            "before this load put others in their place",
+            "that update never takes effect",
+            "load first, and then move the weights",
         )
 
 
