@@ -8,7 +8,7 @@ from collections import defaultdict
 from truestep.check.changes import Backward, Leaf, Step
 from truestep.check.events import Forward, Op
 from truestep.check.looks import Seen
-from truestep.check.trace import Trace
+from truestep.check.trace import LOSSES, Trace
 
 OFTEN = 5
 ALONE = {
@@ -16,6 +16,8 @@ ALONE = {
     "sqrt", "rsqrt", "reciprocal", "log", "abs", "to", "float",
 }  # fmt: skip
 """Calls that make one tensor of one, of the same shape."""
+PICKS = {"__getitem__", "select", "unbind"}
+"""Calls that give one element of a row, as of the weights of several terms."""
 JOINS = {
     "add", "sub", "mul", "div", "pow", "__add__", "__radd__", "__mul__", "__rmul__", "__sub__", "__truediv__", "where",
     "lerp", "add_", "mul_", "div_", "sub_", "maximum", "minimum",
@@ -63,8 +65,8 @@ def _spread(trace: Trace, number: int) -> bool:
         if op.n > until:
             break
         mine = [each for each in op.inputs if each.number in known]
-        if mine and op.name in ALONE and op.out and op.out[0].shape == mine[0].shape:
-            known.add(op.out[0].number)
+        if mine and ((op.name in ALONE and op.out and op.out[0].shape == mine[0].shape) or op.name in PICKS):
+            known |= {out.number for out in op.out if not out.shape or op.name in ALONE}
         elif mine and op.name in JOINS:
             others = [each for each in op.inputs if each not in mine]
             if any(_over(mine[0], each) or _reduced(trace, each, op.n) for each in others):
@@ -77,6 +79,8 @@ def _reduced(trace: Trace, other: Seen, before: int) -> bool:
     made = trace.maker(other, before)
     if made is None or not other.needs_grad or not made.inputs:
         return False
+    if made.name in LOSSES and not other.shape:
+        return True
     if made.name == "stack":
         return all(each.shape == () for each in made.inputs)
     return made.name in ("mean", "sum") and made.inputs[0].shape[:1] != other.shape[:1]

@@ -35,7 +35,8 @@ def teachers(trace: Trace, calls: Iterable[Call]) -> Iterator[list[Call]]:
         own = set(facts.parameters.values())
         moves = [step.n for step in trace.of(Step) if any(one.number in own and one.change > 0 for one in step.moved)]
         learned = bool(moves and moves[0] < first.n) or own <= before
-        since = max((n for n in moves if n < first.n), default=0)
+        steps = (step.n for step in trace.of(Step) if step.n < first.n and own & trace.held(step.optimizer))
+        since = max(steps, default=0)  # those too that nobody looked at closely
         modes = [mode.n for mode in trace.of(Mode) if mode.module == number and since < mode.n < last.n]
         quiet = [
             event for event in trace.of(Forward)

@@ -1,7 +1,8 @@
 """Dropout goes on in eval mode, because it does not know the mode.
 
 What: a model in eval mode drops units all the same: `F.dropout` without `training=self.training`, a Dropout module that
-is built inside forward or kept where `eval()` does not reach it, or a `dropout_p` of attention that is always there.
+is built inside forward or kept where `eval()` does not reach it, a `dropout_p` of attention that is always there, or a
+mask of the model's own, `(torch.rand_like(x) > p) * x / (1 - p)`.
 Or a model is evaluated in train mode with an `F.dropout` that is told nothing of the mode.
 
 Why: answers differ from call to call, and every score is that of a crippled network.
@@ -34,6 +35,7 @@ from truestep.check.mends.modes import ToldTheMode
 from truestep.check.rules import found
 from truestep.check.rules._chains import reaches, statement
 from truestep.check.rules._evaluations import Call, evaluated, scored
+from truestep.check.rules._own_dropout import own_dropout
 from truestep.check.rules._words import plural
 from truestep.check.trace import LOSSES, Trace
 
@@ -51,29 +53,32 @@ def look(trace: Trace) -> Iterator[Finding]:
     """Look at what drops inside models in eval mode."""
     lines: dict[tuple[str, int], list[tuple[Op, Forward]]] = defaultdict(list)
     waiting: list[Op] = []
-    again = _again(trace)
+    again, by_hand = _again(trace), own_dropout(trace)
     for event in trace.of(Op, Forward):
         if isinstance(event, Op):
-            if event.name in DROPS and _drops(event):
+            if event.n in by_hand or (event.name in DROPS and _drops(event)):
                 waiting.append(event)
         elif event.depth == 0:
             for op in waiting:
-                if op.n > event.began and not event.training and _deaf(trace, op, event, again):
+                deaf = event.module not in again and _scored(trace, event) if op.n in by_hand else None
+                deaf = _deaf(trace, op, event, again) if deaf is None else deaf
+                if op.n > event.began and not event.training and deaf:
                     lines[op.site.place].append((op, event))
             waiting.clear()
     if not lines:
         yield from _never(trace)
     for calls in lines.values():
         op, event = calls[0]
+        p = by_hand[op.n] if op.n in by_hand else _drops(op)
         yield found(
             RULE,
             op.site,
             f"{event.kind} is in eval mode, and dropout goes on inside it",
-            f"in {plural(len(calls), 'call')} in eval mode {op.name} dropped with p = {_drops(op):g}; the first was "
+            f"in {plural(len(calls), 'call')} in eval mode {op.name} dropped with p = {p:g}; the first was "
             f"the forward of {event.kind} on line {event.site.line}",
             "answers differ from call to call, and every score is that of a network with units missing",
-            "pass training=self.training, or build the nn.Dropout in __init__ so that eval() reaches it",
-            facts={"within": [op.within for op, _ in calls]},
+            "pass training=self.training (or ask it), or build the nn.Dropout in __init__ so that eval() reaches it",
+            facts={"edit": True} if op.n in by_hand else {"within": [op.within for op, _ in calls]},
         )
 
 
