@@ -82,10 +82,10 @@ epochs(DataLoader(Blurred(), 12), 5)
     [
         (RANKED, "0", "epoch"),
         (SAMPLER, "1", "self.turn"),
-        (STREAM, "1", "self.turn"),
+        pytest.param(STREAM, "1", "self.turn", marks=pytest.mark.long),
         (NOISE, "1", "turn"),
         (PAIRS, "dice = random.Random(3)", "pass"),
-        (SEEDED, "np.random.seed(1)", "pass"),
+        pytest.param(SEEDED, "np.random.seed(1)", "pass", marks=pytest.mark.long),
         (ITEMS, "1", "row"),
     ],
 )

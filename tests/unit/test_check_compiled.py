@@ -56,7 +56,7 @@ def trained(made):
     return [p.detach().clone() for p in net.parameters()], loss.item(), graphs
 
 
-@pytest.mark.parametrize("made", [whole, in_place, function, decorated])
+@pytest.mark.parametrize("made", [whole, in_place, pytest.param(function, marks=pytest.mark.long), decorated])
 def test_a_model_is_compiled_as_often_as_without_the_watch(made):
     bare, loss, graphs = trained(made)
     with ts.watch() as report:

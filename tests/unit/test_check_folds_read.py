@@ -26,7 +26,9 @@ def test_one_model_that_goes_through_all_folds_is_told_where_numpy_scores_it(fou
     assert "tested_on_train" in found(FOLDS + GUESSES + TURNS.replace("PREPARE", "pass"))
 
 
-@pytest.mark.parametrize("how", ["in place", "behind the back of autograd", "a new one"])
+@pytest.mark.parametrize(
+    "how", ["in place", pytest.param("behind the back of autograd", marks=pytest.mark.long), "a new one"]
+)
 def test_a_model_that_begins_anew_is_not(found, how):
     fresh = ANEW.get(how, "net = nn.Sequential(nn.Linear(6, 12), nn.Tanh(), nn.Linear(12, 2))")
     assert "tested_on_train" not in found(FOLDS + GUESSES + TURNS.replace("PREPARE", fresh))
@@ -50,6 +52,7 @@ for outside in parts:
 """
 
 
+@pytest.mark.long
 def test_inner_folds_that_share_one_model_are_told(found):
     shared = NESTED.replace("OUTER", "net = new()").replace("INNER", "pass")
     assert "tested_on_train" in found(FOLDS + GUESSES + shared)

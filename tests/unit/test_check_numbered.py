@@ -95,6 +95,7 @@ for epoch in range(6):
 """
 
 
+@pytest.mark.long
 def test_data_made_one_by_one_leaves_room_for_what_scores_compare(found):
     assert "labels_off" in found(FELLED.replace("MISSING", "1"))
     assert not found(FELLED.replace("MISSING", "9"))

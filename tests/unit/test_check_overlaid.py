@@ -109,7 +109,7 @@ ANEW, OWN = "np.random.RandomState(3)", "np.random.RandomState(k)"
     [
         (BLURRED, ANEW, ANEW, True),
         (BLURRED, "kept", "kept", False),
-        (BLURRED, OWN, "np.random.RandomState(k + 999)", False),
+        pytest.param(BLURRED, OWN, "np.random.RandomState(k + 999)", False, marks=pytest.mark.long),
         (TURNED, ANEW, ANEW, False),  # one order of features for all
     ],
 )

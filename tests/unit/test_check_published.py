@@ -49,6 +49,7 @@ for episode in range(4):
 """
 
 
+@pytest.mark.long
 def test_each_step_of_a_long_episode_reaches_the_update_that_takes_it(found):
     assert "eval_in_train" not in found(POLICY)
 
