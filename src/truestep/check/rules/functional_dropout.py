@@ -78,7 +78,7 @@ def look(trace: Trace) -> Iterator[Finding]:
             f"the forward of {event.kind} on line {event.site.line}",
             "answers differ from call to call, and every score is that of a network with units missing",
             "pass training=self.training (or ask it), or build the nn.Dropout in __init__ so that eval() reaches it",
-            facts={"edit": True} if op.n in by_hand else {"within": [op.within for op, _ in calls]},
+            facts={"within": [op.within for op, _ in calls]} | ({"edit": True} if op.n in by_hand else {}),
         )
 
 
