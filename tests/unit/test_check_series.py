@@ -1,7 +1,9 @@
 """Series and their windows: scaled by themselves, changed in place, compared, laid across, and schedules in epochs."""
 
 import pytest
+import torch
 
+from truestep.check.mends.losses import Squeezed
 from unit.program_cases import found_by_rules  # noqa: F401 - the fixture `found`
 
 WINDOWS = """
@@ -129,3 +131,13 @@ SCORED = (
 @pytest.mark.parametrize("by, told", [("second", True), ("first", False)])
 def test_a_table_that_was_made_long_after_the_last_close_look_is_known_as_it_is_evaluated(found, by, told, scored):
     assert ("preprocessing_differs" in found(LATE.replace("BY", by).replace("SCORED", scored))) is told
+
+
+@pytest.mark.parametrize("shape", [(5,), (4, 4)])
+def test_the_mend_gives_a_column_the_shape_of_what_it_meets(shape):
+    column, row = torch.zeros(*shape, 1), torch.ones(shape)
+    for given in ((column, row), (row, column)):
+        changed = Squeezed().mended(None, "mse_loss", given, {})
+        assert changed is not None
+        assert [each.shape for each in changed[0]] == [row.shape, row.shape]
+    assert Squeezed().mended(None, "mse_loss", (row, row), {}) is None

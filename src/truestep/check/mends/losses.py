@@ -143,14 +143,14 @@ class Squeezed(Handed):
         return (Claim("share", "the share of equals is on average", "other", "mean"),) if facts["score"] else (RIGHT,)
 
     def mended(self, trial: Trial, name: str, args: tuple[Any, ...], words: dict[str, Any]) -> Call | None:
-        """(N, 1) against (N,) as (N,) against (N,)."""
+        """(N, 1) against (N,) as (N,) against (N,), and (N, T, 1) against (N, T) as series of one length."""
         if len(args) < 2 or not all(isinstance(each, Tensor) for each in args[:2]):
             return None
         one, other = args[:2]
-        if one.dim() == 2 and other.dim() == 1 and one.shape == (other.shape[0], 1) and len(other) > 1:
-            return (one.squeeze(1), *args[1:]), words
-        if other.dim() == 2 and one.dim() == 1 and other.shape == (one.shape[0], 1) and len(one) > 1:
-            return (one, other.squeeze(1), *args[2:]), words
+        if one.shape == (*other.shape, 1) and other.numel() > 1:
+            return (one.squeeze(-1), *args[1:]), words
+        if other.shape == (*one.shape, 1) and one.numel() > 1:
+            return (one, other.squeeze(-1), *args[2:]), words
         return None
 
     def right(self, trial: Trial, out: Any) -> Any:

@@ -62,7 +62,7 @@ def look(trace: Trace) -> Iterator[Finding]:
                 f"{op.name} on line {op.site.line} then compares {_shape(one)} with {_shape(other)}: {size * size} "
                 f"pairs, of which {size} are meant",
                 "a loss over all pairs is least when every prediction is the mean of the targets",
-                "give both the same shape: squeeze(1) the column, or unsqueeze(1) the row",
+                "give both the same shape: squeeze(-1) the column, or unsqueeze(-1) the row",
                 facts={"loss": crossed.name in LOSSES},
             )
             continue
@@ -80,7 +80,7 @@ def look(trace: Trace) -> Iterator[Finding]:
                 f"{size} samples give a table of {size} by {size}: {size * size} pairs, of which {size} are meant",
                 "a loss over all pairs is least when every prediction is the mean of the targets; a share of hits "
                 "over all pairs counts chance",
-                "give both the same shape: squeeze(1) the column, or unsqueeze(1) the row",
+                "give both the same shape: squeeze(-1) the column, or unsqueeze(-1) the row",
                 facts={"loss": op.name in LOSSES},
             )
 
@@ -104,7 +104,7 @@ def _weighted(trace: Trace) -> Iterator[Finding]:
                 f"{size} samples give a table of {size} by {size}; its {users[0].name} is that of the losses times "
                 "that of the weights, whichever weight belongs to which sample",
                 "the weights are without effect but for their sum: no sample counts more than another",
-                f"give both the same shape: squeeze(1) the {'losses' if losses is column else 'weights'}",
+                f"give both the same shape: squeeze(-1) the {'losses' if losses is column else 'weights'}",
                 facts={"loss": True},
             )
 
