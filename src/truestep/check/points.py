@@ -124,7 +124,7 @@ def _of_series(series: Tensor) -> Columns:
     whole = torch.cat([series, -series.sum()[None]])
     deviations = [float((each.std(0, correction=ddof) - 1).abs()) for each in (series, whole) for ddof in (0, 1)]
     first, last = (0.0 if min(deviations[2:]) < EXACT else float(series.mean().abs())), min(deviations)
-    return Columns(first, last, math.inf, math.inf, math.inf, math.inf)
+    return Columns(first, last, least=math.inf, most=math.inf)
 
 
 def standard(told: tuple[float, ...] | None, place: int) -> bool:

@@ -60,9 +60,7 @@ def look(trace: Trace) -> Iterator[Finding]:
                 waiting.append(event)
         elif event.depth == 0:
             for op in waiting:
-                deaf = event.module not in again and _scored(trace, event) if op.n in by_hand else None
-                deaf = _deaf(trace, op, event, again) if deaf is None else deaf
-                if op.n > event.began and not event.training and deaf:
+                if op.n > event.began and not event.training and _deaf(trace, op, event, again, op.n in by_hand):
                     lines[op.site.place].append((op, event))
             waiting.clear()
     if not lines:
@@ -129,8 +127,10 @@ def _drops(op: Op) -> float:
     return float(p) if isinstance(p, int | float) else 0.0
 
 
-def _deaf(trace: Trace, op: Op, root: Forward, again: set[int]) -> bool:
+def _deaf(trace: Trace, op: Op, root: Forward, again: set[int], by_hand: bool) -> bool:
     """Whether this dropout cannot know the model's mode, and nobody means it to go on."""
+    if by_hand:
+        return root.module not in again and _scored(trace, root)
     if op.name == ATTENTION:
         return True
     facts = trace.modules.get(op.module)
