@@ -8,7 +8,7 @@ import sysconfig
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from itertools import count
-from types import BuiltinFunctionType, FrameType, FunctionType
+from types import FrameType, FunctionType
 from typing import Any
 
 from torch.utils.hooks import RemovableHandle
@@ -18,8 +18,7 @@ from truestep.check.frames import relay
 _own = count(-1, -1)
 _THEIRS = {"torch", "truestep"}
 _PYTHONS = sysconfig.get_path("stdlib")
-_FUNCTIONS, _OTHERS = {FunctionType, BuiltinFunctionType}, {type, str, int, dict, list, tuple, type(None)}
-_held: list[dict[int, list[tuple[dict[str, Any], str]]]] = []
+_held: list[list[tuple[dict[str, Any], frozenset[int]]]] = []
 Around = Callable[..., Any]
 """`around(what it was, *args, **kwargs)` does what the function did, and looks."""
 
@@ -78,17 +77,17 @@ def at_once() -> Iterator[None]:
 def _holders(function: Any) -> list[tuple[dict[str, Any], str]]:
     """The user's modules that hold a function under a name of theirs."""
     known = _held[-1] if _held else _looked_up()
-    return [(names, key) for names, key in known.get(id(function), ()) if names.get(key) is function]
+    holders = [names for names, held in known if id(function) in held]
+    return [(names, key) for names in holders for key, value in list(names.items()) if value is function]
 
 
-def _looked_up() -> dict[int, list[tuple[dict[str, Any], str]]]:
-    found: dict[int, list[tuple[dict[str, Any], str]]] = {}
+def _looked_up() -> list[tuple[dict[str, Any], frozenset[int]]]:
+    """The names of each module that may be the user's, and which objects they name."""
+    found = []
     for module in list(sys.modules.values()):
         title, names = getattr(module, "__name__", None), getattr(module, "__dict__", None)
         if isinstance(title, str) and isinstance(names, dict) and _may_hold(title.partition(".")[0], names):
-            for key, value in list(names.items()):
-                if type(value) in _FUNCTIONS or (type(value) not in _OTHERS and callable(value)):
-                    found.setdefault(id(value), []).append((names, key))
+            found.append((names, frozenset(map(id, list(names.values())))))
     return found
 
 

@@ -22,6 +22,10 @@ def split(trace: Trace) -> tuple[list[Forward], list[Forward]]:
     called in train mode and in evaluation between two updates, the calls in evaluation must have led to the pass: an
     evaluation with gradients stands between a step and the next pass too.
     """
+    return trace.once(_split)
+
+
+def _split(trace: Trace) -> tuple[list[Forward], list[Forward]]:
     trained: list[Forward] = []
     others: list[Forward] = []
     waiting: list[Forward] = []

@@ -56,8 +56,12 @@ def constant(look: Digest | None, shape: tuple[int, ...]) -> float | None:
 
 def moments(trace: Trace) -> Callable[[int], int]:
     """How many updates, by optimizers or by hand, came before event `n`."""
-    places = [update.at.n for update in trace.updates()]
+    places = trace.once(_places)
     return lambda n: bisect_right(places, n)
+
+
+def _places(trace: Trace) -> list[int]:
+    return [update.at.n for update in trace.updates()]
 
 
 class Scale(NamedTuple):
