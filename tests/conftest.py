@@ -1,8 +1,9 @@
 """What holds for every test: one thread, one seed, no screen, and two strengths of property testing."""
 
+import gc
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 # Set before torch is imported, and inherited by every process that a test starts. One thread: sums come out in one
 # order, so that laws about equal bits do not hang on the machine, and the small tensors of tests are faster for it.
@@ -45,10 +46,29 @@ def pytest_xdist_auto_num_workers() -> int:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Leave the tests that take minutes to `make test-long`."""
+    """Leave the tests that take minutes to `make test-long`, and of those of the check all but two cases each."""
+    for item in [] if LONG else [*filter(_long, items), *_between(items)]:
+        item.add_marker(pytest.mark.skip(reason="takes minutes: make test-long runs it"))
+
+
+def _long(item: pytest.Item) -> bool:
+    return item.get_closest_marker("long") is not None
+
+
+def _between(items: list[pytest.Item]) -> Iterator[pytest.Item]:
+    """The cases of tests of the check between the first and the last: each of them is a training that is watched."""
+    cases: dict[str, list[pytest.Item]] = {}
     for item in items:
-        if not LONG and item.get_closest_marker("long"):
-            item.add_marker(pytest.mark.skip(reason="takes minutes: make test-long runs it"))
+        if item.path.name.startswith("test_check") and hasattr(item, "callspec"):
+            cases.setdefault(item.nodeid.partition("[")[0], []).append(item)
+    for several in cases.values():
+        yield from several[1:-1]
+
+
+def pytest_collection_finish() -> None:
+    """Take what the imports left out of the garbage collection, which would go through all of it each time."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)
