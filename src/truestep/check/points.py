@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from array import array
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 from zlib import crc32
@@ -21,6 +21,7 @@ from truestep.check.dense import Dense
 from truestep.check.events import Op
 from truestep.check.leading import Leading
 from truestep.check.looks import plain
+from truestep.check.series import cut
 from truestep.check.trace import LOSSES
 
 if TYPE_CHECKING:
@@ -89,7 +90,7 @@ class Columns(NamedTuple):
     """Of a table of real numbers: the greatest mean of a column, and the greatest distance of a deviation from 1; and
     the greatest distances of a column's least number from 0 and of its greatest from 1 (infinite where many share it);
     and those of a median from 0, and of the middle half's width from 1 (infinite where a median is not 0).
-    Columns of whole numbers are left out where there are others.
+    Columns of whole numbers are left out where there are others. Of series the last four are infinite.
     """
 
     mean: float
@@ -100,31 +101,46 @@ class Columns(NamedTuple):
     half: float = math.inf
 
 
-def columns(tensor: Any) -> Columns | None:
-    """What columns have where they were standardised, or stretched from 0 to 1, by themselves."""
-    if not isinstance(tensor, Tensor) or not plain(tensor) or not tensor.is_floating_point() or tensor.dim() != 2:
+def columns(tensor: Any, beside: Sequence[Tensor] = ()) -> Columns | None:
+    """What columns have where they were standardised, or stretched from 0 to 1, by themselves.
+
+    Where rows are windows of series, these are looked at instead, with what follows each row in a tensor `beside`.
+    """
+    if not isinstance(tensor, Tensor) or not plain(tensor) or not tensor.is_floating_point():
         return None
-    if tensor.shape[0] < TALL or not tensor.shape[1] or tensor.numel() > LARGEST:
+    if tensor.dim() not in (2, 3) or tensor.shape[0] < TALL or not 0 < tensor.numel() <= LARGEST:
         return None
-    wide = tensor.detach().double()
-    if wide.shape[1] > 1 and bool((wide[0, 1:] == wide[1, :-1]).all()) and bool((wide[1:, :-1] == wide[:-1, 1:]).all()):
-        return _of_series(torch.cat([wide[:, 0], wide[-1, 1:]]))
-    whole = (wide == wide.round()).all(0)  # numbered categories stand beside what was standardised
-    wide = wide if bool(whole.all()) else wide[:, ~whole]
+    series = cut(tensor.detach(), beside)
+    if series or tensor.dim() == 3:
+        return _of_series(series) if series else None
+    wide = _measured(tensor.detach().double())
     mean, both = wide.mean(0).abs().max(), _deviations(wide)
     least, most = (_end(wide, *each) for each in ((wide.amin(0), 0.0), (wide.amax(0), 1.0)))
     return Columns(float(mean), min(float((each - 1).abs().max()) for each in both), least, most, *_middle(wide))
 
 
-def _of_series(series: Tensor) -> Columns:
-    """Of a series whose windows, one step apart, are the rows.
+def _measured(wide: Tensor) -> Tensor:
+    """A table without its columns of whole numbers: numbered categories stand beside what was standardised."""
+    whole = (wide == wide.round()).all(0)
+    return wide if bool(whole.all()) else wide[:, ~whole]
 
-    Its last number may be a target alone: then it is the one that brings the mean to 0.
+
+def _of_series(series: list[Tensor]) -> Columns:
+    """Of the series whose windows are the rows.
+
+    The last number of a single one may be a target alone: then it is the one that brings the mean to 0. Of several the
+    joined numbers count, unless one of them was standardised by itself, as all persons, or sensors, may be.
     """
-    whole = torch.cat([series, -series.sum()[None]])
-    deviations = [float((each.std(0, correction=ddof) - 1).abs()) for each in (series, whole) for ddof in (0, 1)]
-    first, last = (0.0 if min(deviations[2:]) < EXACT else float(series.mean().abs())), min(deviations)
-    return Columns(first, last, least=math.inf, most=math.inf)
+    joined = _measured(torch.cat([each.reshape(len(each), -1) for each in series]))
+    if len(series) > 1:
+        alone = any(standard(_of_series([each]), 0) for each in series)
+        mean, both = joined.mean(0).abs().max(), (joined.std(0, correction=ddof) for ddof in (0, 1))
+        away = min(float((each - 1).abs().max()) for each in both)
+        return Columns(math.inf if alone else float(mean), away, least=math.inf, most=math.inf)
+    whole = torch.cat([joined, -joined.sum(0)[None]])
+    deviations = [float((each.std(0, correction=ddof) - 1).abs().max()) for each in (joined, whole) for ddof in (0, 1)]
+    first = 0.0 if min(deviations[2:]) < EXACT else float(joined.mean(0).abs().max())
+    return Columns(first, min(deviations), least=math.inf, most=math.inf)
 
 
 def standard(told: tuple[float, ...] | None, place: int) -> bool:

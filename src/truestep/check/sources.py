@@ -17,7 +17,8 @@ from torch.utils.data import Dataset
 from truestep.check import site
 from truestep.check.events import Op
 from truestep.check.looks import LARGEST, digest, plain
-from truestep.check.points import OWN, columns, standard
+from truestep.check.points import LARGEST as WIDEST
+from truestep.check.points import OWN, TALL, columns, standard
 
 if TYPE_CHECKING:
     from truestep.check.recorder import Recorder
@@ -117,15 +118,34 @@ def _parts(value: Any) -> list[Any]:
 
 
 def tables(recorder: Recorder, dataset: Any) -> Iterator[Table]:
-    """The tables that a dataset holds whose columns were standardised by themselves, as `LoaderMade` tells them."""
+    """The tables that a dataset holds whose columns were standardised by themselves, as `LoaderMade` tells them.
+
+    So were series whose windows are its rows; what follows a window may stand in another table of the dataset.
+    """
+    values = list(getattr(dataset, "__dict__", {}).values())[:50]
+    found = [each for value in values for each in (value[:ITEMS] if isinstance(value, tuple) else (value,))]
+    held = [(each, table) for each in found if (table := _table(each)) is not None]
+    for each, table in held:
+        told = columns(table, [other for _, other in held if other is not table])
+        if told is not None and any(standard(told, place) for place in OWN):
+            yield recorder.numbers.of(each), tuple(table.shape), tuple(told)
+
+
+def by_rows(dataset: Any, size: int | None) -> Iterator[Tensor]:
+    """The tensors that a dataset holds with one row for each of its items, in order: `size`, where that is known."""
     for value in list(getattr(dataset, "__dict__", {}).values())[:50]:
         for each in value[:ITEMS] if isinstance(value, tuple) else (value,):
-            held: Any = each
-            if type(each).__module__ == "numpy" and getattr(each, "ndim", 0) == 2 and each.dtype.kind == "f":
-                held = torch.as_tensor(each.copy()) if each.size <= LARGEST else None
-            told = columns(held)
-            if any(standard(told, place) for place in OWN):
-                yield recorder.numbers.of(each), tuple(held.shape), tuple(told or ())
+            if isinstance(each, Tensor) and each.dim() and size in (None, each.shape[0]):
+                yield each
+
+
+def _table(value: Any) -> Tensor | None:
+    """A tensor, or an array as one, that holds real numbers and can be read."""
+    if type(value).__module__ == "numpy" and getattr(value, "ndim", 0) and value.dtype.kind == "f":
+        small = len(value) >= TALL and value.size <= WIDEST and value.dtype.itemsize <= 8 and value.dtype.isnative
+        return torch.as_tensor(value.copy()) if small else None
+    real = isinstance(value, Tensor) and plain(value) and value.dim() > 0 and value.is_floating_point()
+    return value.detach() if real and len(value) >= TALL and value.numel() <= WIDEST else None
 
 
 def inner(dataset: Any, depth: int = 3) -> Iterator[Any]:

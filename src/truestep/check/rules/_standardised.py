@@ -12,7 +12,11 @@ from truestep.check.site import Site
 from truestep.check.trace import Trace
 
 ROWS, OFTEN, SEVERAL = 8, 3, 3
-TAKEN = {"mean": "mean", "nanmean": "mean", "amin": "least number", "min": "least number"}
+TAKEN = {
+    "mean": "mean", "nanmean": "mean", "std_mean": "mean", "var_mean": "mean", "amin": "least number",
+    "min": "least number",
+}  # fmt: skip
+JOINS = {"cat", "concat", "concatenate", "hstack", "vstack", "stack", "row_stack", "column_stack", "dstack"}
 ENDS = 2
 STATISTICS = {
     0: ("mean and deviation", "mean 0 (to {:.1g}) and deviation 1 (to {:.1g})"),
@@ -84,10 +88,13 @@ def _whole(trace: Trace, mates: list[Forward], call: Forward) -> Told | None:
         other = _standard(trace, mate)
         if other is None and root(trace, mate.inputs[0], mate.n).number in handed:
             other = next((each for each in _standards(trace) if each != mine and _width(each) == _width(mine)), None)
+        if other is None and len(known) == 1:
+            return _beside_traced(trace, mates, call, mine)
         if other is None or other.number == mine.number or _width(other) != _width(mine) or other.columns in known[:1]:
             return None
         known.append(other.columns)
-    if len({table for mate in mates if (table := _of_loader(trace, mate, handed, loaded)) is not None}) > 1:
+    behind = (_of_loader(trace, mate, handed, loaded) for mate in mates)
+    if len({(each.shape, each.columns) for each in behind if each is not None}) > 1:  # made anew it has the same ones
         return None  # each group of samples by itself, as all clients, or persons
     place = next((at for at in OWN if all(standard(each, at) for each in known)), None)
     if place is None:
@@ -100,6 +107,40 @@ def _whole(trace: Trace, mates: list[Forward], call: Forward) -> Told | None:
         mine.site, f"the held-out part is standardised with its own {what}",
         f"the table behind training and this one of {mine.shape[0]} rows both have columns with {told}",
     )  # fmt: skip
+
+
+def _beside_traced(trace: Trace, mates: list[Forward], call: Forward, mine: Table) -> Told | None:
+    """Whether a part has columns of its own statistics, where the training part was seen to lose its own mean."""
+    place = next((at for at in OWN if standard(mine.columns, at)), None)
+    behind = [_of_others(trace, mate, call, mine) for mate in mates if trace.maker(mate.inputs[0], mate.n) is not None]
+    known = [each for each in behind if each is not None]
+    if place is None or len(known) < OFTEN or len(known) < len(behind) or len({each[0].number for each in known}) > 1:
+        return None  # each batch, or each group of samples, by itself
+    data, made, _ = known[0]
+    if data.shape[1:] != _width(mine) or data.shape[:1] < (ROWS,) or (place == ENDS and _width(mine) < (SEVERAL,)):
+        return None
+    what, told = STATISTICS[place]
+    return (
+        mine.site, f"the held-out part is standardised with its own {what}",
+        f"{data.shape[0]} training rows had their own {TAKEN[made.name]} subtracted, and this table of {mine.shape[0]} "
+        f"rows has columns with {told.format(*mine.columns[place : place + 2])}",
+    )  # fmt: skip
+
+
+def _of_others(trace: Trace, mate: Forward, call: Forward, mine: Table) -> tuple[Seen, Op, Op] | None:
+    """What lost its own mean behind an input of training, where it is not the evaluated table itself, nor its copy."""
+    found, evaluated = _centred(trace, mate), call.inputs[0]
+    for op in trace.chain(mate.inputs[0], mate.n) if found is not None else ():
+        if op.name in JOINS:  # of parts that may each have had their own
+            return None
+        for out in op.out:
+            ends = None if out.values is None or evaluated.values is None else out.values[:2] == evaluated.values[:2]
+            alike = out.shape == mine.shape and (evaluated.shape != mine.shape or ends is not False)
+            if out.number in (mine.number, evaluated.number) or alike:
+                return None
+        if found is not None and op.n == found[2].n:
+            break
+    return found
 
 
 def _otherwise(mine: Table, known: list[tuple[float, ...]]) -> Told | None:
@@ -178,6 +219,8 @@ def _takes_own(trace: Trace, op: Op) -> tuple[Seen, Op, Op] | None:
     data, mean = op.inputs
     made = trace.maker(mean, op.n)
     if made is None or made.name not in TAKEN or not made.inputs or not _one(trace, made, op):
+        return None
+    if made.name.endswith("_mean") and made.out[-1].number != mean.number:
         return None
     by_row = len(data.shape) > 1 and mean.shape[:1] == data.shape[:1]  # which needs no other part
     return None if by_row else (data, made, op)

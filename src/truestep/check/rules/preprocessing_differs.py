@@ -11,15 +11,15 @@ own the held-out part even hides the shift that it was held out to show.
 Evidence: the range and mean of what the model was given in training and in evaluation, with the arithmetic that lies
 behind each; the tensors whose means were subtracted; or columns of both parts that have mean 0 and deviation 1 to the
 last digits, or medians of 0 and quartiles 1 apart, or least and greatest numbers of 0 and 1, as no part has by the
-statistics of another. Of targets: that the guesses lie where those of training do, and what they are compared with lies
-five of their ranges off, for like inputs.
+statistics of another; of windows the series that they were cut from, with the targets that follow. Of targets: that the
+guesses lie where those of training do, and what they are compared with lies five of their ranges off, for like inputs.
 
 False alarms: other data, as points outside of the training range, are prepared alike and are no finding unless their
 range is twenty times as large or as small, or just that of the training data before they were scaled by numbers that
 are always the same; nor are columns that the statistics of the training part stretch, where the same numbers scaled
-both parts and the two had like ranges before. Token numbers are no measurements and are not looked at, nor is what
-weights that learn made of the data: the layers of a model may be called one by one, and what they hand on moves while
-they learn.
+both parts and the two had like ranges before; nor are series that were each standardised alone, as those of all persons
+may be. Token numbers are no measurements and are not looked at, nor is what weights that learn made of the data: the
+layers of a model may be called one by one, and what they hand on moves while they learn.
 
 Mend: one function, with the statistics of the training part, for both.
 
