@@ -65,7 +65,7 @@ SOUND = {
     "fused, with a mask": FUSED.replace("HOW", "torch.ones(steps, steps, dtype=torch.bool).tril()"),
     "by hand": PAIR + BY_HAND.replace("HIDE", "scores = scores.masked_fill(mask, float('-inf'))"),
     "one direction": "h = self.one(h.transpose(0, 1))[0].transpose(0, 1)",
-    "its first direction": "h = self.both(h)[0][..., : SIZE // 2].repeat(1, 1, 2)",
+    "its first direction": "h = self.both(h.transpose(0, 1))[0].transpose(0, 1)[..., : SIZE // 2].repeat(1, 1, 2)",
     "a kernel whose end is cut off": "h = torch.relu(self.tail(h.transpose(1, 2)))[..., :-2].transpose(1, 2)",
     "a kernel of which a half is nothing": (
         "self.kernel.weight.data[..., 2] = 0; h = torch.relu(self.kernel(h.transpose(1, 2))).transpose(1, 2)"

@@ -32,16 +32,16 @@ from collections.abc import Iterator
 
 from torch import Tensor
 
-from truestep.check.events import Batch, Op
+from truestep.check.events import Op
 from truestep.check.finding import Finding, Rule
 from truestep.check.looks import Seen
 from truestep.check.rules import found
 from truestep.check.rules._carried_state import carried
 from truestep.check.rules._chains import SOUND, origin, root
-from truestep.check.rules._padded_rows import beside_padding
 from truestep.check.rules._samples import ATTENTION, RECURRENT, alone, batch_axis, follow, rows_of
 from truestep.check.rules._sizes_swapped import collated, swapped
 from truestep.check.rules._streams import across
+from truestep.check.rules._sure_samples import sure
 from truestep.check.trace import LOSSES, Trace
 
 RULE = Rule("TS348", "samples_mixed", "samples of a batch mixed up", "error", "losses")
@@ -99,9 +99,16 @@ def _target(op: Op) -> Seen:
 
 
 def _size(trace: Trace, op: Op) -> int:
-    """The number of samples: the length of the targets, as they were before they were flattened."""
-    shape = root(trace, _target(op), op.n, SOUND).shape
-    return shape[0] if shape else 0
+    """The number of samples: the length of the targets, as they were before they were flattened, or masked."""
+    seen, before = _target(op), op.n
+    for _ in range(4):
+        seen = root(trace, seen, before, SOUND)
+        made = trace.maker(seen, before)
+        chosen = made is not None and made.name in ("__getitem__", "masked_select") and len(made.inputs) == 2
+        if made is None or not chosen or made.inputs[1].dtype != "bool" or len(made.inputs[1].shape) < 2:
+            break
+        seen, before = made.inputs[0], made.n
+    return seen.shape[0] if seen.shape else 0
 
 
 class _State:
@@ -110,7 +117,6 @@ class _State:
     def __init__(self, trace: Trace) -> None:
         self.trace, self.known = trace, dict[int, Tensor]()
         self.scores = set[int]()  # tables of every row of every sample against every other
-        self._drawn = _drawn(trace)
 
     def see(self, op: Op, size: int, held: set[int]) -> Finding | None:
         """Follow one call; a finding where it mixes samples."""
@@ -231,17 +237,8 @@ class _State:
         )
 
     def _sure(self, op: Op, size: int) -> bool:
-        """Whether these are samples beyond doubt: drawn by index, with one target each, or padded along the rows."""
-        if op.site.place in self.trace.once(beside_padding):
-            return True
         after = next(each for each in self.trace.ops(*LOSSES, "sub") if each.n > op.n and _loss(each))
-        target = root(self.trace, _target(after), after.n, SOUND)
-        if target.shape in ((size,), (size, 1)):
-            return True
-        base = root(self.trace, op.inputs[0], op.n, SOUND | {"embedding", "linear", "add", "layer_norm"})
-        made = self.trace.maker(base, op.n)
-        picked = made is not None and made.name == "__getitem__" and len(made.inputs) == 2
-        return base.number in self._drawn or (picked and made is not None and made.inputs[1].shape == (size,))
+        return sure(self.trace, op, size, root(self.trace, _target(after), after.n, SOUND), self.known)
 
     def _paired(self, op: Op) -> Finding | None:
         """Predictions beside the targets of other samples."""
@@ -266,20 +263,3 @@ class _State:
             "the model is asked for what it was not shown",
             "bring both into the same order of dimensions before they are flattened",
         )
-
-
-def _drawn(trace: Trace) -> set[int]:
-    """The tensors of batches whose dimension 0 has as many entries as indices were drawn, in every batch."""
-    batches = [batch for batch in trace.of(Batch) if batch.index is not None]
-    unlike = {
-        (batch.loader, place)
-        for batch in batches
-        for place, seen in enumerate(batch.tensors)
-        if not seen.shape or seen.shape[0] != len(batch.index or ())
-    }
-    return {
-        seen.number
-        for batch in batches
-        for place, seen in enumerate(batch.tensors)
-        if (batch.loader, place) not in unlike
-    }
