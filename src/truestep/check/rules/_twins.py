@@ -35,7 +35,7 @@ def twin_views(trace: Trace) -> Iterator[Told]:
         if len(used) >= LEAST and len(twins) == len(seen):
             module, batch = used[0]
             first = next(event for event in trace.of(Forward) if event.module == module and event.n > batch.n)
-            if _draws(trace, first):  # one sample under two drawn masks: two views that the model makes itself
+            if model_draws(trace, first):  # one sample under two drawn masks: two views that the model makes itself
                 continue
             yield (
                 first.site, "the two views of each sample are one and the same",
@@ -67,7 +67,7 @@ def _given(trace: Trace) -> dict[int, Forward]:
     return found
 
 
-def _draws(trace: Trace, call: Forward) -> bool:
+def model_draws(trace: Trace, call: Forward) -> bool:
     """Whether a model draws anything itself: dropout, noise."""
     for op in trace.between(call.began, call.n, Op):
         masked = op.name.endswith("dropout") and op.arg(2, "training", True) and op.arg(1, "p", 0.5)

@@ -12,8 +12,8 @@ Evidence: draws at one line that are equal to the bit in different updates of on
 or shuffles of one list or array, in one and the same order; arrays equal to the bit, or of different items, beside a
 generator in one state, or one that comes back to the state of the time before; a generator that the data set draws with
 while several workers hold a copy of it; or a draw from before the first update that is added to the data in update
-after update. Two tensors of each batch, equal to the bit, that one model is trained on; models with optimizers of their
-own and equal weights whose answers are put together.
+after update. Two tensors of each batch, equal to the bit, that one model is trained on, from a loader or drawn by the
+program itself; models with optimizers of their own and equal weights whose answers are put together.
 
 False alarms: several models that start from one seed are compared on purpose, fixed noise to look at a generator's
 pictures takes part in no training, data made up item by item or task by task have a generator of their own for each,
@@ -47,6 +47,7 @@ from truestep.check.rules._batches import drawn
 from truestep.check.rules._renewed import generated
 from truestep.check.rules._repeated import moved, repeated
 from truestep.check.rules._rounds import rounds, seeded
+from truestep.check.rules._twin_calls import twin_calls
 from truestep.check.rules._twins import twin_members, twin_views
 from truestep.check.trace import Trace
 
@@ -63,7 +64,8 @@ def look(trace: Trace) -> Iterator[Finding]:
         yield told
     yield from _copied(trace)
     yield from _kept(trace)
-    for site, message, evidence in twin_views(trace):
+    views = next((told for told in (*twin_views(trace), *twin_calls(trace))), None)
+    for site, message, evidence in (views,) if views is not None else ():
         yield found(
             RULE, site, message, evidence, "what two views have in common is to be learned, and these have everything",
             "draw for each view anew: one generator, made once and kept",
