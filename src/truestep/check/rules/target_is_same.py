@@ -13,11 +13,13 @@ call without a graph gave is 0 each time, as one module gave both, with the same
 copy that was made before the training and keeps its weights to the end, while all that the network is trained by is
 made of what the copy says, and that is compared with what the network says of other inputs: it should follow. Or a
 share of the best value that the network itself gives of other inputs is the target, beside data, and has a gradient.
+And weights that were detached and not copied, kept over many updates and then taken anew, or named as a target, give
+the targets of those that share their memory.
 
 False alarms: tied layers share some of their memory, a wrapped model has a second name, and a teacher that was trained
 before, by whatever name, moves no more while it teaches. A start that is kept to be taken away from every output, or to
 be kept near to, is asked of the same inputs, and stays as it is. A program whose words are of the residual means to
-move both sides. None is a finding.
+move both sides. Weights that are detached anew for each target are the network's own. None is a finding.
 
 Mend: `target = copy.deepcopy(policy)`, and `tp.data.copy_(p.data)` to update it.
 
@@ -36,6 +38,7 @@ from truestep.check.changes import StateLoaded
 from truestep.check.events import Forward, Names, Op
 from truestep.check.finding import Finding, Rule
 from truestep.check.rules import found
+from truestep.check.rules._aliased import aliased
 from truestep.check.rules._batches import ends
 from truestep.check.rules._chains import reaches
 from truestep.check.rules._itself import says_itself
@@ -50,8 +53,8 @@ WORDS = ("target", "teacher", "ema", "momentum", "slow", "averaged", "average")
 
 
 def look(trace: Trace) -> Iterator[Finding]:
-    """The first of five proofs; or a copy that never follows."""
-    for proof in (_loads_itself, _mixes_itself, _shares_all, _goes_by_two_names, says_itself):
+    """The first of six proofs; or a copy that never follows."""
+    for proof in (_loads_itself, _mixes_itself, _shares_all, _goes_by_two_names, says_itself, aliased):
         told = next(proof(trace), None)
         if told is not None:
             site, message, evidence = told
