@@ -45,12 +45,16 @@ class _Switched(Mend):
         """Whether this call is one of them."""
         raise NotImplementedError
 
+    def other(self, module: nn.Module) -> bool:
+        """Whether a model is in the other mode."""
+        return module.training != self.training
+
     def force(self, trial: Trial) -> Iterator[Any]:
         """Switch."""
         was: list[tuple[nn.Module, bool]] = []
 
         def enter(module: nn.Module) -> None:
-            if trial.recorder.live and module.training != self.training and self.wanted(trial, module):
+            if trial.recorder.live and self.other(module) and self.wanted(trial, module):
                 trial.acted += 1
                 was.extend((each, each.training) for each in module.modules())
                 with trial.recorder.looking:
@@ -102,6 +106,10 @@ class InEval(_Switched):
             elif isinstance(event, Backward) and last is not None and last.grad:
                 grads.add(False)  # it trains here: only passes without gradients are switched
         return {"grad": grads == {True}} if grads else None
+
+    def other(self, module: nn.Module) -> bool:
+        """Whether a model, or a part of it, is in train mode."""
+        return any(each.training for each in module.modules())
 
     def wanted(self, trial: Trial, module: nn.Module) -> bool:
         """A call at the line of the finding."""

@@ -103,9 +103,9 @@ def _fixed(trace: Trace, seen: Seen, before: int) -> bool:
     for each, op in trace.back([seen], before, 12):
         if op is not None and op.name not in FIXED:
             return False
-        if op is None and each.shape and each.needs_grad:
-            return False
-        if op is None and each.shape and (each.values is None or each.values.low != each.values.high):
+        if op is not None and op.name != "tensor":
+            continue
+        if each.shape and (each.needs_grad or each.values is None or each.values.low != each.values.high):
             return False
     return True
 

@@ -65,6 +65,45 @@ def unused(trace: Trace, few: int) -> Iterator[Unused]:
                 yield Unused(name, tuple(values), tuple(steps), made.site._replace(line=line))
 
 
+def misplaced(trace: Trace, few: int) -> Iterator[tuple[str, list[Step], Site]]:
+    """What is set as if it were the rate while no rate moves: the defaults of an optimizer, an unknown key of a group.
+
+    Each with the steps of its optimizer and the place where it is set.
+    """
+    scheduled = {event.optimizer for event in trace.of(SchedulerMade)}
+    for made in trace.of(OptimizerMade):
+        steps = [step for step in trace.of(Step) if step.optimizer == made.optimizer]
+        tree = tree_of(made.site.file)
+        still = made.optimizer not in scheduled and len({step.rates for step in steps}) == 1
+        if tree is None or not still or len(steps) < few or not _known(made):
+            continue
+        for node in ast.walk(tree):
+            target = _set(node)
+            if target is not None and _idle(target, tree) and "add_param_group" not in ast.unparse(tree):
+                yield ast.unparse(target), steps, made.site._replace(line=target.lineno)
+                return
+
+
+def _set(node: ast.AST) -> ast.Subscript | None:
+    """The place in a dict that a statement gives a value."""
+    targets = (
+        node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AugAssign) else [None]
+    )
+    target = targets[0]
+    return target if isinstance(target, ast.Subscript) and isinstance(target.slice, ast.Constant) else None
+
+
+def _idle(target: ast.Subscript, tree: ast.Module) -> bool:
+    """Whether no step reads this: `optimizer.defaults["lr"]`, or a key of a group that is named like a rate."""
+    key, owner = str(getattr(target.slice, "value", "")), ast.unparse(target.value)
+    if owner.endswith(".defaults"):
+        return key == "lr"
+    groups = [node for node in ast.walk(tree) if isinstance(node, ast.For) and "param_groups" in ast.unparse(node.iter)]
+    grouped = ".param_groups[" in owner or any(ast.unparse(node.target) == owner for node in groups)
+    read = [node for node in ast.walk(tree) if isinstance(node, ast.Constant) and node.value == key]
+    return grouped and key != "lr" and bool(CALLED.search(key)) and len(read) == 1
+
+
 def _known(made: OptimizerMade) -> bool:
     """Whether this is one of torch's own, which read their rates from their groups."""
     classes = [

@@ -8,7 +8,8 @@ model is trained towards.
 Why: dropout makes the score that of a crippled network, different at each call; batch normalisation uses the
 statistics of the batch at hand, so that a prediction depends on its neighbours, and even learns from the test data.
 
-Evidence: the mode of the model and of those layers at forward passes whose output ended in numbers and in no update.
+Evidence: the mode of the model and of those layers at forward passes whose output ended in numbers and in no update;
+also where `training` of the model alone was set to False, and every part that ran in it is in train mode.
 
 False alarms: what flows on into training (pseudo-labels, targets, the fake images of a generator), the batch just
 trained on (but for other rows of it, as the nodes of a graph), the same inputs run several times (Monte Carlo dropout),
@@ -35,7 +36,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from truestep.check.events import Forward, Op
+from truestep.check.events import Forward, Mode, Op
 from truestep.check.finding import Finding, Rule
 from truestep.check.mends.modes import InEval
 from truestep.check.rules import found
@@ -43,6 +44,7 @@ from truestep.check.rules._chains import statement
 from truestep.check.rules._evaluations import Call, evaluated
 from truestep.check.rules._facts import moments
 from truestep.check.rules._modes import RECURRENT, by_mode
+from truestep.check.rules._outside_modules import Drop, outside
 from truestep.check.rules._teachers import teachers
 from truestep.check.rules._words import plural
 from truestep.check.trace import Trace
@@ -55,6 +57,7 @@ def look(trace: Trace) -> Iterator[Finding]:
     """Look at forward passes in train mode that only numbers were made of, and at those of teachers."""
     known = list(_calls(trace))
     yield from _teaching(trace, known)
+    yield from _layers(trace)
     for calls in evaluated(trace, known):
         event, layer = calls[0]
         if _compared(trace, calls):
@@ -64,7 +67,8 @@ def look(trace: Trace) -> Iterator[Finding]:
             event.site,
             f"{event.kind} is evaluated in train mode",
             f"{plural(len(calls), 'pass', 'passes')} that were looked at ran in train mode, with {layer} at work; "
-            "their output ended in numbers and in no update",
+            "their output ended in numbers and in no update"
+            + ("" if event.training else ": `training` of the model is False, but nothing told its parts"),
             "dropout makes every score that of a crippled network, and batch normalisation uses and learns the "
             "statistics of the batch at hand",
             "call model.eval() before the evaluation and model.train() before the next epoch",
@@ -87,10 +91,35 @@ def _teaching(trace: Trace, known: list[Call]) -> Iterator[Finding]:
         )
 
 
+def _layers(trace: Trace) -> Iterator[Finding]:
+    """Layers in train mode that a method beside `forward` calls, one after the other, in evaluation."""
+    layers = [event for event in trace.of(Forward) if event.training and event.close and event.inputs]
+    drops = [
+        Drop(each.began, each.n, each.site, each.module, each.inputs[0], each.outputs, each.grad, each.depth == 0)
+        for each in layers
+        if (facts := trace.modules.get(each.module)) is not None and by_mode(facts)
+    ]
+    for calls in outside(trace, drops):
+        name = trace.name(next(each.module for each in layers if each.n == calls[0].n))
+        yield found(
+            RULE,
+            calls[0].site,
+            f"{name} is in train mode in an evaluation",
+            f"{plural(len(calls), 'call')} of it without gradients, beside every forward; what came of "
+            f"{'it' if len(calls) == 1 else 'them'} was read as numbers",
+            "dropout makes every score that of a crippled network, and batch normalisation uses and learns the "
+            "statistics of the batch at hand",
+            "call model.eval() before the evaluation and model.train() before the next epoch",
+        )
+        return
+
+
 def _compared(trace: Trace, calls: list[Call]) -> bool:
     """Whether a line, each time that it was reached, ran the same rows in eval mode too: to see what the mode does."""
     place, when = calls[0].event.site.place, moments(trace)
-    other = [each for each in trace.of(Forward) if each.site.place == place and each.close and not each.training]
+    own = {call.event.n for call in calls}
+    there = [each for each in trace.of(Forward) if each.site.place == place and each.close and each.n not in own]
+    other = [each for each in there if not each.training]
     rows = [{each.inputs[0].rows for each in events if each.inputs} for events in ([c.event for c in calls], other)]
     times = [{(each.module, when(each.n)) for each in events} for events in ([c.event for c in calls], other)]
     return times[0] <= times[1] and any(rows[0] & rows[1])
@@ -98,9 +127,14 @@ def _compared(trace: Trace, calls: list[Call]) -> bool:
 
 def _calls(trace: Trace) -> Iterator[Call]:
     layers: list[tuple[int, str]] = []
+    parts: list[tuple[int, bool]] = []
+    told: dict[int, bool] = {}
     updates = trace.updates()
     last = updates[-1].at.n if trace.broken and updates else 0 if trace.broken else math.inf
-    for event in trace.of(Op, Forward):
+    for event in trace.of(Op, Forward, Mode):
+        if isinstance(event, Mode):
+            told[event.module] = event.training
+            continue
         if isinstance(event, Op):
             if _by_mode(event):
                 layers.append((event.n, f"dropout on line {event.site.line}"))
@@ -108,10 +142,16 @@ def _calls(trace: Trace) -> Iterator[Call]:
         facts = trace.modules.get(event.module)
         if event.training and (event.depth or event.kind in RECURRENT) and facts is not None and by_mode(facts):
             layers.append((event.n, f"{trace.name(event.module)} ({event.kind})"))
-        if event.depth == 0:
+        if event.depth:
+            parts.append((event.n, event.training))
+        else:
             inside = [layer for n, layer in layers if n > event.began]
+            modes = [training for n, training in parts if n > event.began]
             layers.clear()
-            if event.training and event.close and inside and (event.n <= last or not event.grad):
+            parts.clear()
+            # `model.training = False` reaches no part: those of a model that eval() was called on may be meant
+            training = event.training or (bool(modes) and all(modes) and told.get(event.module, True))
+            if training and event.close and inside and (event.n <= last or not event.grad):
                 yield Call(event, inside[0])
 
 

@@ -3,7 +3,8 @@
 What: a model in eval mode drops units all the same: `F.dropout` without `training=self.training`, a Dropout module that
 is built inside forward or kept where `eval()` does not reach it, a `dropout_p` of attention that is always there, or a
 mask of the model's own, `(torch.rand_like(x) > p) * x / (1 - p)`.
-Or a model is evaluated in train mode with an `F.dropout` that is told nothing of the mode.
+Or a model is evaluated in train mode with an `F.dropout` that is told nothing of the mode, or in a plain function or a
+method beside `forward`, which drops as in training.
 
 Why: answers differ from call to call, and every score is that of a crippled network.
 
@@ -35,6 +36,7 @@ from truestep.check.mends.modes import ToldTheMode
 from truestep.check.rules import found
 from truestep.check.rules._chains import reaches, statement
 from truestep.check.rules._evaluations import Call, evaluated, scored
+from truestep.check.rules._outside_modules import Drop, outside
 from truestep.check.rules._own_dropout import own_dropout
 from truestep.check.rules._words import plural
 from truestep.check.trace import LOSSES, Trace
@@ -65,6 +67,7 @@ def look(trace: Trace) -> Iterator[Finding]:
             waiting.clear()
     if not lines:
         yield from _never(trace)
+        yield from _outside(trace)
     for calls in lines.values():
         op, event = calls[0]
         p = by_hand[op.n] if op.n in by_hand else _drops(op)
@@ -96,6 +99,25 @@ def _never(trace: Trace) -> Iterator[Finding]:
                 "pass training=self.training, and call model.eval() before the evaluation",
                 facts={"within": []},
             )
+
+
+def _outside(trace: Trace) -> Iterator[Finding]:
+    """Dropout outside of every `forward`, which drops in evaluation as in training."""
+    drops = {op.n: op for op in trace.ops(*DROPS[:-1]) if op.inputs and _drops(op) and not _told(statement(op.site))}
+    told = (Drop(n, n, op.site, op.site.place, op.inputs[0], op.out, op.grad, not op.within) for n, op in drops.items())
+    for calls in outside(trace, told):
+        op = drops[calls[0].n]
+        yield found(
+            RULE,
+            op.site,
+            f"{op.name} drops in evaluation as in training",
+            f"in {plural(len(calls), 'call')} without gradients, whose results were read as numbers, it dropped with "
+            f"p = {_drops(op):g}; it is told nothing of the mode, and stands in no forward",
+            "answers differ from call to call, and every score is that of a network with units missing",
+            "pass training=self.training, or an argument that says whether this is training",
+            facts={"within": []},
+        )
+        return
 
 
 def _deaf_calls(trace: Trace) -> Iterator[Call]:

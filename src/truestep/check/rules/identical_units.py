@@ -41,7 +41,7 @@ from truestep.check.trace import Trace
 
 RULE = Rule("TS211", "identical_units", "units that start alike and never part", "error", "parameters")
 ROWS = {"linear", "conv1d", "conv2d", "conv3d"}  # a unit is a row of the weight
-COLUMNS = {"matmul", "mm", "__matmul__", "addmm", "embedding"}  # a unit is a column of the second factor
+COLUMNS = {"matmul", "mm", "mv", "__matmul__", "addmm", "embedding"}  # a unit is a column of the second factor
 CELLS = {"rnn_tanh", "rnn_relu", "lstm", "gru"}  # their weights come in a list; a unit is a row of each
 THROUGH = {
     "relu", "relu_", "sigmoid", "tanh", "gelu", "elu", "silu", "leaky_relu", "softplus", "selu", "hardtanh", "sin",
@@ -63,7 +63,7 @@ def look(trace: Trace) -> Iterator[Finding]:
                 first.setdefault(leaf.number, leaf)
                 seen.setdefault(leaf.number, []).append(leaf)
     yield from _copies(trace)
-    flat = {number: value for number, leaf in first.items() if len(leaf.shape) > 1 and min(leaf.shape[:2]) > 0
+    flat = {number: value for number, leaf in first.items() if leaf.shape and min(leaf.shape[:2]) > 0
             for value in [constant(leaf.weight, leaf.shape)] if value is not None}  # fmt: skip
     told: set[int] = set()
     for op in trace.ops(*ROWS, *COLUMNS, *CELLS) if len(flat) > 1 else ():
@@ -152,11 +152,11 @@ def _matrices(op: Op) -> list[Seen]:
     return [each for each in op.inputs if each.leaf and each.needs_grad and len(each.shape) == 2]
 
 
-def _weight(op: Op) -> Seen | None:
+def _weight(op: Op, dims: int = 2) -> Seen | None:
     if op.name in CELLS:
         return next(iter(_matrices(op)[1:2]), None)
     told = op.arg(2 if op.name == "addmm" else 1, "weight")
-    return told if isinstance(told, Seen) and told.leaf and len(told.shape) > 1 else None
+    return told if isinstance(told, Seen) and told.leaf and len(told.shape) >= dims else None
 
 
 def _reader(trace: Trace, op: Op, first: dict[int, Leaf]) -> tuple[int, list[int]]:
@@ -170,7 +170,7 @@ def _reader(trace: Trace, op: Op, first: dict[int, Leaf]) -> tuple[int, list[int
         for user in trace.users(tensor, op.n):
             if user.update != op.update:
                 break
-            weight = _weight(user) if user.name in ROWS | COLUMNS else None
+            weight = _weight(user, dims=1) if user.name in ROWS | COLUMNS else None  # one output may be read by a row
             if weight is not None and user.inputs[0].number == tensor.number:
                 return weight.number, biases
             if user.name in THROUGH:

@@ -1,7 +1,8 @@
 """A scheduler is built and never stepped.
 
 What: the optimizer makes its updates, and its scheduler is never asked to move. Or a rate is computed by hand again and
-again, and never given to the optimizer: only a name, a copy of its groups or an attribute of its own has it.
+again, and never given to the optimizer: only a name, a copy of its groups, an attribute of its own, its
+defaults or another key of its groups has it.
 
 Why: the rate stays where it started: the decay or the warm-up that was chosen does not take place.
 
@@ -38,7 +39,7 @@ from truestep.check.finding import Finding, Rule
 from truestep.check.rules import found
 from truestep.check.rules._courses import PARTS, Course, courses
 from truestep.check.rules._facts import complete
-from truestep.check.rules._unused import unused
+from truestep.check.rules._unused import misplaced, unused
 from truestep.check.rules._words import plural
 from truestep.check.trace import Trace
 
@@ -51,6 +52,7 @@ def look(trace: Trace) -> Iterator[Finding]:
     known = courses(trace)
     yield from _of_another(trace, known)
     yield from _computed(trace)
+    yield from _misplaced(trace)
     moved = {course.made.optimizer for course in known if course.steps}
     parents = {course.made.optimizer: course for course in known if course.made.kind in PARTS}
     for course in known:
@@ -91,6 +93,20 @@ def _computed(trace: Trace) -> Iterator[Finding]:
             'put it where the optimizer reads it: for group in optimizer.param_groups: group["lr"] = ...',
         )
         return
+
+
+def _misplaced(trace: Trace) -> Iterator[Finding]:
+    """A rate that is put where no step reads it."""
+    for place, steps, site in misplaced(trace, FEW):
+        yield found(
+            RULE,
+            site,
+            f"{place} is set, which no step of the optimizer reads",
+            f"all {plural(len(steps), 'update')} were made at the rate {steps[0].rates[0]:.4g}",
+            "the rate stays where it started, and the schedule that was chosen does not take place",
+            'put it where the optimizer reads it: for group in optimizer.param_groups: group["lr"] = ...',
+            "warning",
+        )
 
 
 def _of_another(trace: Trace, known: list[Course]) -> Iterator[Finding]:
