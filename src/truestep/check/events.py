@@ -123,6 +123,7 @@ class LoaderMade(Event):
     its items with; `seeded` says whether a `worker_init_fn` may reach them. `stored` has its tensors, arrays and lists
     by name with a digest each, `within` the numbers of the data sets that it is made of. `tables` are those
     of its tables whose columns were standardised, or stretched from 0 to 1, by themselves: number, shape, `Columns`.
+    `rows` are the numbers of the tensors in the base that have one row for each of its items.
     """
 
     loader: int
@@ -140,6 +141,7 @@ class LoaderMade(Event):
     within: tuple[int, ...] = ()
     kind: str = ""
     tables: tuple[tuple[int, tuple[int, ...], tuple[float, ...]], ...] = ()
+    rows: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,7 +22,7 @@ from truestep.check.looks import LARGEST, seen, tensors
 from truestep.check.patches import exchanged, replaced
 from truestep.check.recorder import FETCHED, FETCHES, Recorder
 from truestep.check.rewrites import Rewrites
-from truestep.check.sources import Table, beside, generators, inner, reaches, stored, tables
+from truestep.check.sources import Table, beside, by_rows, generators, inner, reaches, stored, tables
 
 DATASETS = 64
 """Data sets whose tables are looked at."""
@@ -79,6 +79,7 @@ class _Passes:
             base, chosen = _below(loader.dataset)
             drawn = loader.sampler if loader.batch_sampler is None or loader.batch_size else loader.batch_sampler
             size = len(loader.dataset) if hasattr(loader.dataset, "__len__") else None
+            items = size if chosen is None else None
             drops = loader.drop_last or getattr(loader.batch_sampler, "drop_last", False) is True
             recorder.emit(
                 LoaderMade, loader=recorder.numbers.of(loader), dataset=recorder.numbers.of(loader.dataset),
@@ -86,7 +87,7 @@ class _Passes:
                 drop_last=drops, sampler=type(drawn).__name__, workers=loader.num_workers,
                 seeded=reaches(loader.worker_init_fn, base), generators=generators(base), stored=stored(base),
                 within=tuple(recorder.numbers.of(each) for each in inner(base)), kind=type(base).__name__,
-                tables=self._tables_of(base),
+                tables=self._tables_of(base), rows=tuple(recorder.numbers.of(each) for each in by_rows(base, items)),
             )  # fmt: skip
 
     def _tables_of(self, base: Any) -> tuple[Table, ...]:

@@ -11,8 +11,9 @@ from typing import NamedTuple
 from truestep.check.changes import OptimizerMade, StateLoaded, Step
 from truestep.check.events import Forward
 from truestep.check.rules._batches import Drawn, split
+from truestep.check.rules._folds_taken import by_origin
+from truestep.check.rules._part import Part
 from truestep.check.rules._rows import FEW, SHARE, passes, read, scored, telling
-from truestep.check.site import Site
 from truestep.check.trace import Trace
 
 LEAST, MANY, ALL, OVERLAP = 3, 8, 0.9, 0.4
@@ -20,16 +21,6 @@ LEAST, MANY, ALL, OVERLAP = 3, 8, 0.9, 0.4
 out; and of what it learns they learned before."""
 UNLIKE = 0.9
 """Targets that are measured are seldom equal."""
-
-
-class Part(NamedTuple):
-    """Samples that went through a model together, `of` one data set or into one model, and whether it learned."""
-
-    n: int
-    site: Site
-    of: int
-    samples: frozenset[int]
-    learned: bool
 
 
 class Carried(NamedTuple):
@@ -47,7 +38,7 @@ class Carried(NamedTuple):
 
 def carried(trace: Trace, drawn: list[Drawn]) -> Carried | None:
     """The last fold that is scored by weights that learned from it, where the folds take turns."""
-    found = (_drawn(drawn), _rows(trace, scored), _aims(trace), _rows(trace, read))
+    found = (_drawn(drawn), _rows(trace, scored), _aims(trace), _rows(trace, read), by_origin(trace, drawn))
     sources = [sorted(parts, key=lambda part: part.n) for parts in found]
     for made in _lives(trace):
         ends = [*(event.n for event in made), trace.events[-1].n]

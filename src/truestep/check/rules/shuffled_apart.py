@@ -61,6 +61,7 @@ NEAR = 2
 """Lines from one shuffle to the other where they are of one thought."""
 AT_ONCE = re.compile(r"\w\[\s*[\w.]*permutation\(")
 """An array that is put in a new order where this is drawn."""
+CALLS = re.compile(r"\b(permutation|shuffle)\(")
 Pair = tuple[Tensor, Tensor]
 WHY = "no input has its own label any more; only the labels' frequencies can be learned"
 MEND = "one permutation for both, or one set of pairs"
@@ -217,7 +218,9 @@ def _each_its_own(trace: Trace) -> Iterator[tuple[Shuffled, Shuffled, bool]]:
     before = [event for event in trace.of(Shuffled) if event.update == 0 and not event.beside]
     for one, other in pairwise(before):
         seeded = any(one.n < n < other.n for n in seeds)  # into one order, then
-        near = one.site[::2] == other.site[::2] and 0 < abs(one.site.line - other.site.line) <= NEAR
+        apart = abs(one.site.line - other.site.line)
+        beside = 0 < apart <= NEAR or (not apart and len(CALLS.findall(one.site.text)) > 1)
+        near = one.site[::2] == other.site[::2] and beside
         orders = one.ordinal and other.ordinal  # of numbers: what they put in order is not told, but where they stand
         used = not orders or (near and all(AT_ONCE.search(each.site.text) for each in (one, other)))
         if one.size == other.size >= 5 * FEW and used and not seeded:

@@ -9,8 +9,9 @@ Why: the score measures memory. A model that has learned nothing of use scores w
 
 Evidence: the indices that the evaluation and the training handed out of one data set, or of two that store the same
 bits; the rows of outputs for all samples that loss and score take by number; the bits of the rows that the model was
-given, to the last digit; folds that take turns, and weights that a new optimizer finds as the fold before left them;
-and a loader for other data, a data set, or rows kept apart that no one ever asked for.
+given, to the last digit; folds that take turns, though each may scale its rows in its own way, and weights
+that go on from fold to fold as they were left; and a loader for other data, a data set, or rows kept apart that no one
+ever asked for.
 
 False alarms: the accuracy on the training set beside one on other data is no finding, nor are predictions for all rows,
 rows that random batches never met, inputs that came with several targets, queries taken out of the outputs by
@@ -38,6 +39,7 @@ from truestep.check.rules._all_rows import all_learned, all_scored
 from truestep.check.rules._batches import Drawn, began, drawn, split
 from truestep.check.rules._facts import complete
 from truestep.check.rules._folds import carried
+from truestep.check.rules._folds_kept import kept_in
 from truestep.check.rules._held import claims, contents, left, never_asked, picked
 from truestep.check.rules._indexed import indexed
 from truestep.check.rules._never_scored import never_scored
@@ -206,6 +208,14 @@ def _folds(trace: Trace, passes: list[Drawn]) -> Iterator[Finding]:
             f"{one.how}, and {one.known} of the {len(one.part.samples)} samples scored here were trained on in earlier "
             "folds",
             WHY, "build the model anew in each fold, or load its first weights again",
+        )  # fmt: skip
+    kept = kept_in(trace)
+    if kept is not None:
+        yield found(
+            RULE, kept.site, f"{kept.known} of the {kept.rows} rows of a fold were trained on",
+            f"{kept.folds} models were each scored on a fold of the data, no row stands in two of them, and every "
+            "model learned from its own fold as from the others",
+            WHY, "leave the fold out of the training data",
         )  # fmt: skip
 
 
