@@ -7,11 +7,13 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from truestep.check.changes import StateTaken
 from truestep.check.events import Names, Number
 from truestep.check.rules._guards import Guard, guards
 from truestep.check.rules._memory import Memory
 from truestep.check.rules._source import assigned, tree_of
 from truestep.check.rules._worth import worth
+from truestep.check.rules._written import written
 from truestep.check.site import Site
 from truestep.check.trace import Trace
 
@@ -20,7 +22,10 @@ OFTEN = 3
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """A place that stood for trained memory from event `first` to `last`, while `steps` updates changed it."""
+    """A place that stood for trained memory from event `first` to `last`, while `steps` updates changed it.
+
+    `averaged`: no optimizer did; after these updates the program wrote into it, as an average of the weights does.
+    """
 
     words: str
     memory: frozenset[int]
@@ -29,6 +34,7 @@ class Held:
     steps: int
     since: str
     site: Site | None = None
+    averaged: bool = False
 
 
 def by_name(trace: Trace, memory: Memory) -> Iterator[Held]:
@@ -67,6 +73,7 @@ def _read(trace: Trace, event: Names, name: str) -> int | None:
 def beside_best(trace: Trace, memory: Memory) -> Iterator[Held]:
     """What is set in the block that sets the best value, and stands for the same weights while that value stays."""
     for guard in guards(trace):
+        taken = [event for event in trace.of(StateTaken) if guard.sets and guard.inside(event)]
         for words, line in _beside(guard) if guard.sets else ():
             own = words.startswith("self.") and guard.best.startswith("self.")
             pattern = re.compile(r"([^\[]*)" + re.escape(words[4:]) if own else "()" + re.escape(words))
@@ -83,9 +90,16 @@ def beside_best(trace: Trace, memory: Memory) -> Iterator[Held]:
                         continue
                     began = first.setdefault((name, value, held), event.n)
                     steps = memory.changed(held, began, event.n)
-                    if steps:
-                        since = f"while {guard.best} stayed at {value:.4g}"
-                        yield Held(name, held, began, event, steps, since, Site(guard.site.file, line))
+                    writes = 0 if steps else written(trace, held, _taken(taken, held, began, event.n), event.n)
+                    if steps or writes:
+                        since, where = f"while {guard.best} stayed at {value:.4g}", Site(guard.site.file, line)
+                        yield Held(name, held, began, event, steps or writes, since, where, bool(writes))
+
+
+def _taken(taken: list[StateTaken], memory: frozenset[int], began: int, before: int) -> int:
+    """Since when a place stood for this memory: since the block took its state last, where no names told before."""
+    last = [event.n for event in taken if event.n < before and memory.issubset(event.storages)]
+    return min(began, last[-1]) if last else began
 
 
 def _below(pattern: re.Pattern[str], name: str) -> re.Match[str] | None:

@@ -9,7 +9,8 @@ Evidence: the state that is loaded shares its memory with the model that loads i
 name for the best model, what is set beside the best value, or each entry of a list of states, is the very module, or
 holds the very memory, that was updated afterwards; or parameters are set to themselves after updates, or compared
 with themselves, where what they were once is to hold them (a penalty on the distance from an earlier task, say).
-Where a newer state replaced it each time, what counts is that the updates between changed what the name stood for.
+An average of the weights, which the program writes into after updates, is such a module too. Where a newer state
+replaced it each time, what counts is that the updates between changed what the name stood for.
 
 False alarms: a state that is loaded or written at once needs no copy and is no finding.
 
@@ -114,9 +115,10 @@ def _kept(trace: Trace) -> Iterator[Finding]:
             yield found(
                 RULE,
                 held.site or _taken(trace, module, held.last.n) or _line(trace, module) or held.last.site,
-                f"{held.words} is the model in training itself",
+                f"{held.words} is the {'average' if held.averaged else 'model in training'} itself",
                 f"{held.words} stands for the memory of {trace.name(module) if module else 'the weights'}, which "
-                f"{held.steps} updates changed {held.since}",
+                + ("was written into after {} updates" if held.averaged else "{} updates changed").format(held.steps)
+                + f" {held.since}",
                 WHY, MEND, level="warning",
             )  # fmt: skip
 
