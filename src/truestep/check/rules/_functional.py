@@ -94,20 +94,21 @@ def _writes(name: str) -> bool:
 def _stuck(trace: Trace, ops: list[Op], written: set[int]) -> bool:
     """Whether the same tensor gave a new value at each pass, was never written into, and nobody read what it gave."""
     old = next(each for each in ops[0].inputs[:2] if each.shape == ops[0].out[0].shape)
-    return len(ops) >= OFTEN and old.storage not in written and not any(_read(trace, op) for op in ops)
+    return len(ops) >= OFTEN and old.storage not in written and all(unread(trace, op) for op in ops)
 
 
-def _read(trace: Trace, op: Op) -> bool:
+def unread(trace: Trace, op: Op) -> bool:
+    """Whether nothing but copies was made of what a call gave."""
     waiting = [(op.out[0], op.n)]
     for _ in range(8):
         if not waiting:
-            return False
+            return True
         seen, after = waiting.pop()
         for user in trace.users(seen, after):
             if user.name not in COPIES:
-                return True
+                return False
             waiting += [(each, user.n) for each in user.out]
-    return True
+    return False
 
 
 def _walks(trace: Trace) -> bool:

@@ -56,7 +56,7 @@ from truestep.check.rules._new_terms import renewed_terms
 from truestep.check.rules._noise import DRAWS
 from truestep.check.rules._numbered import ADDS, numbered
 from truestep.check.rules._own_code import own_codes
-from truestep.check.rules._penalties import dead_penalties
+from truestep.check.rules._penalties import dead_derivatives, dead_penalties
 from truestep.check.rules._rounded import rounded
 from truestep.check.rules._sampled import penalised
 from truestep.check.rules._stepped_terms import stepped_terms
@@ -104,7 +104,7 @@ def look(trace: Trace) -> Iterator[Finding]:
     if not stops:
         if any(len(updates) >= LOOKED for updates in uses.values()):
             yield from _renewed(trace, set(idle))
-        yield from _terms(trace)
+        yield from _terms(trace, set(idle))
         sampled = penalised(trace)
         more = (*sampled, *own_codes(trace), *renewed_terms(trace), *empty_steps(trace))
         yield from (found(RULE, *told) for told in more)
@@ -146,8 +146,8 @@ def _renewed(trace: Trace, idle: set[int]) -> Iterator[Finding]:
             return
 
 
-def _terms(trace: Trace) -> Iterator[Finding]:
-    """Terms that were added to the loss and have no gradient."""
+def _terms(trace: Trace, idle: set[int]) -> Iterator[Finding]:
+    """Terms that were added to the loss and have no gradient, or what it is made of."""
     for site, message, evidence in numbered(trace, _tied):
         yield found(
             RULE, site, message, evidence, "a number added to a loss changes what is printed and no gradient",
@@ -163,6 +163,9 @@ def _terms(trace: Trace) -> Iterator[Finding]:
             RULE, site, message, evidence, "a penalty without a gradient changes what is printed, and holds nothing",
             "torch.autograd.grad(..., create_graph=True)", "warning",
         )  # fmt: skip
+    for site, message, evidence in dead_derivatives(trace, idle):
+        mend = "torch.autograd.grad(..., create_graph=True)"
+        yield found(RULE, site, message, evidence, "these parameters keep their random start", mend)
 
 
 def _spreads(trace: Trace) -> Iterator[Finding]:

@@ -3,8 +3,8 @@
 What: probabilities that a loss, a pick or a sum reads along the classes were made to add up over the samples instead;
 or the weights of a self-attention add up over the queries, and are summed over the keys, or those of a pooling over
 steps add up over the samples; or the scores of a model that learns its classes along one dimension are turned into
-probabilities along the other one elsewhere, for a soft target or a report; with torch's softmax, or by hand from
-exponentials and their sums.
+probabilities along the other one elsewhere, for a soft target or a report, or are ranked along it; with torch's
+softmax, or by hand from exponentials and their sums.
 
 Why: the samples of a batch compete with one another. The loss can be made small without any sample being right, and
 what a model says of one sample depends on its neighbours.
@@ -36,9 +36,9 @@ from truestep.check.finding import Finding, Rule
 from truestep.check.looks import Seen
 from truestep.check.mends.losses import AlongClasses
 from truestep.check.rules import found
-from truestep.check.rules._chains import SOUND, root
 from truestep.check.rules._normalised import by_hand
 from truestep.check.rules._overlap import overlaps
+from truestep.check.rules._ranked import giver, ranked
 from truestep.check.rules._read_along import KINDS, attends, pools, samples, weighed
 from truestep.check.rules._turned import turned
 from truestep.check.rules._weighed import weighed_alone
@@ -95,12 +95,32 @@ def look(trace: Trace) -> Iterator[Finding]:
                 op.site,
                 f"{op.name} is taken over dimension {dim} of {tuple(op.inputs[0].shape)}, the samples",
                 f"these are the scores of a model whose classes cross_entropy reads along dimension 1 in line "
-                f"{classified[_giver(trace, op)]}, and their entries over dimension {dim} add up to 1",
+                f"{classified[giver(trace, op)]}, and their entries over dimension {dim} add up to 1",
                 "what it says of one sample depends on the others, and the shares of the classes do not add up",
                 "give softmax the dimension of the classes: dim=-1 or dim=1",
                 level="warning",
                 facts={"along": None},  # the loss with the right one is another figure: runs cannot be compared by it
             )
+        else:
+            yield from _ranked(trace, [call[:2] for call in calls])
+
+
+def _ranked(trace: Trace, calls: list[tuple[Op, int]]) -> Iterator[Finding]:
+    """Scores that are ranked along another dimension than that along which they are learned."""
+    told = [(op, pick) for op, dim in calls if (pick := ranked(trace, op, dim)) is not None]
+    for op, pick in told[:1]:
+        yield found(
+            RULE,
+            op.site,
+            f"{op.name} is taken over dimension 0 of {tuple(op.inputs[0].shape)}, and the scores are ranked along "
+            "dimension 1",
+            f"{pick.name} on line {pick.site.line} finds the best of this model's scores along dimension 1; no softmax "
+            "of training reads them so",
+            "the entries of a row, among which the best is wanted, are never compared in training",
+            "give softmax the dimension along which the best is found",
+            level="warning",
+            facts={"along": None},
+        )
 
 
 def _classified(trace: Trace) -> dict[int, int]:
@@ -114,19 +134,12 @@ def _classified(trace: Trace) -> dict[int, int]:
     }  # fmt: skip
 
 
-def _giver(trace: Trace, op: Op) -> int:
-    """The model whose outputs a call was given, as they are or scaled; 0 where there is none."""
-    given = root(trace, op.inputs[0], op.n, SOUND | {"div", "mul"})
-    gave = (call for call in reversed(trace.of(Forward)) if call.depth == 0 and call.n < op.n)
-    return next((call.module for call in gave if given.number in {out.number for out in call.outputs}), 0)
-
-
 def _across(trace: Trace, op: Op, dim: int, classified: dict[int, int]) -> bool:
     """Whether the scores of a model that learns its classes along dimension 1 are normalised over its samples."""
     shape = op.inputs[0].shape
     return (
         op.name == "softmax" and dim == 0 and len(shape) == 2 and 1 < shape[0] != shape[1]
-        and _giver(trace, op) in classified
+        and giver(trace, op) in classified
     )  # fmt: skip
 
 

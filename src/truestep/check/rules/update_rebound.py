@@ -3,8 +3,8 @@
 What: parameter minus rate times gradient is computed at every step, and the result goes nowhere: a name is bound to it
 (`p = p - lr * p.grad`), or it is thrown away (`p.sub(...)` for `p.sub_(...)`). Or a gradient is clamped or scaled so
 before an optimizer's step (`p.grad.clamp(-1, 1)`). Or the new weights of a dict, made with gradients of torch.func, are
-given to nobody; or they are trained, and the module is scored with its own. Or the average that a target network was
-to become, `old = tau * new + (1 - tau) * old`, is bound to the loop's own name.
+given to nobody, as those of an inner update may be; or they are trained, and the module is scored with its own. Or the
+average that a target network was to become, `old = tau * new + (1 - tau) * old`, is bound to the loop's own name.
 
 Why: binding a name changes the name, not the tensor that the model uses. The loss never falls.
 
@@ -37,6 +37,7 @@ from truestep.check.looks import Seen
 from truestep.check.rules import found
 from truestep.check.rules._functional import SUMS, thrown, unmet
 from truestep.check.rules._idle_averages import idle_averages
+from truestep.check.rules._inner_lost import inner_lost
 from truestep.check.rules._lost import lost as lost_gradients
 from truestep.check.rules._mixed import unread
 from truestep.check.rules._velocity import lost_states
@@ -84,12 +85,26 @@ def look(trace: Trace) -> Iterator[Finding]:
                 RULE,
                 op.site,
                 f"the new value of {trace.name(number)} is computed here and never reaches it",
-                f"{plural(len(hits), 'new value')} for {plural(len(numbers), 'parameter')}, each made of one and "
-                "its gradient, were "
-                f"read by nobody; every bit of the parameters was the same at all {passes[number]} backward passes",
+                f"{plural(len(hits), 'new value')} for {plural(len(numbers), 'parameter')}, each made of one and its "
+                f"gradient, were read by nobody; at all {passes[number]} backward passes each bit of them was the same",
                 "a name is bound to the new tensor, and the model keeps the old one",
                 "change the parameter in place under torch.no_grad(): p -= lr * p.grad, or p.sub_(...)",
             )
+    yield from () if lost else _inner(trace)
+
+
+def _inner(trace: Trace) -> Iterator[Finding]:
+    """Adapted weights, as of a task in meta-learning, that are thrown away."""
+    for one in inner_lost(trace):
+        yield found(
+            RULE,
+            one.op.site,
+            "the weights of an inner update are computed here and thrown away",
+            f"{plural(one.times, 'new value')} of {plural(one.tensors, 'tensor')}, each made of one and its gradient "
+            "from torch.autograd.grad, were read by nobody",
+            "nothing is adapted: what follows uses the old weights",
+            "keep the new ones: fast = [w - lr * g for w, g in zip(fast, grads)]",
+        )
 
 
 def _functional(trace: Trace) -> Iterator[Finding]:

@@ -1,0 +1,55 @@
+"""Scores of a model that are put in order along one dimension, and learned along the other one."""
+
+from __future__ import annotations
+
+from truestep.check.events import Forward, Op
+from truestep.check.rules._chains import SOUND
+from truestep.check.trace import Trace
+
+PICKS = {"argsort": 1, "sort": 1, "argmax": 1, "topk": 2}
+"""What finds the best of the scores, with the place of its dimension."""
+KEEPS = SOUND | {"div", "mul"}
+SOFT = ("softmax", "log_softmax")
+
+
+def giver(trace: Trace, op: Op, most: int = 12) -> int:
+    """The model whose outputs a call was given, as they are, in another shape or scaled; 0 where there is none."""
+    given, before, gave = op.inputs[0], op.n, trace.once(_gave)
+    for _ in range(most):
+        if given.number in gave:
+            return gave[given.number]
+        made = trace.maker(given, before)
+        if made is None or made.name not in KEEPS or not made.inputs:
+            break
+        given, before = made.inputs[0], made.n
+    return 0
+
+
+def _gave(trace: Trace) -> dict[int, int]:
+    """The model that the user's code called, by the numbers of its outputs."""
+    calls = [call for call in trace.of(Forward) if call.depth == 0]
+    return {out.number: call.module for call in calls for out in call.outputs}
+
+
+def ranked(trace: Trace, op: Op, dim: int) -> Op | None:
+    """A call that finds the best of a model's scores along dimension 1, where training knows them along 0 alone."""
+    shape = op.inputs[0].shape
+    learned = op.name in SOFT and op.grad and op.inputs[0].needs_grad
+    if dim or not learned or len(shape) != 2 or not 1 < shape[0] != shape[1]:
+        return None
+    model = giver(trace, op)
+    if not model:
+        return None
+    picks = [(pick, _dim(pick, PICKS[pick.name])) for pick in trace.ops(*PICKS) if _table(pick)]
+    picks = [(pick, along) for pick, along in picks if not pick.grad and giver(trace, pick) == model]
+    both = any(_table(each) and _dim(each, 1) and giver(trace, each) == model for each in trace.ops(*SOFT))
+    return picks[0][0] if picks and not both and all(along == 1 for _, along in picks) else None
+
+
+def _table(op: Op) -> bool:
+    return bool(op.inputs) and len(op.inputs[0].shape) == 2
+
+
+def _dim(op: Op, place: int) -> int | None:
+    dim = op.arg(place, "dim", None if op.name == "argmax" else -1)
+    return dim % 2 if isinstance(dim, int) and not isinstance(dim, bool) else None
