@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 
 from truestep.check.changes import Backward
 from truestep.check.events import Op
@@ -42,7 +42,7 @@ def dead_penalties(trace: Trace) -> Iterator[tuple[Site, str, str]]:
             return
 
 
-def dead_derivatives(trace: Trace, idle: Collection[int]) -> Iterator[tuple[Site, str, str]]:
+def dead_derivatives(trace: Trace, idle: set[int]) -> Iterator[tuple[Site, str, str]]:
     """Derivatives of a model that a loss is made of, where weights of that model (`idle`) never get a gradient."""
     grads = trace.once(_bare)
     lines: dict[tuple[str, int], dict[int, tuple[Backward, set[int]]]] = defaultdict(dict)
@@ -50,7 +50,7 @@ def dead_derivatives(trace: Trace, idle: Collection[int]) -> Iterator[tuple[Site
         if event.close and len(event.roots) == 1:
             for seen, _ in trace.back(event.roots, event.n, WHOLE):
                 made = grads.get(seen.number)
-                lost = {leaf.number for leaf in made.leaves} & set(idle) if made is not None else set[int]()
+                lost = {leaf.number for leaf in made.leaves} & idle if made is not None else set[int]()
                 if made is not None and lost and made.update == event.update:
                     lines[made.site.place][event.update] = made, lost
     for seen in lines.values():

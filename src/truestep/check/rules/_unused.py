@@ -86,10 +86,9 @@ def misplaced(trace: Trace, few: int) -> Iterator[tuple[str, list[Step], Site]]:
 
 def _set(node: ast.AST) -> ast.Subscript | None:
     """The place in a dict that a statement gives a value."""
-    targets = (
-        node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AugAssign) else [None]
-    )
-    target = targets[0]
+    if not isinstance(node, ast.Assign | ast.AugAssign):
+        return None
+    target = node.targets[0] if isinstance(node, ast.Assign) else node.target
     return target if isinstance(target, ast.Subscript) and isinstance(target.slice, ast.Constant) else None
 
 

@@ -93,14 +93,15 @@ def _teaching(trace: Trace, known: list[Call]) -> Iterator[Finding]:
 
 def _layers(trace: Trace) -> Iterator[Finding]:
     """Layers in train mode that a method beside `forward` calls, one after the other, in evaluation."""
-    layers = [event for event in trace.of(Forward) if event.training and event.close and event.inputs]
-    drops = [
+    seen = [event for event in trace.of(Forward) if event.training and event.close and event.inputs]
+    kinds = {number for number, facts in trace.modules.items() if by_mode(facts)}
+    layers = {event.n: event for event in seen if event.module in kinds}
+    drops = (
         Drop(each.began, each.n, each.site, each.module, each.inputs[0], each.outputs, each.grad, each.depth == 0)
-        for each in layers
-        if (facts := trace.modules.get(each.module)) is not None and by_mode(facts)
-    ]
+        for each in layers.values()
+    )
     for calls in outside(trace, drops):
-        name = trace.name(next(each.module for each in layers if each.n == calls[0].n))
+        name = trace.name(layers[calls[0].n].module)
         yield found(
             RULE,
             calls[0].site,

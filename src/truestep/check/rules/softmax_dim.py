@@ -31,14 +31,14 @@ from collections import defaultdict
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from truestep.check.events import Forward, Op
+from truestep.check.events import Op
 from truestep.check.finding import Finding, Rule
 from truestep.check.looks import Seen
 from truestep.check.mends.losses import AlongClasses
 from truestep.check.rules import found
 from truestep.check.rules._normalised import by_hand
 from truestep.check.rules._overlap import overlaps
-from truestep.check.rules._ranked import giver, ranked
+from truestep.check.rules._ranked import giver, givers, ranked
 from truestep.check.rules._read_along import KINDS, attends, pools, samples, weighed
 from truestep.check.rules._turned import turned
 from truestep.check.rules._weighed import weighed_alone
@@ -107,8 +107,9 @@ def look(trace: Trace) -> Iterator[Finding]:
 
 def _ranked(trace: Trace, calls: list[tuple[Op, int]]) -> Iterator[Finding]:
     """Scores that are ranked along another dimension than that along which they are learned."""
-    told = [(op, pick) for op, dim in calls if (pick := ranked(trace, op, dim)) is not None]
-    for op, pick in told[:1]:
+    told = ranked(trace, calls)
+    if told is not None:
+        op, pick = told
         yield found(
             RULE,
             op.site,
@@ -125,11 +126,11 @@ def _ranked(trace: Trace, calls: list[tuple[Op, int]]) -> Iterator[Finding]:
 
 def _classified(trace: Trace) -> dict[int, int]:
     """The models whose scores cross_entropy read row by row in training, with the line where it did."""
-    calls = {out.number: event for event in trace.of(Forward) if event.depth == 0 for out in event.outputs}
+    gave = trace.once(givers)
     return {
-        calls[loss.prediction.number].module: loss.op.site.line
+        gave[loss.prediction.number]: loss.op.site.line
         for loss in trace.losses()
-        if loss.name == "cross_entropy" and loss.op.grad and loss.prediction.number in calls
+        if loss.name == "cross_entropy" and loss.op.grad and loss.prediction.number in gave
         and len(loss.prediction.shape) == 2
     }  # fmt: skip
 
